@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"tikakosh/internal/ipc"
+	"tikakosh/internal/notify"
+	"tikakosh/internal/supervise"
+
+	"encoding/json"
+)
+
+type courierCmd struct {
+	Outbox    bool   `help:"Keep messages for the outbox page instead of sending them."`
+	ClockFile string `hidden:""`
+}
+
+// Run is the courier role.
+func (c *courierCmd) Run() error {
+	log := logger("courier")
+	if !c.Outbox {
+		return badConfig("no message route: only --outbox exists in this version")
+	}
+	ctx, stop := roleContext()
+	defer stop()
+	end, err := inherited("courier")
+	if err != nil {
+		return err
+	}
+	ln, err := ipc.Listen(end, "vault")
+	if err != nil {
+		return err
+	}
+	now := clock(c.ClockFile)
+	srv := &http.Server{Handler: notify.NewCourier(notify.NewOutbox(now), now).Handler(), ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	return serveUntil(ctx, func() error { supervise.Ready(); return srv.Serve(ln) }, srv)
+}
+
+// serveUntil serves until ctx ends, then lets requests finish.
+func serveUntil(ctx context.Context, serve func() error, srv *http.Server) error {
+	failed := make(chan error, 1)
+	go func() { failed <- serve() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// outboxPage shows the kept messages: HTML for people, JSON for scripts. It is
+// served by the vault on a loopback address, in demos and trials only.
+func outboxPage(c *notify.Client) http.Handler {
+	page := template.Must(template.New("outbox").Parse(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta http-equiv="refresh" content="3"><title>Outbox</title></head><body><h1>Outbox</h1>
+<p>Messages that would have been sent to phones. This page exists in demos and trials only.</p>
+<table><thead><tr><th scope="col">To</th><th scope="col">Message</th></tr></thead><tbody>
+{{range .}}<tr><td>{{.To}}</td><td>{{.Text}}</td></tr>{{else}}<tr><td colspan="2">No messages yet.</td></tr>{{end}}
+</tbody></table></body></html>`))
+	mux := http.NewServeMux()
+	messages := func(w http.ResponseWriter, r *http.Request) ([]notify.Delivered, bool) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		all, err := c.Messages(r.Context())
+		if err != nil {
+			http.Error(w, "the courier cannot be reached", http.StatusServiceUnavailable)
+		}
+		return all, err == nil
+	}
+	mux.HandleFunc("GET /messages.json", func(w http.ResponseWriter, r *http.Request) {
+		if all, ok := messages(w, r); ok {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(all)
+		}
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if all, ok := messages(w, r); ok {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_ = page.Execute(w, all[:min(len(all), 100)])
+		}
+	})
+	return mux
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tikakosh/internal/civil"
+	"tikakosh/internal/demo"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/scheduling/places"
+	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault"
+)
+
+// demoCentre is where the demo's staff work.
+const demoCentre = id.Centre(demo.FirstCentre)
+
+type demoCmd struct {
+	runFlags
+	Data    string `help:"Data folder; without it a new temporary one that is removed at the end."`
+	Seed    uint64 `default:"1" help:"Seed of the generated programme."`
+	People  int    `default:"5000" help:"Synthetic people."`
+	Centres int    `default:"500" help:"Centres."`
+	Days    int    `default:"14" help:"Days of sessions."`
+	Quiet   bool   `help:"No progress bar."`
+}
+
+// Run starts everything with a generated programme.
+func (c *demoCmd) Run() error {
+	if c.Outbox == "" {
+		c.Outbox = "127.0.0.1:8081"
+	}
+	if c.Centres < 1 || c.People < 0 || c.Days < 1 {
+		return badConfig("a demo needs at least one centre and one day")
+	}
+	c.DemoNumbers = true
+	if c.NoLimits {
+		c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit = 1_000_000, 1_000_000, 100_000_000
+	}
+	data := c.Data
+	if data == "" {
+		dir, err := os.MkdirTemp("", "tikakosh-demo-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return err
+		}
+		data = dir
+	}
+	in := &installation{flags: c.runFlags, layout: layout{data}, demo: c, out: os.Stdout, log: logger("supervisor")}
+	return in.run(context.Background())
+}
+
+func (c *demoCmd) seedArgs() []string {
+	a := []string{fmt.Sprint("--seed=", c.Seed), fmt.Sprint("--people=", c.People), fmt.Sprint("--centres=", c.Centres), fmt.Sprint("--days=", c.Days)}
+	if c.Quiet {
+		a = append(a, "--quiet")
+	}
+	return a
+}
+
+type seedCmd struct {
+	Data      string `required:""`
+	Seed      uint64 `required:""`
+	People    int    `required:""`
+	Centres   int    `required:""`
+	Days      int    `required:""`
+	Quiet     bool
+	ClockFile string
+}
+
+// Run fills the demo while the other roles answer. Running it again on the same
+// data changes nothing.
+func (c *seedCmd) Run() error {
+	log := logger("seed")
+	ctx, stop := roleContext()
+	defer stop()
+	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	where, err := places.Load()
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(demo.Zone)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	g := demo.New(where, demo.Options{Seed: c.Seed, Today: civil.Of(r.now().In(zone)), Centres: c.Centres, People: c.People, Days: c.Days})
+	supervise.Ready()
+	if err := r.bookings.AddCentres(ctx, g.Centres()); err != nil {
+		return err
+	}
+	sessions := g.Sessions()
+	for i := 0; i < len(sessions); i += 200 {
+		if err := r.bookings.AddSessions(ctx, sessions[i:min(i+200, len(sessions))]); err != nil {
+			return err
+		}
+	}
+	s := &seeding{role: r, bar: progress{total: int64(c.People), quiet: c.Quiet, begin: begin}}
+	if err := s.people(ctx, g, log); err != nil {
+		return err
+	}
+	s.bar.end()
+	fmt.Printf("demo data ready: %d centres, %d sessions, %d people, %d doses in %.1f s\n", c.Centres, len(sessions), c.People, s.doses.Load(), time.Since(begin).Seconds())
+	return nil
+}
+
+// seeding sends households to the vault, several at once.
+type seeding struct {
+	role  *registryRole
+	doses atomic.Int64
+	done  atomic.Int64
+	bar   progress
+}
+
+func (s *seeding) people(ctx context.Context, g *demo.Programme, log *slog.Logger) error {
+	work := make(chan vault.SeedRequest)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for h := range work {
+				if err := s.household(ctx, h); err != nil {
+					cancel(err)
+					log.Error("seeding stopped", "kind", fault.KindOf(err), "error", err.Error())
+					return
+				}
+			}
+		})
+	}
+	g.Households(func(h vault.SeedRequest) bool {
+		select {
+		case work <- h:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	})
+	close(work)
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (s *seeding) household(ctx context.Context, h vault.SeedRequest) error {
+	got, err := s.role.vault.Seed(ctx, h)
+	if err != nil {
+		return err
+	}
+	for _, e := range got.People {
+		if err := s.role.people.StoreEnrolled(ctx, e); err != nil {
+			return err
+		}
+	}
+	for _, m := range h.Members {
+		s.doses.Add(int64(len(m.Doses)))
+	}
+	s.bar.show(s.done.Add(int64(len(h.Members))))
+	return nil
+}
+
+// progress writes a bar on a terminal and a line per tenth elsewhere.
+type progress struct {
+	total int64
+	quiet bool
+	begin time.Time
+	mu    sync.Mutex
+	last  int64
+}
+
+func (p *progress) show(n int64) {
+	if p.quiet || p.total == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tenth := 10 * n / p.total
+	if terminal(os.Stderr) {
+		if pct := 100 * n / p.total; pct != p.last {
+			p.last = pct
+			fmt.Fprintf(os.Stderr, "\rdemo data %3d %%", pct)
+		}
+		return
+	}
+	if tenth != p.last {
+		p.last = tenth
+		fmt.Fprintf(os.Stderr, "demo data %d %%\n", 10*tenth)
+	}
+}
+
+func (p *progress) end() {
+	if !p.quiet && terminal(os.Stderr) {
+		fmt.Fprintln(os.Stderr)
+	}
+}
+
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

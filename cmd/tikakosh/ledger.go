@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"tikakosh/internal/certificate"
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/registry"
+	"tikakosh/internal/store/keeperdb"
+	"tikakosh/internal/store/registrydb"
+	"tikakosh/internal/store/sqlite"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper"
+)
+
+type ledgerCmd struct {
+	Verify ledgerVerifyCmd `cmd:"" help:"Verify the ledger's files alone: signature, root, every entry and tile."`
+	Audit  ledgerAuditCmd  `cmd:"" help:"Compare every sealed part in the registry with the ledger."`
+}
+
+type ledgerVerifyCmd struct {
+	Dir string `arg:"" type:"existingdir" help:"Folder with checkpoint and tile."`
+	Key string `help:"Verifier key; default: the file vkey in the folder (trust it only if you got it another way too)."`
+}
+
+// Run implements the command.
+func (c *ledgerVerifyCmd) Run() error {
+	key := c.Key
+	if key == "" {
+		raw, err := os.ReadFile(filepath.Join(c.Dir, "vkey"))
+		if err != nil {
+			return fmt.Errorf("no verifier key: give --key (%w)", err)
+		}
+		key = string(raw)
+	}
+	rep, err := ledger.Verify(context.Background(), c.Dir, key)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("ok: %s, %d entries, root %s, %d cosignatures\n", rep.Origin, rep.Size, rep.Root, rep.Signatures)
+	return nil
+}
+
+type ledgerAuditCmd struct {
+	Data   string `required:"" type:"existingdir" help:"Data folder."`
+	Realm  int    `default:"1" help:"Realm number."`
+	Origin string `default:"tikakosh.local/ledger/1" help:"Name of the ledger."`
+	JSON   bool   `help:"Print the report as JSON."`
+}
+
+// Run implements the command. It works on a running and on a stopped
+// installation, as root or the vault's user; it opens no person's parts.
+func (c *ledgerAuditCmd) Run() error {
+	ctx := context.Background()
+	l := layout{c.Data}
+	restore := keepOwners(l.vaultDB(), l.registryDB())
+	defer restore()
+	vdb, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer vdb.Close()
+	rdb, err := sqlite.Open(ctx, l.registryDB(), sqlite.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer rdb.Close()
+	provider, err := keeper.OpenFileProvider(l.keys(), false)
+	if err != nil {
+		return err
+	}
+	k, err := keeper.OpenAuditor(ctx, keeper.Config{Realm: id.Realm(c.Realm), Origin: c.Origin}, keeperdb.New(vdb, id.Realm(c.Realm)), provider, time.Now)
+	if err != nil {
+		return err
+	}
+	rep, err := k.Audit(ctx, records(ctx, registrydb.NewScatter(rdb)))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := json.NewEncoder(os.Stdout).Encode(rep); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range rep.Findings {
+			fmt.Printf("%s: person %s part %s seq %d: %s\n", strings.ToUpper(f.Kind), f.Person, f.Part, f.Seq, f.Text)
+		}
+		fmt.Printf("%d ledger entries, %d people, %d sealed parts; %d waiting, %d abandoned, %d findings\n",
+			rep.Entries, rep.Persons, rep.Parts, rep.Waiting, rep.Abandoned, len(rep.Findings))
+	}
+	if len(rep.Findings) > 0 {
+		return errors.New("the registry does not match the ledger")
+	}
+	return nil
+}
+
+// records groups the registry's sealed parts by person, without holding more
+// than one person.
+func records(ctx context.Context, audit registry.Audit) iter.Seq2[vault.Record, error] {
+	return func(yield func(vault.Record, error) bool) {
+		var rec vault.Record
+		stop := errors.New("stop")
+		err := audit.ScatterSealed(ctx, func(p registry.StoredPart) error {
+			if p.Person != rec.Person && rec.Person != "" {
+				if !yield(rec, nil) {
+					return stop
+				}
+				rec = vault.Record{}
+			}
+			rec.Person = p.Person
+			rec.Parts = append(rec.Parts, p.Sealed)
+			return nil
+		})
+		if errors.Is(err, stop) {
+			return
+		}
+		if err == nil && rec.Person != "" {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(vault.Record{}, err)
+		}
+	}
+}
+
+// keepOwners gives SQLite's side files to the owner of the database when this
+// process, run by root, had to create them.
+func keepOwners(paths ...string) func() {
+	return func() {
+		for _, p := range paths {
+			info, err := os.Stat(p)
+			if err != nil {
+				continue
+			}
+			st, ok := info.Sys().(*syscall.Stat_t)
+			if !ok {
+				continue
+			}
+			for _, side := range []string{"-wal", "-shm"} {
+				if err := os.Chown(p+side, int(st.Uid), int(st.Gid)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					continue
+				}
+			}
+		}
+	}
+}
+
+type certificateCmd struct {
+	Verify certificateVerifyCmd `cmd:"" help:"Verify a certificate: a PDF file, the text of its QR code, or - for standard input."`
+}
+
+type certificateVerifyCmd struct {
+	Certificate string `arg:"" help:"File, text beginning with HC1:, or -."`
+	Keys        string `required:"" help:"Key set file, or the address of an installation's /api/v3/keys."`
+}
+
+// Run implements the command.
+func (c *certificateVerifyCmd) Run() error {
+	keys, err := c.keySet()
+	if err != nil {
+		return err
+	}
+	input := []byte(c.Certificate)
+	switch {
+	case c.Certificate == "-":
+		input, err = readAll(os.Stdin)
+	case !strings.HasPrefix(c.Certificate, "HC1:"):
+		input, err = os.ReadFile(c.Certificate)
+	}
+	if err != nil {
+		return err
+	}
+	res, err := certificate.Verify(input, keys, time.Now())
+	for _, line := range res.Lines() {
+		fmt.Println(line)
+	}
+	return err
+}
+
+func (c *certificateVerifyCmd) keySet() (encode.KeySet, error) {
+	var raw []byte
+	var err error
+	if strings.HasPrefix(c.Keys, "http://") || strings.HasPrefix(c.Keys, "https://") {
+		raw, err = fetchKeys(c.Keys)
+	} else {
+		raw, err = os.ReadFile(c.Keys)
+	}
+	if err != nil {
+		return encode.KeySet{}, err
+	}
+	var wrapped struct {
+		Certificates json.RawMessage `json:"certificates"`
+	}
+	if json.Unmarshal(raw, &wrapped) == nil && wrapped.Certificates != nil {
+		raw = wrapped.Certificates
+	}
+	return encode.ParseKeySet(raw)
+}
+
+func fetchKeys(url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answered %s", url, res.Status)
+	}
+	return readAll(res.Body)
+}

@@ -1,0 +1,100 @@
+// Command tikakosh is the whole product: each subcommand is one role or one
+// tool. This package is the only one that knows how the parts fit together.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	_ "time/tzdata" // civil dates work on machines without zone files
+
+	"github.com/alecthomas/kong"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+)
+
+// version is set by the release build with -ldflags "-X main.version=…".
+var version = "0.1.0-dev"
+
+// cli is the whole command line.
+type cli struct {
+	Demo        demoCmd        `cmd:"" help:"Run everything with a generated programme, demo staff and a page that shows the codes."`
+	Run         runCmd         `cmd:"" help:"Run everything on this machine: vault, courier, web, worker."`
+	Serve       serveCmd       `cmd:"" help:"Run the web role alone (started by run)."`
+	Vault       vaultCmd       `cmd:"" help:"Run the vault role alone (started by run)."`
+	Courier     courierCmd     `cmd:"" help:"Run the courier role alone (started by run)."`
+	Worker      workerCmd      `cmd:"" help:"Run the worker role alone (started by run)."`
+	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
+	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
+	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
+	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 78 // EX_CONFIG of sysexits: starting again will not help
+)
+
+func main() {
+	var c cli
+	parser := kong.Must(&c, kong.Name("tikakosh"), kong.UsageOnError(),
+		kong.Description("A vaccination registry that a clinic, a state or a nation runs itself."),
+		kong.Exit(func(code int) {
+			if code != 0 {
+				code = exitUsage
+			}
+			os.Exit(code)
+		}))
+	ctx, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := ctx.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "tikakosh:", message(err))
+		os.Exit(exitCode(err))
+	}
+}
+
+func message(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Err == nil && f.Text != "" {
+		return f.Text
+	}
+	return err.Error()
+}
+
+func exitCode(err error) int {
+	switch fault.KindOf(err) {
+	case fault.Forbidden, fault.Integrity:
+		return exitConfig
+	}
+	if errors.Is(err, errConfig) {
+		return exitConfig
+	}
+	return exitFailed
+}
+
+// errConfig marks a configuration that starting again will not mend.
+var errConfig = errors.New("configuration")
+
+func badConfig(format string, a ...any) error {
+	return fmt.Errorf("%w: %s", errConfig, fmt.Sprintf(format, a...))
+}
+
+type versionCmd struct{}
+
+// Run prints the version and whether this build can switch controls off.
+func (versionCmd) Run() error {
+	fmt.Print("tikakosh ", version)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		fmt.Print(" (", info.GoVersion, ")")
+	}
+	if ablate.Built {
+		fmt.Print(" TEST BUILD: controls can be switched off")
+	}
+	fmt.Println()
+	return nil
+}

@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/ipc"
+	"tikakosh/internal/supervise"
+)
+
+// runFlags are shared by run and demo.
+type runFlags struct {
+	vaultFlags
+	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
+	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
+	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
+	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
+	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+}
+
+type runCmd struct {
+	runFlags
+	Data string `required:"" help:"Data folder; made when missing."`
+}
+
+// Run starts all roles on one machine.
+func (c *runCmd) Run() error {
+	if c.Outbox == "" {
+		return badConfig("no message route: codes cannot be sent. Give --outbox 127.0.0.1:8081 to see messages on a page of this machine")
+	}
+	if c.ClockFile != "" && !ablate.Built {
+		return badConfig("--clock-file is for demos and tests")
+	}
+	in := &installation{flags: c.runFlags, layout: layout{c.Data}, out: os.Stdout, log: logger("supervisor")}
+	return in.run(context.Background())
+}
+
+// installation is everything `run` and `demo` start.
+type installation struct {
+	flags    runFlags
+	layout   layout
+	demo     *demoCmd // nil in run
+	out      *os.File
+	log      *slog.Logger
+	separate bool
+	api      net.Listener
+	outbox   net.Listener
+}
+
+// ids of a role's user; web and worker share a group for the registry's files.
+type ids struct{ uid, gid int }
+
+func (in *installation) ids(role string) ids {
+	base := in.flags.UIDBase
+	switch role {
+	case "vault":
+		return ids{base + 1, base + 1}
+	case "courier":
+		return ids{base + 2, base + 2}
+	case "web":
+		return ids{base + 3, base + 5}
+	default: // worker, seed
+		return ids{base + 4, base + 5}
+	}
+}
+
+func (in *installation) run(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	in.separate = os.Geteuid() == 0
+	if !in.separate {
+		in.log.Warn("roles not separated: started without root, every role runs as this user")
+	}
+	if err := in.prepare(); err != nil {
+		return err
+	}
+	var err error
+	if in.api, err = net.Listen("tcp", in.flags.Listen); err != nil {
+		return fmt.Errorf("the API's address: %w", err)
+	}
+	defer in.api.Close()
+	if in.outbox, err = net.Listen("tcp", in.flags.Outbox); err != nil {
+		return fmt.Errorf("the outbox page's address: %w", err)
+	}
+	defer in.outbox.Close()
+	if a, ok := in.outbox.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		return badConfig("--outbox shows codes to whoever can reach it: only a loopback address is accepted")
+	}
+	roles, closeAll, err := in.roles()
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	s := &supervise.Supervisor{Roles: roles, Logger: in.log, Now: time.Now, Ready: func(name string) {
+		if name == "web" {
+			in.announce(ctx)
+		}
+	}}
+	return s.Run(ctx)
+}
+
+// prepare makes the data folders, each for the role that owns it.
+func (in *installation) prepare() error {
+	l := in.layout
+	if err := os.MkdirAll(l.root, 0o711); err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		path, role string
+		mode       os.FileMode
+	}{{l.vault(), "vault", 0o700}, {l.ledger(), "vault", 0o755}, {l.registry(), "web", 0o2770}} {
+		if err := os.MkdirAll(d.path, 0o700); err != nil {
+			return err
+		}
+		if in.separate {
+			who := in.ids(d.role)
+			if err := os.Chown(d.path, who.uid, who.gid); err != nil {
+				return err
+			}
+		}
+		mode := d.mode
+		if mode == 0o2770 {
+			mode = os.ModeSetgid | 0o770
+		}
+		if err := os.Chmod(d.path, mode); err != nil {
+			return err
+		}
+	}
+	if !in.separate {
+		return nil
+	}
+	return in.reachable()
+}
+
+// reachable checks that other users can get to the data folder.
+func (in *installation) reachable() error {
+	abs, err := filepath.Abs(in.layout.root)
+	if err != nil {
+		return err
+	}
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm()&0o001 == 0 {
+			return badConfig("the roles' users cannot reach the data folder: chmod o+x %s, or choose another --data", dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}
+
+// roles makes the socket pairs and describes the children, vault first.
+func (in *installation) roles() ([]supervise.Role, func(), error) {
+	var all []*os.File
+	closeAll := func() {
+		for _, f := range all {
+			_ = f.Close()
+		}
+	}
+	pair := func() (client, server *os.File, err error) {
+		client, server, err = ipc.Pair()
+		all = append(all, client, server)
+		return client, server, err
+	}
+	courierC, courierS, err1 := pair()
+	webC, webS, err2 := pair()
+	workerC, workerS, err3 := pair()
+	seedC, seedS, err4 := pair()
+	apiFile, err5 := in.api.(*net.TCPListener).File()
+	boxFile, err6 := in.outbox.(*net.TCPListener).File()
+	all = append(all, apiFile, boxFile)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	data := "--data=" + in.layout.root
+	vaultArgs := append([]string{"vault", data}, in.flags.args()...)
+	if in.demo != nil {
+		vaultArgs = append(vaultArgs, "--demo")
+	}
+	if in.separate {
+		vaultArgs = append(vaultArgs, "--separated")
+	}
+	clockArg := "--clock-file=" + in.flags.ClockFile
+	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg}
+	if in.flags.NoLimits {
+		webArgs = append(webArgs, "--no-limits")
+	}
+	vaultNames, vaultFiles := []string{"courier", "web", "worker", "outbox"}, []*os.File{courierC, webS, workerS, boxFile}
+	if in.demo != nil {
+		vaultNames, vaultFiles = append(vaultNames, "seeder"), append(vaultFiles, seedS)
+	}
+	roles := []supervise.Role{
+		in.role("courier", []string{"courier", "--outbox", clockArg}, []string{"courier"}, []*os.File{courierS}),
+		in.role("vault", vaultArgs, vaultNames, vaultFiles),
+		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
+		in.role("worker", []string{"worker", data, clockArg}, []string{"vault"}, []*os.File{workerC}),
+	}
+	if in.demo != nil {
+		seed := in.role("seed", append([]string{"seed", data, clockArg}, in.demo.seedArgs()...), []string{"vault"}, []*os.File{seedC})
+		seed.Once = true
+		roles = append(roles, seed)
+	}
+	return roles, closeAll, nil
+}
+
+// role describes one child with a clean environment.
+func (in *installation) role(name string, args, names []string, files []*os.File) supervise.Role {
+	env := []string{fdsVariable + "=" + fdList(names), "GOMAXPROCS=" + fmt.Sprint(runtime.NumCPU())}
+	if name != "vault" && name != "courier" {
+		// Freed memory is overwritten, so that plaintext which passed through does
+		// not stay behind (ADR 8).
+		env = append(env, "GODEBUG=clobberfree=1")
+	}
+	if ablate.Built {
+		for _, v := range os.Environ() {
+			if strings.HasPrefix(v, "TIKAKOSH_ABLATE=") || strings.HasPrefix(v, "TIKAKOSH_CRASH") {
+				env = append(env, v)
+			}
+		}
+	}
+	who := in.ids(name)
+	return supervise.Role{Name: name, Args: args, Env: env, Files: files, Separate: in.separate, UID: who.uid, GID: who.gid}
+}
+
+func (in *installation) publicURL() string {
+	if in.flags.PublicURL != "" {
+		return strings.TrimSuffix(in.flags.PublicURL, "/")
+	}
+	return "http://" + in.api.Addr().String()
+}
+
+// announce prints where everything is, once the web role answers.
+func (in *installation) announce(ctx context.Context) {
+	fmt.Fprintf(in.out, "api     %s/api\n", in.publicURL())
+	fmt.Fprintf(in.out, "outbox  http://%s/\n", in.outbox.Addr())
+	if in.demo != nil {
+		if err := in.demoStaff(ctx); err != nil {
+			in.log.Error("demo staff", "error", err.Error())
+		}
+		fmt.Fprintf(in.out, "staff   %s  %s\n", filepath.Join(in.layout.staff(), "manager.json"), filepath.Join(in.layout.staff(), "vaccinator.json"))
+	}
+	fmt.Fprintf(in.out, "data    %s\n", in.layout.root)
+	if !in.separate {
+		fmt.Fprintln(in.out, "note    roles not separated (not started as root)")
+	}
+}
+
+// demoStaff enrols the demo's manager and vaccinator, once per data folder.
+func (in *installation) demoStaff(ctx context.Context) error {
+	if err := os.MkdirAll(in.layout.staff(), 0o700); err != nil {
+		return err
+	}
+	client, err := operatorClient(in.layout.root)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for _, role := range []string{"manager", "vaccinator"} {
+		path := filepath.Join(in.layout.staff(), role+".json")
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		if _, err := enrolStaff(ctx, client, role, demoCentre, "Demo "+role, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/edge"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/ipc"
+	"tikakosh/internal/registry"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/scheduling"
+	"tikakosh/internal/scheduling/places"
+	registrymigrations "tikakosh/internal/store/migrations/registry"
+	"tikakosh/internal/store/registrydb"
+	"tikakosh/internal/store/sqldb"
+	"tikakosh/internal/store/sqlite"
+	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault"
+)
+
+// searchDays is how many days ahead the slot search shows.
+const searchDays = 30
+
+// vaultTimeout bounds one call to the vault.
+const vaultTimeout = 30 * time.Second
+
+type serveCmd struct {
+	Data      string         `required:"" help:"Data folder."`
+	PublicURL string         `name:"public-url" required:"" help:"Base address that clients use."`
+	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
+	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
+	ClockFile string         `hidden:""`
+}
+
+// registryRole is what web, worker and seed share: the registry database and
+// the vault's client.
+type registryRole struct {
+	db        sqldb.DB
+	vault     *vault.Client
+	http      *http.Client
+	people    *registry.Service
+	bookings  *scheduling.Service
+	available *scheduling.Availability
+	scatter   *registrydb.Scatter
+	now       func() time.Time
+}
+
+func openRegistry(ctx context.Context, data, clockFile string, log *slog.Logger) (*registryRole, error) {
+	syscall.Umask(0o007) // the group of web and worker shares the files
+	end, err := inherited("vault")
+	if err != nil {
+		return nil, err
+	}
+	r := &registryRole{now: clock(clockFile), http: ipc.HTTPClient(ipc.NewDialer(end), vaultTimeout)}
+	r.vault = vault.NewClient(r.http, "http://vault")
+	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync)})
+	if err != nil {
+		return nil, err
+	}
+	if err := sqlite.Migrate(ctx, r.db, registrymigrations.SQLite); err != nil {
+		return nil, errors.Join(err, r.db.Close())
+	}
+	r.scatter = registrydb.NewScatter(r.db)
+	r.people = registry.New(registrydb.NewPeople(r.db), r.vault, r.now, log)
+	r.available = scheduling.NewAvailability(r.scatter, searchDays, r.now, log)
+	r.bookings = scheduling.New(registrydb.NewBookings(r.db), r.vault, r.people, r.available, r.now, log)
+	return r, nil
+}
+
+// Run is the web role.
+func (c *serveCmd) Run() error {
+	log := logger("web")
+	ctx, stop := roleContext()
+	defer stop()
+	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	if err := r.available.Load(ctx); err != nil {
+		return err
+	}
+	go r.available.Run(ctx, 2*time.Second)
+	keys, err := r.vault.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	where, err := places.Load()
+	if err != nil {
+		return err
+	}
+	fonts := encode.DefaultFonts()
+	srv, err := edge.New(edge.Config{Codes: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
+		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
+		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log})
+	if err != nil {
+		return err
+	}
+	end, err := inherited("api")
+	if err != nil {
+		return err
+	}
+	ln, err := net.FileListener(end)
+	if err != nil {
+		return err
+	}
+	supervise.Ready()
+	log.Info("web ready")
+	return srv.Run(ctx, ln, r.http.CloseIdleConnections)
+}
+
+// slipPDF renders a slip; the codes on it come from the vault's answer.
+func slipPDF(v scheduling.SlipView, now time.Time, fonts *encode.Fonts) ([]byte, error) {
+	s := encode.Slip{ViewRef: v.ViewRef, Centre: v.Centre.Name, Address: v.Centre.Address, District: v.Centre.District, State: v.Centre.State,
+		Date: v.Offer.Day, Slot: v.Offer.Slot, Vaccine: v.Offer.Product, IssuedAt: now}
+	for _, p := range v.People {
+		s.People = append(s.People, encode.SlipPerson{Name: p.Name, ReferenceID: p.Reference, BirthYear: p.BirthYear,
+			IDType: rules.TextOf(rules.IDTypes(), p.IDType), IDLast4: p.IDLast4, Dose: p.Dose, Code: p.Code})
+	}
+	doc, err := encode.SlipPDF(s, fonts)
+	return doc, fault.Wrap(fault.Internal, err, "slip")
+}
+
+type workerCmd struct {
+	Data      string        `required:"" help:"Data folder."`
+	Every     time.Duration `default:"1s" help:"How often the outbox is relayed and expired holds are swept."`
+	ClockFile string        `hidden:""`
+}
+
+// Run is the worker role: it finishes what broke off.
+func (c *workerCmd) Run() error {
+	log := logger("worker")
+	ctx, stop := roleContext()
+	defer stop()
+	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	if err != nil {
+		return err
+	}
+	defer r.db.Close()
+	relay := registry.NewRelay(r.people, r.scatter)
+	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
+	supervise.Ready()
+	log.Info("worker ready")
+	tick := time.NewTicker(c.Every)
+	defer tick.Stop()
+	for {
+		for _, job := range []struct {
+			name string
+			run  func() (int, error)
+		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }}} {
+			n, err := job.run()
+			if err != nil && ctx.Err() == nil {
+				log.Warn("job failed, will be tried again", "job", job.name, "kind", fault.KindOf(err))
+			} else if n > 0 {
+				log.Info("job finished work that had broken off", "job", job.name, "count", n)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+)
+
+type staffCmd struct {
+	Enrol   staffEnrolCmd   `cmd:"" help:"Make a device key and enrol it in the vault of this machine."`
+	Sign    staffSignCmd    `cmd:"" help:"Print the DPoP proof that signs one request."`
+	Disable staffDisableCmd `cmd:"" help:"End a staff credential."`
+}
+
+// keyFile is a staff device key on disk, mode 0600.
+type keyFile struct {
+	Staff  id.Staff        `json:"staff"`
+	Role   string          `json:"role"`
+	Centre id.Centre       `json:"center_id"`
+	Key    json.RawMessage `json:"key"` // private EC P-256 JWK
+}
+
+type staffEnrolCmd struct {
+	Data   string `required:"" type:"existingdir" help:"Data folder of the running installation."`
+	Role   string `required:"" enum:"manager,vaccinator" help:"manager or vaccinator."`
+	Centre int64  `required:"" help:"The centre's number."`
+	Name   string `required:"" help:"The staff member's name; stored sealed."`
+	Out    string `required:"" help:"Where to write the key file (mode 0600)."`
+}
+
+// Run implements the command.
+func (c *staffEnrolCmd) Run() error {
+	client, err := operatorClient(c.Data)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	kf, err := enrolStaff(ctx, client, c.Role, id.Centre(c.Centre), c.Name, c.Out)
+	if err != nil {
+		return err
+	}
+	fmt.Println("enrolled", kf.Role, string(kf.Staff), "key file", c.Out)
+	return nil
+}
+
+// enrolStaff makes a key, writes its file first, and enrols it: a file without
+// enrolment opens nothing, the other way round would lose the key.
+func enrolStaff(ctx context.Context, client *vault.Client, role string, centre id.Centre, name, out string) (keyFile, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return keyFile{}, err
+	}
+	priv := jose.JSONWebKey{Key: key}
+	raw, err := json.Marshal(priv)
+	if err != nil {
+		return keyFile{}, err
+	}
+	pub := jose.JSONWebKey{Key: &key.PublicKey}
+	rawPub, err := json.Marshal(pub)
+	if err != nil {
+		return keyFile{}, err
+	}
+	sum, err := pub.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return keyFile{}, err
+	}
+	kf := keyFile{Staff: id.Staff(base64.RawURLEncoding.EncodeToString(sum)), Role: role, Centre: centre, Key: raw}
+	if err := writeKeyFile(out, kf); err != nil {
+		return kf, err
+	}
+	_, err = client.EnrolStaff(ctx, vault.StaffEnrolRequest{Name: name, Role: role, Centre: centre, PublicJWK: rawPub})
+	return kf, err
+}
+
+func writeKeyFile(path string, kf keyFile) error {
+	raw, err := json.MarshalIndent(kf, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("key file: %w", err)
+	}
+	_, err = f.Write(append(raw, '\n'))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+type staffDisableCmd struct {
+	Data  string `required:"" type:"existingdir" help:"Data folder of the running installation."`
+	Staff string `required:"" help:"The credential's name, as enrol printed it."`
+}
+
+// Run implements the command.
+func (c *staffDisableCmd) Run() error {
+	client, err := operatorClient(c.Data)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err = client.DisableStaff(ctx, vault.StaffDisableRequest{Staff: id.Staff(c.Staff)})
+	return err
+}
+
+// operatorClient reaches the vault over its socket file, which only the vault's
+// user and root can open.
+func operatorClient(data string) (*vault.Client, error) {
+	path := filepath.Join(data, "vault", "admin.sock")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("the vault's socket %s cannot be reached: is `tikakosh run` or `demo` up with this data folder, and are you root or the vault's user? (%w)", path, err)
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	return vault.NewClient(&http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: 30 * time.Second}, "http://vault"), nil
+}
+
+type staffSignCmd struct {
+	Key       string `required:"" type:"existingfile" help:"Key file that enrol wrote."`
+	Method    string `default:"POST" help:"HTTP method of the request."`
+	URL       string `required:"" help:"Absolute URL of the request."`
+	Body      string `help:"File with the request body, - for standard input; without it the body is empty."`
+	ClockFile string `help:"File with a clock offset in milliseconds (demo and tests)."`
+}
+
+// Run implements the command.
+func (c *staffSignCmd) Run() error {
+	raw, err := os.ReadFile(c.Key)
+	if err != nil {
+		return err
+	}
+	var kf keyFile
+	if err := json.Unmarshal(raw, &kf); err != nil {
+		return fmt.Errorf("key file %s is malformed", c.Key)
+	}
+	var body []byte
+	switch c.Body {
+	case "":
+	case "-":
+		body, err = io.ReadAll(os.Stdin)
+	default:
+		body, err = os.ReadFile(c.Body)
+	}
+	if err != nil {
+		return err
+	}
+	proof, err := signRequest(kf, c.Method, c.URL, body, clock(c.ClockFile)())
+	if err != nil {
+		return err
+	}
+	fmt.Println(proof)
+	return nil
+}
+
+// signRequest makes the DPoP proof (RFC 9449) with the body's digest (ADR 1).
+func signRequest(kf keyFile, method, url string, body []byte, now time.Time) (string, error) {
+	var jwk jose.JSONWebKey
+	if err := json.Unmarshal(kf.Key, &jwk); err != nil {
+		return "", errors.New("the key file holds no usable key")
+	}
+	opts := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jwk.Key}, opts)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(body)
+	claims := map[string]any{"jti": id.Secret(20), "htm": method, "htu": url, "iat": now.Unix(), "bh": base64.RawURLEncoding.EncodeToString(sum[:])}
+	return jwt.Signed(signer).Claims(claims).Serialize()
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ipc"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/notify"
+	"tikakosh/internal/store/keeperdb"
+	vaultmigrations "tikakosh/internal/store/migrations/vault"
+	"tikakosh/internal/store/sqlite"
+	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault/keeper"
+)
+
+// vaultFlags are shared by run, demo and vault.
+type vaultFlags struct {
+	Realm            int           `default:"1" help:"Realm number: keys, ledger and reference ids are per realm."`
+	Origin           string        `default:"tikakosh.local/ledger/1" help:"Name of the ledger and issuer of bearers."`
+	Issuer           string        `default:"Tikakosh" help:"Name of the issuing authority on certificates."`
+	Host             string        `help:"Host name shown in the last line of a code message."`
+	DemoNumbers      bool          `help:"Accept mobiles that begin with 0 to 5 (demo and tests)."`
+	CheckpointEvery  time.Duration `default:"60s" help:"How often the ledger publishes a checkpoint."`
+	OTPNumberLimit   int           `name:"otp-number-limit" default:"5" help:"Unconfirmed codes per number and origin in 24 hours."`
+	OTPDayLimit      int           `name:"otp-day-limit" default:"20" help:"Unconfirmed codes per number in 24 hours."`
+	PrefixLimit      int           `default:"2000" help:"Codes per origin network and hour."`
+	FailedGuessAlarm int64         `default:"1000" help:"Wrong codes per hour that raise an alarm."`
+	FailedGuessLimit int64         `default:"5000" help:"Wrong codes per hour above which a proof of work is asked."`
+	ClockFile        string        `help:"File with a clock offset in milliseconds; demo and test builds only."`
+}
+
+func (f vaultFlags) args() []string {
+	a := []string{fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
+		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
+		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
+	if f.DemoNumbers {
+		a = append(a, "--demo-numbers")
+	}
+	if f.ClockFile != "" {
+		a = append(a, "--clock-file="+f.ClockFile)
+	}
+	return a
+}
+
+type vaultCmd struct {
+	vaultFlags
+	Data      string `required:"" help:"Data folder."`
+	Demo      bool   `hidden:""`
+	Separated bool   `hidden:""`
+}
+
+// Run is the vault role.
+func (c *vaultCmd) Run() error {
+	log := logger("vault")
+	if c.ClockFile != "" && !c.Demo && !ablate.Built {
+		return badConfig("--clock-file is for demos and tests")
+	}
+	ctx, stop := roleContext()
+	defer stop()
+	l := layout{c.Data}
+	lock, err := lockFile(l.vaultLock())
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := harden(); err != nil {
+		return err
+	}
+	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync)})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
+		return err
+	}
+	provider, err := keeper.OpenFileProvider(l.keys(), true)
+	if err != nil {
+		return err
+	}
+	courierEnd, err := inherited("courier")
+	if err != nil {
+		return err
+	}
+	courier := notify.NewClient(ipc.HTTPClient(ipc.NewDialer(courierEnd), 10*time.Second))
+	k, err := keeper.Open(ctx, c.config(), keeperdb.New(db, id.Realm(c.Realm)), provider, post{courier}, clock(c.ClockFile), log)
+	if err != nil {
+		return err
+	}
+	return c.serve(ctx, l, k, courier, log)
+}
+
+func (c *vaultCmd) config() keeper.Config {
+	lim := keeper.DefaultLimits()
+	lim.PerOrigin, lim.PerNumber, lim.PerPrefix = c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit
+	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
+	return keeper.Config{Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts()}
+}
+
+// serve answers on every inherited socket and the operator's, keeps the
+// ledger's files up, and ends when told to.
+func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courier *notify.Client, log *slog.Logger) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signer, vkey, err := k.CheckpointSigner()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(l.ledger(), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
+		return err
+	}
+	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
+	if err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := files.Run(ctx, k, k.Wake()); err != nil {
+			cancel(err)
+		}
+	})
+	wg.Go(func() { k.Run(ctx) })
+	var servers []*http.Server
+	listen := func(name string, ln net.Listener, h http.Handler) {
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+		servers = append(servers, srv)
+		wg.Go(func() {
+			if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("vault socket %s: %w", name, err))
+			}
+		})
+	}
+	for name, caller := range map[string]keeper.Caller{"web": keeper.CallerWeb, "worker": keeper.CallerWorker, "seeder": keeper.CallerSeeder} {
+		end, ok := inheritedIf(name)
+		if !ok {
+			continue
+		}
+		ln, err := ipc.Listen(end, name)
+		if err != nil {
+			return err
+		}
+		listen(name, ln, k.Handler(caller))
+	}
+	admin, err := listenAdmin(l.adminSocket())
+	if err != nil {
+		return err
+	}
+	listen("operator", admin, k.Handler(keeper.CallerOperator))
+	if end, ok := inheritedIf("outbox"); ok {
+		ln, err := net.FileListener(end)
+		if err != nil {
+			return err
+		}
+		listen("outbox", ln, outboxPage(courier))
+	}
+	supervise.Ready()
+	log.Info("vault ready", "separated", c.Separated)
+	<-ctx.Done()
+	for _, s := range servers {
+		end, done := context.WithTimeout(context.Background(), 5*time.Second)
+		_ = s.Shutdown(end)
+		done()
+	}
+	cancel(nil)
+	wg.Wait()
+	end, done := context.WithTimeout(context.Background(), 8*time.Second)
+	defer done()
+	err = files.Close(end)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// post adapts the courier's client to the vault's word for it.
+type post struct{ c *notify.Client }
+
+// Send implements keeper.Courier.
+func (p post) Send(ctx context.Context, n keeper.Notice) error {
+	text, err := notify.Compose(n.Template, n.Language, n.Params)
+	if err != nil {
+		return err
+	}
+	return p.c.Send(ctx, notify.Message{ID: n.ID, To: n.Mobile, Channel: "sms", Text: text, Deadline: n.Deadline})
+}
+
+// lockFile takes the vault's lock: a second vault on the same data refuses.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "vault lock")
+	}
+	for range 50 { // a killed vault's lock goes a moment later
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return f, nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return nil, errors.Join(badConfig("another vault runs on this data folder; stop it first"), f.Close())
+}
+
+func listenAdmin(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.Listen("unix", path)
+}
+
+// roleContext ends on SIGTERM, SIGINT, and when the supervisor has died.
+func roleContext() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	supervise.WatchParent(stop)
+	return ctx, stop
+}

@@ -1,0 +1,47 @@
+// Package ablate names every security control that a test build can switch
+// off, so that each attack test can show the attack succeeding without its
+// control. In every other build Off is the constant false and the compiler
+// removes the branches.
+package ablate
+
+// Control is the name of one security control.
+type Control string
+
+// The controls, one list. docs/redteam.json maps attacks to them.
+const (
+	OTPTries       Control = "otp-tries"        // three tries per code
+	OTPNumberLimit Control = "otp-number-limit" // codes per number and origin
+	OTPGuessBudget Control = "otp-guess-budget" // failed guesses, whole system
+	OTPSingleUse   Control = "otp-single-use"   // a confirmed code is spent
+	OTPExpiry      Control = "otp-expiry"       // three minutes by the vault's clock
+	OTPBinding     Control = "otp-binding"      // code bound to its transaction id
+	OTPAtomic      Control = "otp-atomic"       // try and claim in one transaction
+	OTPUniform     Control = "otp-uniform"      // same answer for known and unknown numbers
+	OTPFormat      Control = "otp-format"       // exactly one string of 64 hex digits
+	SMSFixedText   Control = "sms-fixed-text"   // no caller's text in a message
+	OneLiveBooking Control = "one-live-booking" // per person and programme
+	Capacity       Control = "capacity"         // conditional update on places
+	AEADBinding    Control = "aead-binding"     // associated data of sealed parts
+	HeadCheck      Control = "head-check"       // registry rows must match the vault's head
+	RowMAC         Control = "row-mac"          // MAC over rows that grant
+	GuardAnchor    Control = "guard-anchor"     // digest of granting rows anchored in the ledger
+	ReceiptFirst   Control = "receipt-first"    // ledger entry durable before plaintext
+	Sealing        Control = "sealing"          // identity and events sealed before the registry sees them
+	IndexKey       Control = "index-key"        // blind index under a secret key
+	DebugRoutes    Control = "debug-routes"     // no profiling routes in the listener
+	JWTAlg         Control = "jwt-alg"          // one fixed bearer algorithm
+	Ownership      Control = "ownership"        // membership checked by the vault on every person
+	LogEscape      Control = "log-escape"       // structured, escaped logs
+	Normalise      Control = "normalise"        // one canonical form of numbers and names
+	ErrorText      Control = "error-text"       // errors carry a request id only
+	VaultProof     Control = "vault-proof"      // the vault checks end-user proof itself
+	DBSync         Control = "db-sync"          // every commit is synced
+	ProofReplay    Control = "proof-replay"     // a signed staff request is taken once
+)
+
+// All lists every control.
+func All() []Control {
+	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+		OTPFormat, SMSFixedText, OneLiveBooking, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
+		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay}
+}

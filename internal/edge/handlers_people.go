@@ -1,0 +1,331 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/scheduling"
+	"tikakosh/internal/vault"
+)
+
+// wireAppointment and wireBeneficiary are B1 (contract.md 1.5).
+type wireAppointment struct {
+	ID       string `json:"appointment_id"`
+	Centre   int64  `json:"center_id"`
+	Name     string `json:"name"`
+	State    string `json:"state_name"`
+	District string `json:"district_name"`
+	Block    string `json:"block_name"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Dose     int    `json:"dose"`
+	Session  string `json:"session_id"`
+	Date     string `json:"date"`
+	Slot     string `json:"slot"`
+}
+
+type wireBeneficiary struct {
+	Reference    string            `json:"beneficiary_reference_id"`
+	Name         string            `json:"name"`
+	BirthYear    string            `json:"birth_year"`
+	Gender       string            `json:"gender"`
+	Mobile       string            `json:"mobile_number"`
+	IDType       string            `json:"photo_id_type"`
+	IDNumber     string            `json:"photo_id_number"`
+	Comorbidity  string            `json:"comorbidity_ind"`
+	Status       string            `json:"vaccination_status"`
+	Vaccine      string            `json:"vaccine"`
+	Dose1        string            `json:"dose1_date"`
+	Dose2        string            `json:"dose2_date"`
+	Appointments []wireAppointment `json:"appointments"`
+}
+
+// beneficiaries is B1.
+func beneficiaries(c *Ctx) error {
+	h, err := c.s.cfg.People.Household(c.r.Context(), c.holder)
+	if err != nil {
+		return err
+	}
+	var people []id.Person
+	for _, p := range h.People {
+		people = append(people, p.Person)
+	}
+	appts, err := c.s.cfg.Bookings.Appointments(c.r.Context(), people)
+	if err != nil {
+		return err
+	}
+	out := struct {
+		People   []wireBeneficiary `json:"beneficiaries"`
+		ViewRef  string            `json:"view_ref"`
+		Receipts []string          `json:"receipts"`
+	}{People: []wireBeneficiary{}, ViewRef: h.ViewRef, Receipts: h.Receipts}
+	for _, p := range h.People {
+		out.People = append(out.People, wirePerson(p, appts[p.Person]))
+	}
+	c.shown(h.ViewRef)
+	return c.json(out)
+}
+
+func wirePerson(p vault.Person, appts []scheduling.Appointment) wireBeneficiary {
+	w := wireBeneficiary{Reference: string(p.Reference), Name: p.Name, BirthYear: strconv.Itoa(p.BirthYear), Gender: rules.TextOf(rules.Genders(), p.GenderID),
+		Mobile: p.MobileLast4, IDType: rules.TextOf(rules.IDTypes(), p.IDType), IDNumber: "******" + p.IDLast4, Comorbidity: "N", Status: p.Status,
+		Vaccine: p.Product, Dose1: p.Dose1.Indian(), Dose2: p.Dose2.Indian(), Appointments: []wireAppointment{}}
+	if p.Comorbidity {
+		w.Comorbidity = "Y"
+	}
+	for _, a := range appts {
+		w.Appointments = append(w.Appointments, wireAppointment{ID: string(a.Hold), Centre: int64(a.Centre), Name: a.Place.Name, State: a.Place.State,
+			District: a.Place.District, Block: a.Place.Block, From: hhmm(a.Place.Opens), To: hhmm(a.Place.Closes), Dose: a.Dose,
+			Session: string(a.Session), Date: a.Day.Indian(), Slot: a.Slot})
+	}
+	return w
+}
+
+// newBeneficiary is B2. The portal's further fields are optional.
+func newBeneficiary(c *Ctx) error {
+	var in struct {
+		Name        string `json:"name"`
+		NameLocal   string `json:"name_local"`
+		BirthYear   loose  `json:"birth_year"`
+		BirthDate   string `json:"birth_date"`
+		Gender      loose  `json:"gender_id"`
+		IDType      loose  `json:"photo_id_type"`
+		IDNumber    loose  `json:"photo_id_number"`
+		Comorbidity string `json:"comorbidity_ind"`
+		Consent     loose  `json:"consent_version"`
+		Guardian    string `json:"guardian_name"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	who := vault.Identity{Name: in.Name, NameLocal: in.NameLocal, IDNumber: string(in.IDNumber), Comorbidity: in.Comorbidity == "Y", Guardian: in.Guardian}
+	var err error
+	for _, f := range []struct {
+		name string
+		text loose
+		into *int
+	}{{"birth_year", in.BirthYear, &who.BirthYear}, {"gender_id", in.Gender, &who.GenderID}, {"photo_id_type", in.IDType, &who.IDType}} {
+		if *f.into, err = strconv.Atoi(string(f.text)); err != nil {
+			return missing(f.name)
+		}
+	}
+	for name, v := range map[string]string{"name": in.Name, "photo_id_number": string(in.IDNumber), "consent_version": string(in.Consent)} {
+		if v == "" {
+			return missing(name)
+		}
+	}
+	if in.BirthDate != "" {
+		if who.BirthDate, err = civil.ParseIndian(in.BirthDate); err != nil {
+			return err
+		}
+	}
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	ref, err := c.s.cfg.People.Enrol(c.r.Context(), c.holder, key, who, vault.Consent{Version: string(in.Consent), Language: c.language(), Purpose: "registration"})
+	if err != nil {
+		return err
+	}
+	return c.json(map[string]string{"beneficiary_reference_id": string(ref)})
+}
+
+// idempotencyKey is the caller's Idempotency-Key, or a fresh one.
+func (c *Ctx) idempotencyKey() (string, error) {
+	key := c.r.Header.Get("Idempotency-Key")
+	if key == "" {
+		return id.New(), nil
+	}
+	if len(key) > 64 || strings.IndexFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 {
+		return "", fault.New(fault.Invalid, "USRRES0001", "Idempotency-Key has up to 64 visible characters")
+	}
+	return "c/" + key, nil
+}
+
+func deleteBeneficiary(c *Ctx) error {
+	var in struct {
+		Reference loose `json:"beneficiary_reference_id"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	ref, err := id.ParseReference(string(in.Reference))
+	if err != nil {
+		return err
+	}
+	if err := c.s.cfg.People.Remove(c.r.Context(), c.holder, ref); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func references(in []loose) ([]id.Reference, error) {
+	if len(in) == 0 || len(in) > scheduling.MaxParty {
+		return nil, missing("beneficiaries")
+	}
+	var out []id.Reference
+	for _, s := range in {
+		ref, err := id.ParseReference(string(s))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ref)
+	}
+	return out, nil
+}
+
+// schedule is P1. A captcha is neither asked nor looked at.
+func schedule(c *Ctx) error {
+	var in struct {
+		Dose    loose   `json:"dose"`
+		Session string  `json:"session_id"`
+		Slot    string  `json:"slot"`
+		People  []loose `json:"beneficiaries"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	dose, err := strconv.Atoi(string(in.Dose))
+	if err != nil || dose < 1 || dose > 9 {
+		return missing("dose")
+	}
+	if in.Session == "" || len(in.Session) > 64 {
+		return missing("session_id")
+	}
+	refs, err := references(in.People)
+	if err != nil {
+		return err
+	}
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	hold, err := c.s.cfg.Bookings.Book(c.r.Context(), c.holder, scheduling.BookInput{Dose: dose, Session: id.Session(in.Session), Slot: in.Slot, References: refs, Key: key})
+	if err != nil {
+		return err
+	}
+	return c.json(map[string]string{"appointment_confirmation_no": string(hold)})
+}
+
+// cancel is P3.
+func cancel(c *Ctx) error {
+	var in struct {
+		ID     string  `json:"appointment_id"`
+		People []loose `json:"beneficiariesToCancel"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	refs, err := references(in.People)
+	if err != nil {
+		return err
+	}
+	if in.ID == "" || len(in.ID) > 64 {
+		return missing("appointment_id")
+	}
+	if err := c.s.cfg.Bookings.Cancel(c.r.Context(), c.holder, id.Hold(in.ID), refs); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// slip is P4.
+func slip(c *Ctx) error {
+	hold := c.r.URL.Query().Get("appointment_id")
+	if hold == "" || len(hold) > 64 {
+		return missing("appointment_id")
+	}
+	view, err := c.s.cfg.Bookings.Slip(c.r.Context(), c.holder, id.Hold(hold))
+	if err != nil {
+		return err
+	}
+	doc, err := c.s.cfg.Slip(view)
+	if err != nil {
+		return err
+	}
+	return c.pdf(doc, "appointment-slip.pdf", view.ViewRef)
+}
+
+// certificate is C1.
+func certificate(c *Ctx) error {
+	ref, err := id.ParseReference(c.r.URL.Query().Get("beneficiary_reference_id"))
+	if err != nil {
+		return err
+	}
+	doc, err := c.s.cfg.People.Certificate(c.r.Context(), c.holder, ref, c.language())
+	if err != nil {
+		return err
+	}
+	return c.pdf(doc.PDF, "certificate.pdf", doc.ViewRef)
+}
+
+func (c *Ctx) pdf(doc []byte, name, viewRef string) error {
+	c.shown(viewRef)
+	h := c.w.Header()
+	h.Set("Content-Type", typePDF)
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("Content-Length", strconv.Itoa(len(doc)))
+	_, _ = c.w.Write(doc)
+	return nil
+}
+
+// wireOpening is one entry of one's own access history.
+type wireOpening struct {
+	Index   int64  `json:"index"`
+	At      string `json:"at"`
+	Person  string `json:"person"`
+	Kind    string `json:"kind"`
+	View    string `json:"view"`
+	Role    string `json:"role"`
+	Place   string `json:"place"`
+	Reason  string `json:"reason"`
+	ViewRef string `json:"view_ref"`
+}
+
+// openings shows who opened one's record: GET /api/v3/openings?before=&limit=.
+func openings(c *Ctx) error {
+	q := c.r.URL.Query()
+	number := func(name string, most int64) (int64, error) {
+		if q.Get(name) == "" {
+			return 0, nil
+		}
+		n, err := strconv.ParseInt(q.Get(name), 10, 64)
+		if err != nil || n < 1 || n > most {
+			return 0, fault.New(fault.Invalid, "USRRES0001", name+" is a positive number")
+		}
+		return n, nil
+	}
+	before, err := number("before", 1<<62)
+	if err != nil {
+		return err
+	}
+	limit, err := number("limit", 200)
+	if err != nil {
+		return err
+	}
+	if limit == 0 {
+		limit = 50
+	}
+	got, err := c.s.cfg.People.Openings(c.r.Context(), c.holder, before, int(limit))
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Openings []wireOpening `json:"openings"`
+		ViewRef  string        `json:"view_ref"`
+		Receipts []string      `json:"receipts"`
+	}{Openings: []wireOpening{}, ViewRef: got.ViewRef, Receipts: got.Receipts}
+	for _, e := range got.Entries {
+		out.Openings = append(out.Openings, wireOpening{Index: e.Index, At: instant(e.At), Person: string(e.Person), Kind: e.Kind, View: e.View,
+			Role: e.Role, Place: e.Place, Reason: e.Reason, ViewRef: e.ViewRef})
+	}
+	c.shown(got.ViewRef)
+	return c.json(out)
+}

@@ -1,0 +1,105 @@
+package edge
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Audience says who may call a route.
+type Audience string
+
+// The audiences.
+const (
+	Public Audience = "public"
+	Holder Audience = "holder" // a bearer of the vault
+	Staff  Audience = "staff"  // a DPoP proof, verified by the vault
+)
+
+// Rate names a class of limits.
+type Rate string
+
+// The rate classes.
+const (
+	RateCode   Rate = "code"   // asks for or confirms codes
+	RateSearch Rate = "search" // public, cheap
+	RateSelf   Rate = "self"   // personal and staff
+)
+
+// Route is one row of the table. BodyLimit is in bytes; 0 means no body. Own
+// routes refuse unknown fields, CoWIN's ignore them.
+type Route struct {
+	Method      string
+	Path        string
+	Audience    Audience
+	Action      string
+	BodyLimit   int64
+	ContentType string
+	Rate        Rate
+	Own         bool
+	Handler     func(*Ctx) error
+}
+
+func (r Route) check() error {
+	if r.Method == "" || !strings.HasPrefix(r.Path, "/") || r.Audience == "" || r.Action == "" || r.Rate == "" || r.ContentType == "" || r.Handler == nil {
+		return fmt.Errorf("edge: route %s %s is not complete", r.Method, r.Path)
+	}
+	if (r.Method == "POST") != (r.BodyLimit > 0) {
+		return fmt.Errorf("edge: route %s %s: a POST needs a body limit, a GET has none", r.Method, r.Path)
+	}
+	return nil
+}
+
+const (
+	typeJSON   = "application/json; charset=utf-8"
+	typePDF    = "application/pdf"
+	typeText   = "text/plain; charset=utf-8"
+	typeHTML   = "text/html; charset=utf-8"
+	typeBinary = "application/octet-stream"
+	bodySmall  = 8 << 10
+)
+
+// Routes is the whole surface of the web role.
+func (s *Server) routes() []Route {
+	get := func(path string, a Audience, action string, rate Rate, h func(*Ctx) error) Route {
+		return Route{Method: "GET", Path: path, Audience: a, Action: action, Rate: rate, ContentType: typeJSON, Handler: h}
+	}
+	post := func(path string, a Audience, action string, rate Rate, h func(*Ctx) error) Route {
+		return Route{Method: "POST", Path: path, Audience: a, Action: action, Rate: rate, ContentType: typeJSON, BodyLimit: bodySmall, Handler: h}
+	}
+	as := func(r Route, contentType string) Route { r.ContentType = contentType; return r }
+	own := func(r Route) Route { r.Own = true; return r }
+	table := []Route{
+		post("/api/v2/auth/public/generateOTP", Public, "code.request", RateCode, requestCode),
+		post("/api/v2/auth/public/confirmOTP", Public, "code.confirm", RateCode, confirmCode(false)),
+		post("/api/v2/auth/generateMobileOTP", Public, "code.request", RateCode, requestCode),
+		post("/api/v2/auth/validateMobileOtp", Public, "code.confirm", RateCode, confirmCode(true)),
+		get("/api/v2/admin/location/states", Public, "meta", RateSearch, listStates),
+		get("/api/v2/admin/location/districts/{state_id}", Public, "meta", RateSearch, listDistricts),
+		get("/api/v2/registration/beneficiary/idTypes", Public, "meta", RateSearch, listIDTypes),
+		get("/api/v2/registration/beneficiary/genders", Public, "meta", RateSearch, listGenders),
+		get("/api/v2/appointment/beneficiaries", Holder, "person.open", RateSelf, beneficiaries),
+		post("/api/v2/registration/beneficiary/new", Holder, "person.enrol", RateSelf, newBeneficiary),
+		post("/api/v2/registration/beneficiary/delete", Holder, "person.remove", RateSelf, deleteBeneficiary),
+		post("/api/v2/appointment/schedule", Holder, "booking.book", RateSelf, schedule),
+		post("/api/v2/appointment/cancel", Holder, "booking.cancel", RateSelf, cancel),
+		as(get("/api/v2/appointment/appointmentslip/download", Holder, "booking.slip", RateSelf, slip), typePDF),
+		as(get("/api/v2/registration/certificate/public/download", Holder, "person.certificate", RateSelf, certificate), typePDF),
+		get("/api/v3/openings", Holder, "person.openings", RateSelf, openings),
+		own(post("/api/v3/session/end", Holder, "session.end", RateSelf, endSession)),
+		post("/api/v2/vaccinator/beneficiaries/vaccinate", Staff, "staff.dose", RateSelf, vaccinate),
+		own(post("/api/v3/staff/sessions", Staff, "staff.session", RateSelf, openSession)),
+		get("/api/v3/keys", Public, "keys", RateSearch, publicKeys),
+		as(get("/ledger/{path...}", Public, "ledger", RateSearch, ledgerFile), typeBinary),
+		as(get("/healthz", Public, "health", RateSearch, health), typeText),
+		as(get("/{$}", Public, "home", RateSearch, home), typeHTML),
+	}
+	for _, f := range []struct {
+		name string
+		h    func(*Ctx) error
+	}{{"findByPin", find(byPIN)}, {"findByDistrict", find(byDistrict)}, {"calendarByPin", calendar(byPIN)},
+		{"calendarByDistrict", calendar(byDistrict)}, {"calendarByCenter", calendar(byCentre)}} {
+		table = append(table, get("/api/v2/appointment/sessions/public/"+f.name, Public, "search", RateSearch, f.h),
+			get("/api/v2/appointment/sessions/"+f.name, Holder, "search", RateSearch, f.h))
+	}
+	return table
+}

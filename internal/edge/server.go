@@ -1,0 +1,299 @@
+// Package edge is the web role's door: listener, limits, the route table and
+// the JSON API that speaks CoWIN's public contract (contract.md 1). It holds no
+// secret and decides nothing about people: the vault does.
+package edge
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry"
+	"tikakosh/internal/scheduling"
+	"tikakosh/internal/scheduling/places"
+	"tikakosh/internal/vault"
+)
+
+// Codes are the vault's words for signing in.
+type Codes interface {
+	RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error)
+	ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error)
+	EndSession(ctx context.Context, h vault.Holder) error
+	OpenSession(ctx context.Context, r vault.OpenSessionRequest) (vault.Done, error)
+	Status(ctx context.Context) (vault.Status, error)
+}
+
+// People is the registry as the API uses it.
+type People interface {
+	Household(ctx context.Context, h vault.Holder) (registry.Household, error)
+	Enrol(ctx context.Context, h vault.Holder, key string, who vault.Identity, consent vault.Consent) (id.Reference, error)
+	Remove(ctx context.Context, h vault.Holder, ref id.Reference) error
+	Openings(ctx context.Context, h vault.Holder, before int64, limit int) (vault.Openings, error)
+	Documents
+}
+
+// Documents is the rest of the registry: certificates and doses.
+type Documents interface {
+	Certificate(ctx context.Context, h vault.Holder, ref id.Reference, lang string) (vault.Certificate, error)
+	RecordDose(ctx context.Context, signed vault.Signed, ref id.Reference) error
+}
+
+// Search finds places.
+type Search interface {
+	FindByPIN(pin string, day civil.Date, product string) []scheduling.CentreDay
+	FindByDistrict(district int, day civil.Date, product string) []scheduling.CentreDay
+	CalendarByPIN(pin string, day civil.Date, product string) []scheduling.CentreDay
+	CalendarByDistrict(district int, day civil.Date, product string) []scheduling.CentreDay
+	CalendarByCentre(c id.Centre, day civil.Date, product string) []scheduling.CentreDay
+}
+
+// Bookings makes and ends appointments.
+type Bookings interface {
+	Book(ctx context.Context, h vault.Holder, in scheduling.BookInput) (id.Hold, error)
+	Cancel(ctx context.Context, h vault.Holder, hold id.Hold, refs []id.Reference) error
+	Slip(ctx context.Context, h vault.Holder, hold id.Hold) (scheduling.SlipView, error)
+	Appointments(ctx context.Context, people []id.Person) (map[id.Person][]scheduling.Appointment, error)
+}
+
+// SlipWriter renders an appointment slip as PDF.
+type SlipWriter func(scheduling.SlipView) ([]byte, error)
+
+// Config is what the edge needs. PublicURL is the base address clients use; it
+// is trusted, the Host header is not. Proxies are the addresses whose
+// X-Forwarded-For is believed. LedgerDir holds the ledger's public files.
+type Config struct {
+	Codes     Codes
+	People    People
+	Search    Search
+	Bookings  Bookings
+	Slip      SlipWriter
+	Places    *places.Places
+	Keys      vault.Keys
+	LedgerDir string
+	PublicURL string
+	Proxies   []netip.Prefix
+	NoLimits  bool
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// Server answers the API. It is safe for concurrent use.
+type Server struct {
+	cfg    Config
+	mux    *http.ServeMux
+	limits map[Rate]*limiter
+	bearer jose.JSONWebKey
+	last   activity
+}
+
+// New checks the route table and makes the server. It refuses a route without
+// audience, action, limits or handler.
+func New(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits)}
+	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
+	}
+	routes := s.routes()
+	for _, r := range routes {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		s.mux.Handle(r.Method+" "+r.Path, s.serve(r))
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.secure(w)
+		s.fail(w, r, newID(), fault.New(fault.NotFound, "route", "no such address"))
+	})
+	if ablate.Off(ablate.DebugRoutes) {
+		s.mux.HandleFunc("/debug/pprof/", stacks)
+	}
+	return s, nil
+}
+
+// stacks shows what every goroutine does, as a debug route would. Only builds
+// that switch controls off serve it.
+func stacks(w http.ResponseWriter, _ *http.Request) {
+	buf := make([]byte, 1<<20)
+	_, _ = w.Write(buf[:runtime.Stack(buf, true)])
+}
+
+// Ctx is one request on its way through a handler.
+type Ctx struct {
+	s      *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	id     string
+	origin string
+	holder vault.Holder
+	body   []byte
+	route  Route
+}
+
+func newID() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.last.touch()
+	s.mux.ServeHTTP(w, r)
+}
+
+// serve wraps a route's handler: limits, size, audience, errors, log.
+func (s *Server) serve(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := s.cfg.Now()
+		c := &Ctx{s: s, w: w, r: r, id: newID(), route: route, origin: s.origin(r)}
+		s.secure(w)
+		rec := &recorder{ResponseWriter: w}
+		c.w = rec
+		defer func() {
+			if p := recover(); p != nil {
+				s.cfg.Logger.Error("panic in a handler", "request", c.id, "route", route.Path)
+				s.fail(rec, r, c.id, fault.New(fault.Internal, "panic", "a handler failed"))
+			}
+			s.log(c, rec.status, s.cfg.Now().Sub(begin))
+		}()
+		if err := c.admit(); err != nil {
+			s.fail(rec, r, c.id, err)
+			return
+		}
+		if err := route.Handler(c); err != nil {
+			s.fail(rec, r, c.id, err)
+		}
+	})
+}
+
+// admit applies the route's limits and audience.
+func (c *Ctx) admit() error {
+	if wait := c.s.limits[c.route.Rate].take(c.origin, c.s.cfg.Now()); wait > 0 {
+		return &fault.Error{Kind: fault.RateLimited, Code: "", Text: "Too many requests. Please wait.", RetryAfter: wait}
+	}
+	if err := c.readBody(); err != nil {
+		return err
+	}
+	if c.route.Audience == Holder {
+		bearer, err := c.s.bearerOf(c.r)
+		if err != nil {
+			return err
+		}
+		c.holder = vault.Holder{Bearer: bearer, Origin: c.origin}
+	}
+	return nil
+}
+
+// secure sets the headers every answer has.
+func (s *Server) secure(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+}
+
+// log writes the access line: the route, never the address asked, no client text.
+func (s *Server) log(c *Ctx, status int, took time.Duration) {
+	if ablate.Off(ablate.LogEscape) {
+		_, _ = rawLog.WriteString(c.r.Method + " " + c.r.URL.String() + " " + c.r.UserAgent() + " " + string(c.body) + "\n")
+	}
+	s.cfg.Logger.Info("request", "method", c.route.Method, "route", c.route.Path, "status", status, "ms", took.Milliseconds(), "request", c.id)
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// origin is the network a request comes from: IPv4 /24 or IPv6 /48. A
+// forwarding header counts only from a configured proxy, read from the right.
+func (s *Server) origin(r *http.Request) string {
+	addr, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "unknown"
+	}
+	ip := addr.Addr().Unmap()
+	if s.proxy(ip) {
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0; i-- {
+			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+			if err != nil {
+				break
+			}
+			ip = hop.Unmap()
+			if !s.proxy(ip) {
+				break
+			}
+		}
+	}
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	p, err := ip.WithZone("").Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return p.String()
+}
+
+func (s *Server) proxy(ip netip.Addr) bool {
+	for _, p := range s.cfg.Proxies {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// Run serves on ln until ctx ends, then lets requests finish. While idle it
+// clears what passed through memory.
+func (s *Server) Run(ctx context.Context, ln net.Listener, idle func()) error {
+	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug)}
+	go s.last.watch(ctx, idle)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package registrytest
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	migrations "tikakosh/internal/store/migrations/registry"
+	"tikakosh/internal/store/shardcheck"
+	"tikakosh/internal/store/sqldb"
+	"tikakosh/internal/store/sqlite"
+)
+
+// migrated is the file of an empty, migrated database, made once: applying the
+// migrations anew for each of hundreds of cases would be most of their time.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "registrytest")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path, ctx := filepath.Join(dir, "registry.db"), context.Background()
+	db, err := sqlite.Open(ctx, path, sqlite.Options{SyncOff: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := sqlite.Migrate(ctx, db, migrations.SQLite); err != nil {
+		db.Close()
+		return nil, err
+	}
+	if err := db.Close(); err != nil { // moves the log into the file
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// Open makes a migrated registry database in a temporary directory. A statement
+// that would not run on a database spread over machines fails the test.
+func Open(t testing.TB) sqldb.DB {
+	t.Helper()
+	file, err := migrated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "registry.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{SyncOff: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return shardcheck.Wrap(t, db, shardcheck.Rules{})
+}

@@ -1,0 +1,144 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
+)
+
+// relayBatch bounds how many notes and how much unfinished work one run takes.
+const relayBatch = 200
+
+// unfinishedAge is how old work must be before the relay asks about it: longer
+// than any request that could still be doing it.
+const unfinishedAge = time.Minute
+
+// maxDefer bounds the wait between two attempts at one note.
+const maxDefer = 10 * time.Minute
+
+// carry does what a note says remains. Every step is idempotent and the note
+// is removed last, so it may run any number of times, also at the same time.
+func (s *Service) carry(ctx context.Context, n Note) error {
+	switch n.Kind {
+	case NoteEnrolled:
+		if err := settle(func() error { return s.store.SetMember(ctx, n.Member, n.Claim) }); err != nil {
+			return err
+		}
+		if err := s.step("enrol:after-member"); err != nil {
+			return err
+		}
+		if err := settle(func() error { return s.store.SetReference(ctx, n.Ref, n.Person) }); err != nil {
+			return err
+		}
+	case NoteRemoved:
+		if err := settle(func() error { return s.store.SetMember(ctx, n.Member, Claim{}) }); err != nil {
+			return err
+		}
+		if err := s.vault.Settled(ctx, vault.SettledRequest{Persons: one(n.Person)}); err != nil {
+			return err
+		}
+	}
+	if n.Seal != "" {
+		if _, err := s.vault.Committed(ctx, vault.CommittedRequest{Seals: []string{n.Seal}}); err != nil {
+			return err
+		}
+	}
+	return settle(func() error { return s.store.Done(ctx, n) })
+}
+
+// errStop marks a step at which a test ends the saga as a crash would.
+var errStop = errors.New("stopped between steps")
+
+// carryInline carries a note out within the request that stored it, so that
+// the caller's next read sees all of it. The change is already durable: what
+// fails here is left to the relay.
+func (s *Service) carryInline(ctx context.Context, n Note) error {
+	err := s.carry(ctx, n)
+	if errors.Is(err, errStop) {
+		return err
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "left to the relay", "kind", string(n.Kind), "err", err)
+	}
+	return nil
+}
+
+// Relay carries out what requests have left behind. It belongs to the worker:
+// it alone reads across buckets.
+type Relay struct {
+	s      *Service
+	outbox Outbox
+}
+
+// NewRelay makes the relay of a service over the outbox of all buckets.
+func NewRelay(s *Service, outbox Outbox) *Relay { return &Relay{s: s, outbox: outbox} }
+
+// Relay takes the notes that are due, then removals the vault lists as
+// unfinished, and returns how many it finished. A failure defers its note and
+// does not stop the others; the first one is returned. Any number of relays
+// may run at the same time.
+func (r *Relay) Relay(ctx context.Context) (n int, err error) {
+	now := r.s.now().UnixMilli()
+	notes, err := r.outbox.Notes(ctx, now, relayBatch)
+	if err != nil {
+		return 0, err
+	}
+	var first error
+	for _, note := range notes {
+		if err := r.s.carry(ctx, note); err != nil {
+			first = earlier(first, err)
+			if err := r.s.store.Defer(ctx, note, now+backoff(note.Attempts).Milliseconds()); err != nil {
+				first = earlier(first, err)
+			}
+			continue
+		}
+		n++
+	}
+	m, err := r.removals(ctx, now)
+	return n + m, earlier(first, err)
+}
+
+// removals finishes removals that a crash cut off right after the vault's
+// leave, before the registry had stored anything about them.
+func (r *Relay) removals(ctx context.Context, now int64) (n int, err error) {
+	u, err := r.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Before: now - unfinishedAge.Milliseconds(), Limit: relayBatch})
+	if err != nil {
+		return 0, err
+	}
+	var first error
+	for _, w := range u.Work {
+		if w.Kind != "remove" {
+			continue
+		}
+		row, err := r.s.store.Person(ctx, w.Person)
+		switch {
+		case fault.Is(err, fault.NotFound): // never stored: nothing to carry out
+			err = r.s.vault.Settled(ctx, vault.SettledRequest{Persons: one(w.Person)})
+		case err == nil:
+			err = r.s.retire(ctx, row)
+		}
+		if err != nil {
+			first = earlier(first, err)
+			continue
+		}
+		n++
+	}
+	return n, first
+}
+
+// backoff doubles from two seconds to maxDefer.
+func backoff(attempts int) time.Duration {
+	return min(maxDefer, 2*time.Second<<min(attempts, 10))
+}
+
+func earlier(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func one[T any](v T) []T { return []T{v} }

@@ -1,0 +1,286 @@
+package scheduling
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+)
+
+// finishTime bounds giving a refused hold back.
+const finishTime = 5 * time.Second
+
+// booking is one Book under way.
+type booking struct {
+	holder    vault.Holder
+	in        BookInput
+	household id.Household
+	records   []vault.Record
+	session   Session
+	claim     Claim
+}
+
+// Book takes one place for each of some people of the holder's household under
+// one appointment number, all or none. The same Key with the same request
+// answers the same number; with another request fault.Conflict. fault.Full
+// with CodeFull: no place left, or booking has closed; fault.Invalid with
+// CodeSlot: no such session or slot; fault.NotFound: somebody is not a member;
+// fault.Invalid or fault.Conflict as the vault refuses. After
+// fault.Unavailable or fault.Unknown repeat it with the same Key: the place
+// stays held for HoldTime.
+func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Hold, error) {
+	if err := in.check(); err != nil {
+		return "", err
+	}
+	m, err := s.vault.Membership(ctx, h)
+	if err != nil {
+		return "", err
+	}
+	b := &booking{holder: h, in: in, household: m.Household}
+	if b.records, err = s.records.Persons(ctx, h, in.References); err != nil {
+		return "", err
+	}
+	b.claim = Claim{Key: claimKey(m.Household, in.Key), Body: in.digest()}
+	old, err := s.store.Claimed(ctx, m.Household, b.claim.Key)
+	if err != nil {
+		return "", err
+	}
+	if old.Hold != "" && old.Body != b.claim.Body {
+		return "", fault.New(fault.Conflict, "key", "this idempotency key came with another request")
+	}
+	b.session, err = s.store.Session(ctx, in.Session)
+	if fault.Is(err, fault.NotFound) || (err == nil && !slices.Contains(b.session.Slots, in.Slot)) {
+		return "", invalid(CodeSlot, "Invalid Slot Id")
+	}
+	if err != nil {
+		return "", err
+	}
+	hold, err := s.hold(ctx, b, old.Hold)
+	if err != nil {
+		return "", err
+	}
+	if hold.State == Confirmed {
+		return hold.ID, nil
+	}
+	if err := s.step("book:after-hold"); err != nil {
+		return "", err
+	}
+	return s.carry(ctx, b, hold)
+}
+
+// hold finds the hold an earlier attempt under this key made, or makes one. A
+// released hold is replaced, so that a repetition can succeed; one that was
+// never made keeps its number, so that two attempts at once make only one.
+func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, error) {
+	c := b.session.Centre
+	if old != "" {
+		h, err := s.store.FindHold(ctx, c, old)
+		if err != nil || h.State == Holding || h.State == Confirmed {
+			return h, err
+		}
+		if h.State == NoHold {
+			old = ""
+		}
+	}
+	loc, err := time.LoadLocation(b.session.Zone)
+	if err != nil {
+		return Hold{}, fault.Wrap(fault.Internal, err, "session zone")
+	}
+	now := s.now()
+	if !now.Before(b.session.closes(loc)) {
+		return Hold{}, fault.New(fault.Full, CodeFull, "online booking for this session has closed")
+	}
+	if b.session.free(b.in.Dose) < len(b.records) {
+		return s.soldOut(ctx, b)
+	}
+	if err := s.claim(ctx, b, old, now); err != nil {
+		return Hold{}, err
+	}
+	h := Hold{ID: b.claim.Hold, Centre: c, Session: b.session.ID, Dose: b.in.Dose, State: Holding,
+		Created: now.UnixMilli(), Expires: now.Add(HoldTime).UnixMilli()}
+	for _, r := range b.records {
+		h.Persons = append(h.Persons, r.Person)
+	}
+	n := len(h.Persons)
+	err = settle(func() (err error) { h, err = s.store.Hold(ctx, h); return err })
+	if err == nil && h.State == Released { // another attempt under this key ended it just now
+		return h, fault.New(fault.Conflict, "hold", "another attempt at this booking was given up; try again")
+	}
+	if err == nil {
+		s.avail.add(b.session.ID, b.in.Dose, n)
+	}
+	return h, err
+}
+
+// soldOut answers for a session that was read without room. It is not the
+// arbiter: it spares the session the losers' writes. The last places may have
+// gone to another attempt under the same key.
+func (s *Service) soldOut(ctx context.Context, b *booking) (Hold, error) {
+	c, err := s.store.Claimed(ctx, b.household, b.claim.Key)
+	if err != nil {
+		return Hold{}, err
+	}
+	if c.Hold != "" && c.Body == b.claim.Body {
+		h, err := s.store.FindHold(ctx, b.session.Centre, c.Hold)
+		if err != nil || h.State == Holding || h.State == Confirmed {
+			return h, err
+		}
+	}
+	return Hold{}, fault.New(fault.Full, CodeFull, "the session is completely booked")
+}
+
+// claim binds the key to a hold number: a new one, unless the key has one that
+// was not released.
+func (s *Service) claim(ctx context.Context, b *booking, released id.Hold, now time.Time) error {
+	want := b.claim
+	want.Hold, want.At = id.Hold(id.New()), now.UnixMilli()
+	err := settle(func() (err error) { b.claim, err = s.store.Claim(ctx, b.household, want, released); return err })
+	if err == nil && b.claim.Body != want.Body {
+		return fault.New(fault.Conflict, "key", "this idempotency key came with another request")
+	}
+	return err
+}
+
+// carry takes a held hold to its end: the vault's leave, the appointments, the
+// confirmation. A refusal gives the places back at once; when the vault or the
+// database cannot be reached, a repetition or the sweep goes on.
+func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error) {
+	err := s.leave(ctx, b, h)
+	if err == nil {
+		err = s.step("book:after-vault")
+	}
+	for i := 0; err == nil && i < len(h.Persons); i++ {
+		err = s.bind(ctx, b.appointment(h, h.Persons[i]))
+		if err == nil {
+			err = s.step("book:after-bind")
+		}
+	}
+	if errors.Is(err, errStop) || fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Unknown) {
+		return "", err
+	}
+	if err != nil {
+		// The caller may have gone; the places go back all the same.
+		fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTime)
+		defer cancel()
+		whole, ferr := s.finish(fctx, h)
+		if ferr != nil {
+			s.log.WarnContext(ctx, "a refused hold is left to the sweep", "err", ferr)
+		}
+		if whole { // another attempt under this key bound everybody
+			return h.ID, nil
+		}
+		return "", err
+	}
+	// Everybody is bound, which is the booking; what follows may be late.
+	err = settle(func() error { return s.store.Confirm(ctx, h.Centre, h.ID) })
+	if err == nil {
+		if err = s.step("book:after-confirm"); err != nil {
+			return "", err
+		}
+		err = s.vault.Settled(ctx, vault.SettledRequest{Hold: h.ID, Persons: h.Persons})
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "a bound booking is left to the sweep", "err", err)
+	}
+	return h.ID, nil
+}
+
+// leave asks the vault for everybody at once.
+func (s *Service) leave(ctx context.Context, b *booking, h Hold) error {
+	again := false
+	return s.fresh(func() error {
+		if again {
+			recs, err := s.records.Records(ctx, h.Persons)
+			if err != nil {
+				return err
+			}
+			b.records = recs
+		}
+		again = true
+		_, err := s.vault.Book(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Dose: h.Dose,
+			Offer: b.session.offer(b.in.Slot), Records: b.records})
+		return err
+	})
+}
+
+func (s *Service) bind(ctx context.Context, a Appointment) error {
+	var st State
+	err := settle(func() (err error) { st, err = s.store.Bind(ctx, a); return err })
+	switch {
+	case err != nil:
+		return err
+	case st == Fenced || st == Cancelled:
+		return fault.New(fault.Conflict, "hold", "the place was given up before the booking was complete")
+	case st == None:
+		return fault.New(fault.Conflict, "booked", "somebody has a live appointment, or one still being cancelled")
+	}
+	return nil
+}
+
+func (b *booking) appointment(h Hold, p id.Person) Appointment {
+	return Appointment{Person: p, Hold: h.ID, Centre: h.Centre, Session: h.Session, Day: b.session.Day, Slot: b.in.Slot,
+		Product: b.session.Product, Programme: b.session.Programme, Dose: h.Dose, State: Live, Created: h.Created}
+}
+
+// finish ends a hold whose booking will not go on by itself, and tells whether
+// it ended as a booking. It first writes a fence for everybody: where one
+// could be written, or was there, no late bind can complete the booking, so
+// the appointments bound so far are undone and the places given back. Where
+// none could be written everybody is bound, and the hold is confirmed.
+// Several may finish one hold at the same time; the fences decide.
+func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
+	whole = true
+	for _, p := range h.Persons {
+		fence := Appointment{Person: p, Hold: h.ID, Centre: h.Centre, Session: h.Session, Dose: h.Dose, State: Fenced, Created: h.Created}
+		var st State
+		if err := settle(func() (err error) { st, err = s.store.Fence(ctx, fence); return err }); err != nil {
+			return false, err
+		}
+		whole = whole && st != Fenced
+	}
+	if whole {
+		if err := settle(func() error { return s.store.Confirm(ctx, h.Centre, h.ID) }); err != nil {
+			return true, err
+		}
+		return true, s.vault.Settled(ctx, vault.SettledRequest{Hold: h.ID, Persons: h.Persons})
+	}
+	for _, p := range h.Persons {
+		if err := settle(func() error { return s.store.Undo(ctx, p, h.ID) }); err != nil {
+			return false, err
+		}
+	}
+	var n int
+	if err := settle(func() (err error) { n, err = s.store.Release(ctx, h.Centre, h.ID); return err }); err != nil {
+		return false, err
+	}
+	s.avail.add(h.Session, h.Dose, -n)
+	_, err = s.vault.Release(ctx, vault.ReleaseRequest{Hold: h.ID, Persons: h.Persons})
+	return false, err
+}
+
+// digest names the request's content; the order of the people is not part of it.
+func (in BookInput) digest() string {
+	refs := make([]string, len(in.References))
+	for i, r := range in.References {
+		refs[i] = string(r)
+	}
+	slices.Sort(refs)
+	return hash("book", strconv.Itoa(in.Dose), string(in.Session), in.Slot, strings.Join(refs, ","))
+}
+
+// claimKey is the stored form of an idempotency key: bound to its household,
+// of fixed length, and not the caller's text.
+func claimKey(h id.Household, key string) string { return hash("book-key", string(h), key) }
+
+func hash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])
+}

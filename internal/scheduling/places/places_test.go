@@ -1,0 +1,46 @@
+package places
+
+import "testing"
+
+func TestLoad(t *testing.T) {
+	p, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.States()) != 37 || len(p.PINs()) < 19_000 {
+		t.Fatalf("%d states, %d PINs", len(p.States()), len(p.PINs()))
+	}
+	total := 0
+	for i, s := range p.States() {
+		if s.ID != i+1 || s.NameHi == "" {
+			t.Errorf("%+v", s)
+		}
+		ds := p.Districts(s.ID)
+		if len(ds) == 0 {
+			t.Errorf("%s has no district", s.Name)
+		}
+		total += len(ds)
+		for _, d := range ds {
+			if got, ok := p.District(d.ID); !ok || got != d || d.State != s.ID {
+				t.Errorf("%+v", d)
+			}
+		}
+	}
+	if total < 600 {
+		t.Errorf("%d districts", total)
+	}
+	x, ok := p.ByPIN("110001")
+	if !ok {
+		t.Fatal("110001 is missing")
+	}
+	d, _ := p.District(x.District)
+	if s, _ := p.State(d.State); s.Name != "Delhi" {
+		t.Errorf("110001 is in %s", s.Name)
+	}
+	if _, ok := p.ByPIN("000000"); ok {
+		t.Error("000000 exists")
+	}
+	if _, ok := p.District(0); ok {
+		t.Error("district 0 exists")
+	}
+}

@@ -1,0 +1,228 @@
+// Package keeperdb keeps the vault's rows, ledger entries and tasks in SQL. It
+// implements state.Store.
+package keeperdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/store/sqldb"
+	"tikakosh/internal/vault/state"
+)
+
+// Store is the vault's database of one realm. It is safe for concurrent use.
+type Store struct {
+	db    sqldb.DB
+	realm id.Realm
+	sql   map[state.Table]statements
+}
+
+// statements of one document table; the table name comes from a closed list.
+type statements struct{ get, insert, update, delete, scan, expire string }
+
+// New makes the store over an opened and migrated database.
+func New(db sqldb.DB, realm id.Realm) *Store {
+	s := &Store{db: db, realm: realm, sql: map[state.Table]statements{}}
+	for _, t := range state.All() {
+		s.sql[t] = statements{
+			get:    fmt.Sprintf("SELECT version, content, mac, expires FROM %s WHERE key = $1 AND bucket = $2", t),
+			insert: fmt.Sprintf("INSERT INTO %s (key, version, content, mac, expires, bucket) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key, bucket) DO NOTHING", t),
+			update: fmt.Sprintf("UPDATE %s SET version = $1, content = $2, mac = $3, expires = $4 WHERE key = $5 AND bucket = $6 AND version = $7", t),
+			delete: fmt.Sprintf("DELETE FROM %s WHERE key = $1 AND bucket = $2", t),
+			scan:   fmt.Sprintf("SELECT key, version, content, mac, expires FROM %s WHERE key > $1 ORDER BY key LIMIT $2", t),
+			expire: fmt.Sprintf("SELECT key FROM %s WHERE expires > 0 AND expires < $1 ORDER BY expires LIMIT $2", t),
+		}
+	}
+	return s
+}
+
+// Update implements state.Store.
+func (s *Store) Update(ctx context.Context, fn func(state.Tx) error) error {
+	return s.db.Update(ctx, func(q sqldb.Tx) error { return fn(&tx{s, q}) })
+}
+
+// View implements state.Store.
+func (s *Store) View(ctx context.Context, fn func(state.Tx) error) error {
+	return s.db.View(ctx, func(q sqldb.Tx) error { return fn(&tx{s, q}) })
+}
+
+type tx struct {
+	s *Store
+	q sqldb.Tx
+}
+
+func (t *tx) Get(ctx context.Context, table state.Table, key string) (state.Stored, bool, error) {
+	r := state.Stored{Key: key}
+	err := t.q.QueryRow(ctx, t.s.sql[table].get, key, id.Bucket(key)).Scan(&r.Version, &r.Content, &r.MAC, &r.Expires)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, false, nil
+	}
+	return r, err == nil, failed(err)
+}
+
+func (t *tx) Put(ctx context.Context, table state.Table, r state.Stored) error {
+	if r.MAC == nil {
+		r.MAC = []byte{}
+	}
+	var n int64
+	var err error
+	if r.Version == 1 {
+		n, err = t.q.Exec(ctx, t.s.sql[table].insert, r.Key, r.Version, r.Content, r.MAC, r.Expires, id.Bucket(r.Key))
+	} else {
+		n, err = t.q.Exec(ctx, t.s.sql[table].update, r.Version, r.Content, r.MAC, r.Expires, r.Key, id.Bucket(r.Key), r.Version-1)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if n != 1 {
+		return fault.New(fault.Conflict, "version", "the row changed meanwhile")
+	}
+	return nil
+}
+
+func (t *tx) Delete(ctx context.Context, table state.Table, key string) error {
+	_, err := t.q.Exec(ctx, t.s.sql[table].delete, key, id.Bucket(key))
+	return failed(err)
+}
+
+func (t *tx) Scan(ctx context.Context, table state.Table, after string, limit int) ([]state.Stored, error) {
+	rows, err := t.q.Query(sqldb.Scatter(ctx), t.s.sql[table].scan, after, limit)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer rows.Close()
+	var out []state.Stored
+	for rows.Next() {
+		var r state.Stored
+		if err := rows.Scan(&r.Key, &r.Version, &r.Content, &r.MAC, &r.Expires); err != nil {
+			return nil, failed(err)
+		}
+		out = append(out, r)
+	}
+	return out, failed(rows.Err())
+}
+
+func (t *tx) Expire(ctx context.Context, table state.Table, before int64, limit int) (int64, error) {
+	rows, err := t.q.Query(sqldb.Scatter(ctx), t.s.sql[table].expire, before, limit)
+	if err != nil {
+		return 0, failed(err)
+	}
+	defer rows.Close()
+	var keys []string
+	for rows.Next() {
+		var k string
+		if err := rows.Scan(&k); err != nil {
+			return 0, failed(err)
+		}
+		keys = append(keys, k)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, failed(err)
+	}
+	for _, k := range keys {
+		if err := t.Delete(ctx, table, k); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(keys)), nil
+}
+
+func (t *tx) Head(ctx context.Context) (state.Head, error) {
+	var h state.Head
+	err := t.q.QueryRow(ctx, "SELECT next_index, digest, mac FROM ledger_head WHERE realm = $1", int(t.s.realm)).Scan(&h.Next, &h.Digest, &h.MAC)
+	if errors.Is(err, sql.ErrNoRows) {
+		return state.Head{}, nil
+	}
+	return h, failed(err)
+}
+
+func (t *tx) SetHead(ctx context.Context, h state.Head) error {
+	_, err := t.q.Exec(ctx, `INSERT INTO ledger_head (realm, next_index, digest, mac) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (realm) DO UPDATE SET next_index = excluded.next_index, digest = excluded.digest, mac = excluded.mac`,
+		int(t.s.realm), h.Next, h.Digest, h.MAC)
+	return failed(err)
+}
+
+func (t *tx) Append(ctx context.Context, e state.Entry) error {
+	if e.PersonTag == nil {
+		e.PersonTag = []byte{}
+	}
+	_, err := t.q.Exec(ctx, "INSERT INTO ledger_entry (realm, entry_index, leaf, sealed, person_tag) VALUES ($1, $2, $3, $4, $5)",
+		int(t.s.realm), e.Index, e.Leaf, e.Sealed, e.PersonTag)
+	return failed(err)
+}
+
+func (t *tx) Entries(ctx context.Context, from int64, limit int) ([]state.Entry, error) {
+	return t.entries(ctx, `SELECT entry_index, leaf, sealed, person_tag FROM ledger_entry
+		WHERE realm = $1 AND entry_index >= $2 ORDER BY entry_index LIMIT $3`, int(t.s.realm), from, limit)
+}
+
+func (t *tx) ByPerson(ctx context.Context, tag []byte, before int64, limit int) ([]state.Entry, error) {
+	if before <= 0 {
+		before = 1<<63 - 1
+	}
+	return t.entries(ctx, `SELECT entry_index, leaf, sealed, person_tag FROM ledger_entry
+		WHERE realm = $1 AND person_tag = $2 AND entry_index < $3 ORDER BY entry_index DESC LIMIT $4`, int(t.s.realm), tag, before, limit)
+}
+
+func (t *tx) entries(ctx context.Context, query string, args ...any) ([]state.Entry, error) {
+	rows, err := t.q.Query(ctx, query, args...)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer rows.Close()
+	var out []state.Entry
+	for rows.Next() {
+		var e state.Entry
+		if err := rows.Scan(&e.Index, &e.Leaf, &e.Sealed, &e.PersonTag); err != nil {
+			return nil, failed(err)
+		}
+		out = append(out, e)
+	}
+	return out, failed(rows.Err())
+}
+
+func (t *tx) AddTask(ctx context.Context, k state.Task) error {
+	_, err := t.q.Exec(ctx, "INSERT INTO task (id, kind, person, ref, since, bucket) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id, bucket) DO NOTHING",
+		k.ID, k.Kind, string(k.Person), k.Ref, k.Since, id.Bucket(k.ID))
+	return failed(err)
+}
+
+func (t *tx) GetTask(ctx context.Context, taskID string) (state.Task, bool, error) {
+	k := state.Task{ID: taskID}
+	err := t.q.QueryRow(ctx, "SELECT kind, person, ref, since FROM task WHERE id = $1 AND bucket = $2", taskID, id.Bucket(taskID)).
+		Scan(&k.Kind, &k.Person, &k.Ref, &k.Since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, false, nil
+	}
+	return k, err == nil, failed(err)
+}
+
+func (t *tx) EndTask(ctx context.Context, taskID string) error {
+	_, err := t.q.Exec(ctx, "DELETE FROM task WHERE id = $1 AND bucket = $2", taskID, id.Bucket(taskID))
+	return failed(err)
+}
+
+func (t *tx) ListTasks(ctx context.Context, before int64, limit int) ([]state.Task, error) {
+	rows, err := t.q.Query(sqldb.Scatter(ctx), "SELECT id, kind, person, ref, since FROM task WHERE since < $1 ORDER BY since LIMIT $2", before, limit)
+	if err != nil {
+		return nil, failed(err)
+	}
+	defer rows.Close()
+	var out []state.Task
+	for rows.Next() {
+		var k state.Task
+		if err := rows.Scan(&k.ID, &k.Kind, &k.Person, &k.Ref, &k.Since); err != nil {
+			return nil, failed(err)
+		}
+		out = append(out, k)
+	}
+	return out, failed(rows.Err())
+}
+
+// failed gives a driver error a kind; the text never holds values.
+func failed(err error) error { return fault.Wrap(fault.Unavailable, err, "vault database") }

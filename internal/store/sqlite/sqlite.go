@@ -1,0 +1,361 @@
+// Package sqlite opens a SQLite file behind the sqldb seam: one writer with
+// group commit, and a pool of connections that cannot write.
+//
+// Update calls of a process queue up; the writer takes what waits, runs each
+// function in its own savepoint of one transaction and commits once for all of
+// them, so that one sync to disk serves up to Options.GroupMax callers. A
+// caller that is alone is committed at once; nothing waits for a timer. With
+// synchronous=FULL and a write-ahead log, a COMMIT that returned survives a
+// power cut, and a process killed at any point leaves a file that opens
+// without repair.
+//
+// Several processes may open one file for writing. They exclude each other by
+// BEGIN IMMEDIATE, which is retried for Options.BusyTimeout.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/store/sqldb"
+)
+
+// The defaults of Options.
+const (
+	DefaultMaxReaders  = 8
+	DefaultGroupMax    = 128
+	DefaultQueueMax    = 4096
+	DefaultBusyTimeout = 10 * time.Second
+	DefaultFileMode    = fs.FileMode(0o600)
+)
+
+// The steps at which Options.Hook is called, in order, once per group.
+const (
+	StepBegin        = "begin"         // the transaction is open, nothing ran
+	StepBeforeCommit = "before-commit" // all functions ran
+	StepAfterCommit  = "after-commit"  // durable, nobody has been told
+)
+
+// Options of a database. The zero value is right for production.
+type Options struct {
+	// ReadOnly opens an existing file without a writer; Update is Forbidden.
+	ReadOnly bool
+	// SyncOff sets synchronous=OFF: a power cut loses acknowledged writes and
+	// may damage the file. For tests only. Otherwise synchronous is FULL.
+	SyncOff bool
+	// MaxReaders bounds the connections for View.
+	MaxReaders int
+	// GroupMax bounds how many Update calls share a COMMIT.
+	GroupMax int
+	// QueueMax bounds how many Update calls wait; one more is Unavailable.
+	QueueMax int
+	// BusyTimeout bounds how long a group waits for another process's
+	// transaction. One that long fails the group with Unavailable.
+	BusyTimeout time.Duration
+	// FileMode is the mode of a new file, whatever the umask; SQLite gives
+	// its -wal and -shm files the same. An existing file keeps its mode.
+	FileMode fs.FileMode
+	// Logger gets the stacks of panics. Default: none.
+	Logger *slog.Logger
+	// Hook, for crash tests, is called at each Step; its error makes the
+	// step fail: at StepBegin and StepBeforeCommit the group is rolled back,
+	// at StepAfterCommit it is stored. Callers get Unavailable at StepBegin,
+	// else Unknown.
+	Hook func(step string) error
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxReaders <= 0 {
+		o.MaxReaders = DefaultMaxReaders
+	}
+	if o.GroupMax <= 0 {
+		o.GroupMax = DefaultGroupMax
+	}
+	if o.QueueMax <= 0 {
+		o.QueueMax = DefaultQueueMax
+	}
+	if o.BusyTimeout <= 0 {
+		o.BusyTimeout = DefaultBusyTimeout
+	}
+	if o.FileMode == 0 {
+		o.FileMode = DefaultFileMode
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Hook == nil {
+		o.Hook = func(string) error { return nil }
+	}
+	return o
+}
+
+// database implements sqldb.DB.
+type database struct {
+	path    string
+	opt     Options
+	readers *sql.DB
+	writer  *writer // nil when read-only
+
+	mu     sync.RWMutex // held for reading while a job is queued
+	closed bool
+	once   sync.Once
+	err    error // of Close
+}
+
+// Open opens the database file at path and, unless read-only, creates it. The
+// folder must exist. The caller closes the result.
+//
+// Errors: Unavailable when the file cannot be opened or is busy, Integrity
+// when it is not a database or damaged.
+func Open(ctx context.Context, path string, o Options) (sqldb.DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unavailable, err, "find the database file")
+	}
+	d := &database{path: path, opt: o.withDefaults()}
+	if !o.ReadOnly {
+		if err := create(path, d.opt.FileMode); err != nil {
+			return nil, fault.Wrap(fault.Unavailable, err, "create the database file")
+		}
+		if d.writer, err = newWriter(ctx, path, d.opt); err != nil {
+			return nil, sqldb.Classify(err, "open the database for writing")
+		}
+	}
+	if d.readers, err = sql.Open("sqlite", dsn(path, d.opt, reading)); err == nil {
+		d.readers.SetMaxOpenConns(d.opt.MaxReaders)
+		d.readers.SetMaxIdleConns(d.opt.MaxReaders)
+		err = d.opt.busy().Do(ctx, func() error {
+			var n int // read the header: opening alone reads nothing
+			return d.readers.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n)
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(sqldb.Classify(err, "open the database"), d.Close())
+	}
+	return d, nil
+}
+
+// create makes an empty file with the given mode and makes its name durable,
+// so that a first COMMIT is not lost with the directory entry.
+func create(path string, mode fs.FileMode) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+type purpose int
+
+const (
+	reading   purpose = iota
+	writing           // the writer's connection: it waits for locks itself
+	migrating         // a handle for goose, waiting inside SQLite
+)
+
+// lockPoll is how long SQLite itself waits for a lock on the writer's
+// connection; the writer then tries again with a jitter, more often than
+// SQLite would, or a busy process would starve the others.
+const lockPoll = time.Millisecond
+
+// dsn puts every setting into the data source name, where it holds for each
+// connection of a pool; a PRAGMA run on the pool reaches only one of them.
+func dsn(path string, o Options, p purpose) string {
+	q := url.Values{}
+	wait := o.BusyTimeout
+	if p == writing {
+		wait = lockPoll
+	}
+	q.Add("_pragma", "busy_timeout("+strconv.FormatInt(wait.Milliseconds(), 10)+")")
+	q.Add("_pragma", "foreign_keys(1)")
+	q.Add("_pragma", "trusted_schema(0)")
+	q.Set("_dqs", "0") // "x" is a column or an error, never a string
+	if o.SyncOff {
+		q.Add("_pragma", "synchronous(OFF)")
+	} else {
+		q.Add("_pragma", "synchronous(FULL)")
+	}
+	switch {
+	case p == reading:
+		q.Add("_pragma", "query_only(1)")
+	default:
+		q.Add("_pragma", "journal_mode(WAL)")
+		q.Set("_txlock", "immediate")
+	}
+	q.Set("mode", "rw") // the file is there; never make another one
+	if o.ReadOnly {
+		q.Set("mode", "ro")
+	}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+func (o Options) busy() sqldb.Backoff {
+	return sqldb.Backoff{First: time.Millisecond, Max: 4 * time.Millisecond, Total: o.BusyTimeout}
+}
+
+func unavailable(text string, cause error) error {
+	return &fault.Error{Kind: fault.Unavailable, Code: "database", Text: text, RetryAfter: time.Second, Err: cause}
+}
+
+// Update implements sqldb.DB.
+func (d *database) Update(ctx context.Context, fn func(sqldb.Tx) error) error {
+	if d.writer == nil {
+		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
+	}
+	if insideUpdate() {
+		return fault.New(fault.Internal, "nested", "Update was called by the function of an Update")
+	}
+	return d.submit(&job{ctx: ctx, fn: fn, done: make(chan struct{})})
+}
+
+func (d *database) submit(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return unavailable("the caller has gone", err)
+	}
+	d.mu.RLock()
+	if d.closed {
+		d.mu.RUnlock()
+		return unavailable("the database is closed", nil)
+	}
+	select {
+	case d.writer.queue <- j:
+		d.mu.RUnlock()
+	default:
+		d.mu.RUnlock()
+		return unavailable("too many writes are waiting", nil)
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-j.ctx.Done():
+	}
+	if j.state.CompareAndSwap(waiting, dropped) {
+		return unavailable("the caller has gone", j.ctx.Err())
+	}
+	<-j.done
+	return j.err
+}
+
+// viewTries bounds how often View runs its function again after a busy error.
+const viewTries = 5
+
+// View implements sqldb.DB.
+func (d *database) View(ctx context.Context, fn func(sqldb.Tx) error) error {
+	d.mu.RLock()
+	closed := d.closed
+	d.mu.RUnlock()
+	if closed {
+		return unavailable("the database is closed", nil)
+	}
+	var err error
+	for range viewTries {
+		if err = d.view(ctx, fn); !sqldb.IsBusy(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) (err error) {
+	t, err := d.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return sqldb.Classify(err, "begin a read")
+	}
+	v := &tx{run: sqlTx{t}, refuse: d.readers}
+	defer func() {
+		v.end()
+		err = v.result(err)
+		_ = t.Rollback() // nothing was written
+	}()
+	return fn(v)
+}
+
+// Close implements sqldb.DB. It moves the log into the database file, so that
+// the last process to close a file leaves only that file.
+func (d *database) Close() error {
+	d.once.Do(func() {
+		d.mu.Lock()
+		d.closed = true
+		d.mu.Unlock()
+		if d.writer != nil {
+			close(d.writer.queue)
+			<-d.writer.finished
+		}
+		if d.readers != nil {
+			d.err = d.readers.Close()
+		}
+		if d.writer != nil {
+			d.err = errors.Join(d.err, d.writer.close())
+		}
+		d.err = sqldb.Classify(d.err, "close the database")
+	})
+	return d.err
+}
+
+// Checkpoint moves the write-ahead log into the database file and empties it,
+// between two groups of writes. db comes from Open, possibly wrapped. Errors:
+// Unavailable when readers or other processes held the log too long; nothing
+// is lost then and the log only stays longer.
+func Checkpoint(ctx context.Context, db sqldb.DB) error {
+	d, err := own(db)
+	if err != nil {
+		return err
+	}
+	return d.submit(&job{ctx: ctx, maintain: checkpoint, done: make(chan struct{})})
+}
+
+func checkpoint(ctx context.Context, conn *sql.Conn) error {
+	var busy, frames, moved int
+	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		return unavailable("the log is in use", nil)
+	}
+	return sqldb.Classify(err, "checkpoint")
+}
+
+// Migrate brings the database to the newest migration in files (see
+// sqldb.Migrate) over a connection of its own. db comes from Open, possibly
+// wrapped.
+func Migrate(ctx context.Context, db sqldb.DB, files fs.FS) error {
+	d, err := own(db)
+	if err != nil {
+		return err
+	}
+	h, err := sql.Open("sqlite", dsn(d.path, d.opt, migrating))
+	if err != nil {
+		return sqldb.Classify(err, "open the database for migration")
+	}
+	h.SetMaxOpenConns(1)
+	err = sqldb.Migrate(ctx, h, sqldb.SQLite, files, "")
+	return errors.Join(err, sqldb.Classify(h.Close(), "close the database after migration"))
+}
+
+func own(db sqldb.DB) (*database, error) {
+	d, ok := sqldb.Unwrap(db).(*database)
+	if !ok || d.writer == nil {
+		return nil, fault.New(fault.Internal, "readonly", "this needs a SQLite database open for writing")
+	}
+	return d, nil
+}

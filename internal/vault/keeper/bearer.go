@@ -1,0 +1,161 @@
+package keeper
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+const (
+	bearerLife     = 15 * time.Minute
+	bearerType     = "tikakosh+jwt"
+	bearerAudience = "tikakosh"
+	scopeHolder    = "holder"
+)
+
+// bearerClaims is all a bearer says: no personal data, and a subject that is
+// pairwise (another realm or partner sees another one).
+type bearerClaims struct {
+	ID      string `json:"jti"`
+	Issuer  string `json:"iss"`
+	Aud     string `json:"aud"`
+	Subject string `json:"sub"`
+	Scope   string `json:"scope"`
+	Expiry  int64  `json:"exp"`
+	Issued  int64  `json:"iat"`
+}
+
+// mintBearer writes the session row and returns the bearer text (ES256 JWT,
+// RFC 7519) for after the commit.
+func (t *txn) mintBearer(h id.Household, origin string) (func() (vault.Session, error), error) {
+	jti := id.Secret(20)
+	now := t.k.now()
+	exp := now.Add(bearerLife).Truncate(time.Second)
+	row := state.Bearer{Household: h, Expires: exp.UnixMilli(), Origin: origin}
+	if err := put(t, state.Bearers, bearerKey(jti), row, exp.Add(time.Hour).UnixMilli()); err != nil {
+		return nil, err
+	}
+	claims := bearerClaims{ID: jti, Issuer: t.k.cfg.Origin, Aud: bearerAudience, Scope: scopeHolder, Expiry: exp.Unix(), Issued: now.Unix(),
+		Subject: hexString(mac(t.k.keys.sym[purposeView], []byte("sub"), t.k.keys.realmBytes(), []byte(h))[:16])}
+	return func() (vault.Session, error) {
+		text, err := t.k.signBearer(claims)
+		return vault.Session{Bearer: text, ExpiresAt: exp.UnixMilli()}, err
+	}, nil
+}
+
+func (k *Keeper) signBearer(c bearerClaims) (string, error) {
+	opts := (&jose.SignerOptions{}).WithType(bearerType)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.bearer}, opts)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "bearer signer")
+	}
+	text, err := jwt.Signed(signer).Claims(c).Serialize()
+	return text, fault.Wrap(fault.Internal, err, "bearer")
+}
+
+func bearerKey(jti string) string {
+	sum := sha256.Sum256([]byte("tikakosh/bearer\x00" + jti))
+	return hexString(sum[:])
+}
+
+// checkBearer verifies form, the one allowed algorithm, signature and times. It
+// does not say whether the session is live; live does, inside a transaction.
+func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
+	var c bearerClaims
+	if len(text) > 1024 {
+		return c, unauthenticated()
+	}
+	algs := []jose.SignatureAlgorithm{jose.ES256}
+	var key any = &k.keys.bearer.PublicKey
+	if ablate.Off(ablate.JWTAlg) {
+		return k.looseBearer(text)
+	}
+	tok, err := jose.ParseSignedCompact(text, algs)
+	if err != nil {
+		return c, unauthenticated()
+	}
+	payload, err := tok.Verify(key)
+	if err != nil || len(tok.Signatures) != 1 {
+		return c, unauthenticated()
+	}
+	h := tok.Signatures[0].Protected
+	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); typ != bearerType || h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.KeyID != "" {
+		return c, unauthenticated()
+	}
+	return k.bearerTimes(payload)
+}
+
+func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
+	var c bearerClaims
+	dec := json.NewDecoder(strings.NewReader(string(payload)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return c, unauthenticated()
+	}
+	now := k.now()
+	exp := time.Unix(c.Expiry, 0)
+	if c.ID == "" || c.Aud != bearerAudience || c.Issuer != k.cfg.Origin || c.Scope != scopeHolder || !now.Before(exp) || exp.Sub(now) > bearerLife {
+		return c, unauthenticated()
+	}
+	return c, nil
+}
+
+// looseBearer is what a careless library does: it believes the token's own
+// header. It exists only in builds that switch controls off.
+func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
+	all := []jose.SignatureAlgorithm{jose.ES256, jose.HS256, jose.RS256}
+	if tok, err := jose.ParseSignedCompact(text, all); err == nil {
+		if payload, err := tok.Verify(&k.keys.bearer.PublicKey); err == nil {
+			return k.bearerTimes(payload)
+		}
+		return k.bearerTimes(tok.UnsafePayloadWithoutVerification())
+	}
+	return bearerClaims{}, unauthenticated()
+}
+
+// live returns the household of a bearer that is live in this transaction.
+func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
+	if ablate.Off(ablate.VaultProof) && strings.HasPrefix(h.Bearer, "household:") {
+		return id.Household(strings.TrimPrefix(h.Bearer, "household:")), state.Bearer{}, nil
+	}
+	c, err := t.k.checkBearer(h.Bearer)
+	if err != nil {
+		return "", state.Bearer{}, err
+	}
+	row, ok, err := get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
+	if err != nil {
+		return "", row, err
+	}
+	if !ok || row.Revoked || row.Expires <= t.k.now().UnixMilli() {
+		return "", row, unauthenticated()
+	}
+	return row.Household, row, nil
+}
+
+func unauthenticated() error {
+	return fault.New(fault.Unauthorized, "bearer", "no live session: sign in with a one-time code")
+}
+
+// EndSession revokes a bearer; an ended or unknown one is no error.
+func (k *Keeper) endSession(t *txn, h vault.Holder) error {
+	c, err := k.checkBearer(h.Bearer)
+	if err != nil {
+		return nil
+	}
+	row, ok, err := get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
+	if err != nil || !ok {
+		return err
+	}
+	row.Revoked = true
+	return put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+int64(time.Hour/time.Millisecond))
+}

@@ -1,0 +1,122 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+)
+
+// certificateLife is how long a certificate is valid; a new one is free
+// (standards.md 1.4: HCERT at most one year).
+const certificateLife = 365 * 24 * time.Hour
+
+// Certificate implements the vault's word. Everything on it comes from sealed
+// parts; it is signed here, and no caller's byte gets into it.
+func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (vault.Certificate, error) {
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		h, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		if _, err := t.member(h, r.Record.Person); err != nil && !ablate.Off(ablate.Ownership) {
+			return err
+		}
+		people := []id.Person{r.Record.Person}
+		return t.released(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, claim{view: viewCertificate, role: "holder"})
+	})
+	if err != nil {
+		return vault.Certificate{}, err
+	}
+	if len(o.people) != 1 {
+		return vault.Certificate{}, notYours()
+	}
+	facts, err := k.certificateFacts(o.people[0], k.viewRef(o.viewID))
+	if err != nil {
+		return vault.Certificate{}, err
+	}
+	signer, err := encode.NewSigner(k.keys.certificate)
+	if err != nil {
+		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate key")
+	}
+	last := facts.Doses[len(facts.Doses)-1]
+	text, err := encode.CarrierFor(last.Product).Encode(facts, signer)
+	if err != nil {
+		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate")
+	}
+	pdf, err := encode.CertificatePDF(facts, text, k.cfg.Fonts)
+	if err != nil {
+		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate page")
+	}
+	return vault.Certificate{PDF: pdf, HC1: text, ViewRef: facts.ViewRef, Receipts: o.receipts}, nil
+}
+
+func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, error) {
+	doc, err := p.identity(k)
+	if err != nil {
+		return encode.Facts{}, err
+	}
+	doses, err := p.doses(k)
+	if err != nil {
+		return encode.Facts{}, err
+	}
+	now := k.now()
+	f := encode.Facts{Realm: k.keys.realm, ViewRef: viewRef, ReferenceID: doc.Reference, Name: doc.Name, NameLocal: doc.NameLocal,
+		BirthYear: doc.BirthYear, BirthDate: doc.birth().Date, Gender: rules.TextOf(rules.Genders(), doc.GenderID),
+		IDType: rules.TextOf(rules.IDTypes(), doc.IDType), IDLast4: doc.IDLast4, Guardian: doc.Guardian, Country: "IN", Issuer: k.cfg.Issuer,
+		IssuedAt: now, ExpiresAt: now.Add(certificateLife)}
+	if f.CI, err = encode.UVCI("IN", k.keys.realm, viewRef); err != nil {
+		return f, fault.Wrap(fault.Internal, err, "certificate identifier")
+	}
+	for _, d := range doses {
+		if !d.counts() {
+			continue
+		}
+		product, _ := rules.LookupProduct(d.Product)
+		f.Doses = append(f.Doses, encode.Dose{Number: d.Sequence, Total: max(product.PrimaryDoses(), d.Sequence), Product: d.Product, Lot: d.Lot,
+			Given: d.day(), CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator})
+	}
+	if len(f.Doses) == 0 {
+		return f, fault.New(fault.NotFound, "certificate", "no dose is recorded yet")
+	}
+	return f, nil
+}
+
+func (k *Keeper) certificateKeys() ([]byte, error) {
+	signer, err := encode.NewSigner(k.keys.certificate)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "certificate key")
+	}
+	set, err := encode.NewKeySet(signer)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "certificate key")
+	}
+	return set.Marshal()
+}
+
+// CheckpointSigner is the signer of the ledger's checkpoints and the text of
+// its verifier key.
+func (k *Keeper) CheckpointSigner() (note.Signer, string, error) {
+	return ledger.NoteKeys(k.cfg.Origin, k.keys.checkpoint)
+}
+
+// CheckpointVKey is the verifier key of the ledger's checkpoints.
+func (k *Keeper) CheckpointVKey() string {
+	_, vkey, err := k.CheckpointSigner()
+	if err != nil {
+		return ""
+	}
+	return vkey
+}

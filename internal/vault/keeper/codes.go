@@ -1,0 +1,444 @@
+package keeper
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+	"time"
+
+	altcha "github.com/altcha-org/altcha-lib-go"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// Fixed by design.md 10.
+const (
+	codeLife   = 3 * time.Minute
+	codeTries  = 3
+	quotaSpan  = 24 * time.Hour
+	workNumber = 50_000 // upper bound of the proof of work, about 10 ms of one core
+)
+
+// blindIndex is the keyed pseudorandom name of a mobile number: HMAC-SHA-256
+// under the index key, 128 bits (blocks.md 4.2).
+func (k *Keeper) blindIndex(mobile string) string {
+	if ablate.Off(ablate.IndexKey) {
+		sum := sha256.Sum256([]byte(mobile))
+		return hexString(sum[:])
+	}
+	return hexString(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("mobile"), []byte(mobile))[:16])
+}
+
+func (k *Keeper) codeMAC(txnID, digest string) []byte {
+	if ablate.Off(ablate.OTPBinding) {
+		txnID = ""
+	}
+	return mac(k.keys.sym[purposeCode], []byte(txnID), []byte(digest))
+}
+
+func challengeKey(txnID string) string {
+	sum := sha256.Sum256([]byte("tikakosh/txn\x00" + txnID))
+	return hexString(sum[:])
+}
+
+func (k *Keeper) contactAAD(what, owner string) []byte {
+	return []byte("tikakosh/contact/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + what + "\x00" + owner)
+}
+
+// RequestCode implements the vault's word: the work done is the same whether
+// or not the number is known; nothing is looked up.
+func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error) {
+	mobile, err := rules.ParseMobile(r.Mobile, k.cfg.DemoNumbers)
+	if err != nil {
+		return vault.CodeIssued{}, err
+	}
+	if ablate.Off(ablate.Normalise) {
+		mobile = r.Mobile
+	}
+	index := k.blindIndex(mobile)
+	if ablate.Off(ablate.OTPUniform) {
+		if err := k.tellUnknown(ctx, index); err != nil {
+			return vault.CodeIssued{}, err
+		}
+	}
+	txnID, code := id.New(), newCode()
+	now := k.now()
+	row := state.Challenge{Index: index, Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
+	key := challengeKey(txnID)
+	row.Mobile = k.keys.contact.Seal(nil, nil, []byte(mobile), k.contactAAD("challenge", key))
+	row.Last4 = k.keys.contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.contactAAD("challenge-last4", key))
+	row.Code = k.codeMAC(txnID, digestOf(code))
+
+	var issued vault.CodeIssued
+	var refused error
+	_, err = k.update(ctx, func(t *txn) error {
+		issued, refused = vault.CodeIssued{Txn: txnID}, nil
+		asked, err := t.askWork(r.Work)
+		if err != nil || asked != "" {
+			issued = vault.CodeIssued{Challenge: asked}
+			return err
+		}
+		if refused, err = t.spendCodeBudgets(index, r.Origin, key); err != nil || refused != nil {
+			return err
+		}
+		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+	})
+	if err != nil || refused != nil || issued.Challenge != "" {
+		if err == nil {
+			err = refused
+		}
+		return issued, err
+	}
+	k.notify(Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
+		Params: map[string]string{"code": code, "host": k.cfg.Host}})
+	return issued, nil
+}
+
+// tellUnknown is the oracle CoWIN's USRAUT0024 was; only in builds that switch
+// controls off.
+func (k *Keeper) tellUnknown(ctx context.Context, index string) error {
+	return k.view(ctx, func(t *txn) error {
+		_, ok, err := get[state.MobileIndex](t, state.MobileIndexes, index)
+		if err == nil && !ok {
+			return fault.New(fault.Invalid, "USRAUT0024", "Beneficiary Not Registered")
+		}
+		time.Sleep(3 * time.Millisecond)
+		return err
+	})
+}
+
+func newCode() string {
+	n, err := rand.Int(rand.Reader, big.NewInt(1_000_000))
+	if err != nil {
+		panic("keeper: the system random source failed: " + err.Error())
+	}
+	return fmt.Sprintf("%06d", n)
+}
+
+func digestOf(code string) string {
+	sum := sha256.Sum256([]byte(code))
+	return hexString(sum[:])
+}
+
+// spendCodeBudgets counts one more code for the number, the origin's network
+// and the system, or says which budget is used up. The answer is the same for
+// known and unknown numbers.
+func (t *txn) spendCodeBudgets(index, origin, challenge string) (refused, err error) {
+	now := t.k.now()
+	quota, _, err := get[state.Quota](t, state.Quotas, index)
+	if err != nil {
+		return nil, err
+	}
+	var kept []state.QuotaSend
+	sameOrigin, oldest := 0, now.UnixMilli()
+	for _, s := range quota.Sent {
+		if s.At > now.Add(-quotaSpan).UnixMilli() {
+			kept = append(kept, s)
+			oldest = min(oldest, s.At)
+			if s.Origin == origin {
+				sameOrigin++
+			}
+		}
+	}
+	lim := t.k.cfg.Limits
+	if (sameOrigin >= lim.PerOrigin || len(kept) >= lim.PerNumber) && !ablate.Off(ablate.OTPNumberLimit) {
+		return tooManyCodes(time.UnixMilli(oldest).Add(quotaSpan).Sub(now)), nil
+	}
+	for _, c := range []struct {
+		kind, key string
+		max       int64
+	}{{"code-prefix", origin, int64(lim.PerPrefix)}, {"code-global", "", int64(lim.Global)}} {
+		n, err := t.count(c.kind, c.key, 1)
+		if err != nil {
+			return nil, err
+		}
+		if n > c.max {
+			return tooManyCodes(untilNextHour(now)), nil
+		}
+	}
+	kept = append(kept, state.QuotaSend{At: now.UnixMilli(), Origin: origin, Challenge: challenge})
+	return nil, put(t, state.Quotas, index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
+}
+
+func tooManyCodes(wait time.Duration) error {
+	wait = max(wait.Round(time.Second), time.Second)
+	return &fault.Error{Kind: fault.RateLimited, Code: "USRAUT0018", RetryAfter: wait,
+		Text: fmt.Sprintf("Too many codes were requested. Wait %d minutes, or go to a vaccination centre.", int(wait/time.Minute)+1)}
+}
+
+func untilNextHour(now time.Time) time.Duration {
+	return now.Truncate(time.Hour).Add(time.Hour).Sub(now)
+}
+
+// count adds n to a counter of the current hour and returns its value.
+func (t *txn) count(kind, key string, n int64) (int64, error) {
+	hour := t.k.now().Truncate(time.Hour)
+	name := kind + "/" + key + "/" + strconv.FormatInt(hour.Unix(), 10)
+	c, _, err := get[state.Counter](t, state.Counters, name)
+	if err != nil || n == 0 {
+		return c.N, err
+	}
+	c.N += n
+	return c.N, put(t, state.Counters, name, c, hour.Add(2*time.Hour).UnixMilli())
+}
+
+// askWork returns a proof-of-work challenge when wrong answers of this hour are
+// over the budget and the request brings no solution (defence.md R03).
+func (t *txn) askWork(solution string) (string, error) {
+	wrong, err := t.count("wrong-code", "", 0)
+	if err != nil || wrong < t.k.cfg.Limits.FailedGuesses || ablate.Off(ablate.OTPGuessBudget) {
+		t.k.failing.Store(false)
+		return "", err
+	}
+	t.k.failing.Store(true)
+	secret := hexString(mac(t.k.keys.sym[purposeCode], []byte("work")))
+	if solution != "" {
+		if ok, err := altcha.VerifySolution(solution, secret, true); err == nil && ok {
+			sum := sha256.Sum256([]byte(solution))
+			key := "work/" + hexString(sum[:])
+			if _, spent, err := get[state.Counter](t, state.Replays, key); err != nil || !spent {
+				if err != nil {
+					return "", err
+				}
+				return "", put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(time.Hour).UnixMilli())
+			}
+		}
+	}
+	expires := t.k.now().Add(10 * time.Minute)
+	c, err := altcha.CreateChallenge(altcha.ChallengeOptions{HMACKey: secret, MaxNumber: workNumber, Expires: &expires})
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "proof of work")
+	}
+	raw, err := json.Marshal(c)
+	return string(raw), fault.Wrap(fault.Internal, err, "proof of work")
+}
+
+// outcome of an answer to a code.
+type outcome int
+
+const (
+	wrongCode outcome = iota
+	unknownTxn
+	rightCode
+)
+
+// ConfirmCode implements the vault's word. The try is counted and the code
+// claimed in one transaction, so parallel answers get at most three tries and
+// one success.
+func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error) {
+	if len(r.Digest) != 64 || len(r.Txn) != 36 {
+		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
+	}
+	var got outcome
+	var mint func() (vault.Session, error)
+	var isNew bool
+	attempt := func(t *txn, ch state.Challenge, ok bool) (err error) {
+		if got, err = t.judge(&ch, ok, r); err != nil || got == unknownTxn {
+			return err
+		}
+		if got == wrongCode {
+			return nil
+		}
+		mint, isNew, err = t.admit(ch, challengeKey(r.Txn), r.Origin)
+		return err
+	}
+	var err error
+	if ablate.Off(ablate.OTPAtomic) {
+		err = k.confirmApart(ctx, r, attempt)
+	} else {
+		_, err = k.update(ctx, func(t *txn) error {
+			ch, ok, err := get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
+			if err != nil {
+				return err
+			}
+			return attempt(t, ch, ok)
+		})
+	}
+	switch {
+	case err != nil:
+		return vault.Session{}, err
+	case got == unknownTxn:
+		return vault.Session{}, fault.New(fault.Unauthorized, "txn", "no such transaction")
+	case got == wrongCode:
+		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
+	}
+	s, err := mint()
+	s.NewAccount = isNew
+	return s, err
+}
+
+// confirmApart reads the challenge in one transaction and judges in another:
+// the race that OTPAtomic prevents. Only in builds that switch controls off.
+func (k *Keeper) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt func(*txn, state.Challenge, bool) error) error {
+	var ch state.Challenge
+	var ok bool
+	if err := k.view(ctx, func(t *txn) (err error) {
+		ch, ok, err = get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
+		return err
+	}); err != nil {
+		return err
+	}
+	time.Sleep(20 * time.Millisecond)
+	_, err := k.update(ctx, func(t *txn) error {
+		if _, _, err := get[state.Challenge](t, state.Challenges, challengeKey(r.Txn)); err != nil {
+			return err
+		}
+		return attempt(t, ch, ok)
+	})
+	return err
+}
+
+// judge counts the try and compares. It writes the challenge back unless the
+// answer is right (admit does that).
+func (t *txn) judge(ch *state.Challenge, ok bool, r vault.CodeAnswer) (outcome, error) {
+	now := t.k.now().UnixMilli()
+	if !ok {
+		_, err := t.count("wrong-code", "", 1)
+		return unknownTxn, err
+	}
+	dead := ch.State != state.ChallengeOpen && !(ch.State == state.ChallengeUsed && ablate.Off(ablate.OTPSingleUse))
+	if now >= ch.Expires && !ablate.Off(ablate.OTPExpiry) {
+		dead = true
+	}
+	if ch.Tries >= codeTries && !ablate.Off(ablate.OTPTries) {
+		dead = true
+	}
+	ch.Tries++
+	right := !dead && hmac.Equal(ch.Code, t.k.codeMAC(r.Txn, r.Digest))
+	if !right && ablate.Off(ablate.OTPBinding) {
+		found, err := t.anyChallenge(r, ch)
+		if err != nil || found {
+			return rightCode, err
+		}
+	}
+	if right {
+		return rightCode, nil
+	}
+	n, err := t.count("wrong-code", "", 1)
+	if err != nil {
+		return wrongCode, err
+	}
+	if n == t.k.cfg.Limits.FailedAlarm || n == t.k.cfg.Limits.FailedGuesses {
+		t.k.log.Warn("alarm: many wrong one-time codes this hour", "alarm", "failed-guesses", "count", n)
+	}
+	if ch.Tries >= codeTries && !ablate.Off(ablate.OTPTries) && ch.State == state.ChallengeOpen {
+		ch.State, ch.Code = state.ChallengeDead, nil
+	}
+	return wrongCode, put(t, state.Challenges, challengeKey(r.Txn), *ch, ch.Sent+quotaSpan.Milliseconds())
+}
+
+// anyChallenge matches a code against every open transaction, as a code that is
+// not bound to its transaction would. Only in builds that switch controls off.
+func (t *txn) anyChallenge(r vault.CodeAnswer, ch *state.Challenge) (bool, error) {
+	rows, err := t.tx.Scan(t.ctx, state.Challenges, "", 1000)
+	if err != nil {
+		return false, err
+	}
+	for _, s := range rows {
+		var other state.Challenge
+		if json.Unmarshal(s.Content, &other) == nil && hmac.Equal(other.Code, t.k.codeMAC(r.Txn, r.Digest)) {
+			// Re-seal under this transaction's key so that admit opens it.
+			mobile, err := t.k.keys.contact.Open(nil, nil, other.Mobile, t.k.contactAAD("challenge", s.Key))
+			if err != nil {
+				return false, nil
+			}
+			key := challengeKey(r.Txn)
+			ch.Index = other.Index
+			ch.Mobile = t.k.keys.contact.Seal(nil, nil, mobile, t.k.contactAAD("challenge", key))
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// admit spends the challenge, gives its place in the quota back, finds or makes
+// the household, and mints the session.
+func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.Session, error), isNew bool, err error) {
+	now := t.k.now()
+	mobile, err := t.k.keys.contact.Open(nil, nil, ch.Mobile, t.k.contactAAD("challenge", key))
+	if err != nil {
+		return nil, false, integrity(state.Challenges, "a challenge does not open")
+	}
+	last4, err := t.k.keys.contact.Open(nil, nil, ch.Last4, t.k.contactAAD("challenge-last4", key))
+	if err != nil {
+		return nil, false, integrity(state.Challenges, "a challenge does not open")
+	}
+	ch.State = state.ChallengeUsed
+	if !ablate.Off(ablate.OTPSingleUse) {
+		ch.Code, ch.Mobile, ch.Last4 = nil, nil, nil
+	}
+	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+		return nil, false, err
+	}
+	if err := t.refundQuota(ch.Index, key); err != nil {
+		return nil, false, err
+	}
+	house, isNew, err := t.householdOf(ch.Index, mobile, last4, now.UnixMilli())
+	if err != nil {
+		return nil, false, err
+	}
+	mint, err = t.mintBearer(house, origin)
+	return mint, isNew, err
+}
+
+func (t *txn) refundQuota(index, challenge string) error {
+	quota, ok, err := get[state.Quota](t, state.Quotas, index)
+	if err != nil || !ok {
+		return err
+	}
+	kept := quota.Sent[:0]
+	for _, s := range quota.Sent {
+		if s.Challenge != challenge {
+			kept = append(kept, s)
+		}
+	}
+	return put(t, state.Quotas, index, state.Quota{Sent: kept}, t.k.now().Add(quotaSpan).UnixMilli())
+}
+
+// householdOf returns the household of a number, made on its first confirmed
+// code. isNew is true while it has no members.
+func (t *txn) householdOf(index string, mobile, last4 []byte, now int64) (id.Household, bool, error) {
+	idx, ok, err := get[state.MobileIndex](t, state.MobileIndexes, index)
+	if err != nil {
+		return "", false, err
+	}
+	if ok {
+		h, found, err := get[state.Household](t, state.Households, string(idx.Household))
+		if err == nil && !found {
+			err = integrity(state.Households, "an index leads nowhere")
+		}
+		return idx.Household, len(activeMembers(h)) == 0, err
+	}
+	house := id.Household(id.New())
+	row := state.Household{Created: now,
+		Mobile: t.k.keys.contact.Seal(nil, nil, mobile, t.k.contactAAD("mobile", string(house))),
+		Last4:  t.k.keys.contact.Seal(nil, nil, last4, t.k.contactAAD("last4", string(house)))}
+	if err := put(t, state.Households, string(house), row, 0); err != nil {
+		return "", false, err
+	}
+	if err := put(t, state.MobileIndexes, index, state.MobileIndex{Household: house}, 0); err != nil {
+		return "", false, err
+	}
+	t.append(entry{Kind: "household", House: house, Role: "holder"})
+	return house, true, nil
+}
+
+func activeMembers(h state.Household) []state.Member {
+	var out []state.Member
+	for _, m := range h.Members {
+		if m.State != state.Removed {
+			out = append(out, m)
+		}
+	}
+	return out
+}

@@ -1,0 +1,360 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// doseDoc is a sealed dose event: the clinical facts, and the place as the
+// manager's signed request named it.
+type doseDoc struct {
+	Schema int
+	rules.DoseEvent
+	Centre                      id.Centre
+	CentreName, District, State string
+	Vaccinator                  string
+	Staff                       id.Staff
+	Hold                        id.Hold `json:",omitempty"`
+}
+
+// counts reports whether the dose is in force: confirmed and not revoked.
+func (d doseDoc) counts() bool { return d.Status == rules.StatusConfirmed }
+
+// day is the civil day the dose was given on at its place.
+func (d doseDoc) day() civil.Date { return d.DoseEvent.Day() }
+
+// given turns dose documents into what the rules read.
+func given(docs []doseDoc) []rules.Given {
+	out := make([]rules.Given, 0, len(docs))
+	for _, d := range docs {
+		out = append(out, rules.Given{Product: d.Product, Dose: d.Sequence, Day: d.day(), Status: d.Status})
+	}
+	return out
+}
+
+// doseFacts is the body of V5 (contract.md 1.7); unknown fields are ignored, and
+// numbers may come as text.
+type doseFacts struct {
+	Reference  looseText `json:"beneficiary_reference_id"`
+	Centre     looseText `json:"center_id"`
+	Vaccine    string    `json:"vaccine"`
+	Batch      string    `json:"vaccine_batch"`
+	Dose       looseText `json:"dose"`
+	Date1      string    `json:"dose1_date"`
+	Date2      string    `json:"dose2_date"`
+	Date       string    `json:"dose_date"`
+	Vaccinator string    `json:"vaccinator_name"`
+	Code       looseText `json:"security_code"`
+}
+
+// looseText is a JSON string or number as text.
+type looseText string
+
+// UnmarshalJSON accepts a string or an integer.
+func (l *looseText) UnmarshalJSON(b []byte) error {
+	s := string(b)
+	if strings.HasPrefix(s, `"`) {
+		return json.Unmarshal(b, (*string)(l))
+	}
+	if _, err := strconv.ParseUint(s, 10, 63); err != nil {
+		return err
+	}
+	*l = looseText(s)
+	return nil
+}
+
+type parsedDose struct {
+	reference id.Reference
+	centre    id.Centre
+	product   rules.Product
+	lot       string
+	sequence  int
+	day       civil.Date
+	by        string
+	code      string
+}
+
+func parseDose(body []byte) (p parsedDose, err error) {
+	missing := func(what string) error {
+		return fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: "+what)
+	}
+	var f doseFacts
+	if len(body) > 8192 || json.Unmarshal(body, &f) != nil {
+		return p, fault.New(fault.Invalid, "USRRES0001", "the dose is malformed")
+	}
+	if p.reference, err = id.ParseReference(string(f.Reference)); err != nil {
+		return p, err
+	}
+	c, err := strconv.ParseInt(string(f.Centre), 10, 64)
+	if err != nil || c <= 0 {
+		return p, missing("center_id")
+	}
+	p.centre = id.Centre(c)
+	product, ok := rules.LookupProduct(f.Vaccine)
+	if !ok {
+		return p, fault.New(fault.Invalid, "unknown_product", "vaccine is not one of the listed products")
+	}
+	p.product = product
+	if p.sequence, err = strconv.Atoi(string(f.Dose)); err != nil || p.sequence < 1 || p.sequence > 9 {
+		return p, missing("dose")
+	}
+	date := f.Date
+	if date == "" {
+		date = f.Date1
+		if p.sequence == 2 || date == "" {
+			date = f.Date2
+		}
+	}
+	if p.day, err = civil.ParseIndian(date); err != nil {
+		return p, err
+	}
+	if p.lot, err = rules.ParseLot(f.Batch); err != nil {
+		return p, err
+	}
+	if p.by, err = rules.NormalizeName(f.Vaccinator); err != nil {
+		return p, missing("vaccinator_name")
+	}
+	p.code = string(f.Code)
+	if len(p.code) != 4 {
+		return p, missing("security_code (doses without the person's code are not taken yet)")
+	}
+	return p, nil
+}
+
+// encounter is what the first step of recording a dose established.
+type encounter struct {
+	staff   id.Staff
+	session state.OpenSession
+	booking state.Booking
+	again   *vault.DoseSealed // the dose was sealed before
+}
+
+// RecordDose implements the vault's word: staff key, open session of today, and
+// the booking code the person brought. First the person's history is opened as
+// a ledgered view, then the rules decide, then the dose is sealed.
+func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.DoseSealed, error) {
+	facts, err := parseDose(r.Signed.Body)
+	if err != nil {
+		return vault.DoseSealed{}, err
+	}
+	var enc encounter
+	var refused error
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		enc, refused = encounter{}, nil
+		var err error
+		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
+			return err
+		}
+		c := claim{view: viewVerify, role: roleVaccinator, actor: string(enc.staff), place: enc.session.Name, reason: "dose", evidence: string(enc.booking.Hold)}
+		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c)
+	})
+	switch {
+	case err != nil:
+		return vault.DoseSealed{}, err
+	case refused != nil:
+		return vault.DoseSealed{}, refused
+	case enc.again != nil:
+		return *enc.again, nil
+	}
+	if len(o.people) != 1 {
+		return vault.DoseSealed{}, wrongCodeFault()
+	}
+	offer := enc.booking.Offer
+	offer.Product, offer.Day = facts.product.Code, facts.day
+	if err := k.eligible(o.people[0], facts.sequence, offer); err != nil {
+		return vault.DoseSealed{}, err
+	}
+	return k.sealDose(ctx, o.people[0], facts, enc)
+}
+
+// wrongCodeFault is one answer for every way a code can be wrong.
+func wrongCodeFault() error {
+	return fault.New(fault.Invalid, "APPOIN0045", "The security code does not match an appointment of this person at this centre today")
+}
+
+// encounter checks the evidence. A refusal is returned apart from an error, so
+// that what it counted is kept.
+func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refused, err error) {
+	staff, row, used, err := t.proof(r.Signed)
+	if err != nil {
+		return enc, nil, err
+	}
+	enc.staff = staff
+	if row.Role != roleVaccinator || row.Centre != f.centre {
+		return enc, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses"), nil
+	}
+	wrong, err := t.count("staff-wrong", string(staff), 0)
+	if err != nil {
+		return enc, nil, err
+	}
+	if int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
+		return enc, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes; ask the manager", RetryAfter: time.Hour}, nil
+	}
+	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	if err != nil {
+		return enc, nil, err
+	}
+	if !ok || p.Reference != f.reference || p.State == state.Removed {
+		refused, err = t.wrongStaffCode(staff, "", p)
+		return enc, refused, err
+	}
+	i, session, err := t.openBooking(p, f.centre)
+	if err != nil {
+		return enc, nil, err
+	}
+	if i < 0 {
+		refused, err = t.wrongStaffCode(staff, r.Person, p)
+		return enc, refused, err
+	}
+	enc.session, enc.booking = session, p.Bookings[i]
+	today := t.k.today(session.Zone)
+	if f.product.Code != session.Product || f.day != today || session.Day != today {
+		return enc, fault.New(fault.Invalid, "session", "vaccine or date differ from the open session"), nil
+	}
+	if p.Bookings[i].State == state.Spent || len(p.Pending) > 0 {
+		again, done := t.sealedBefore(r.Person, p, i, f.code)
+		if done {
+			enc.again = again
+			return enc, nil, nil
+		}
+	}
+	if used && !ablate.Off(ablate.ProofReplay) {
+		return enc, badProof("the proof was used before"), nil
+	}
+	if _, right := t.rightCodeFor(r.Person, &p, session, f.code); !right {
+		refused, err = t.wrongStaffCode(staff, r.Person, p)
+		return enc, refused, err
+	}
+	return enc, nil, nil
+}
+
+// wrongStaffCode counts a wrong code, for the staff member and the booking, and
+// notes the refusal where the person can see it.
+func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (refused, err error) {
+	if _, err := t.count("staff-wrong", string(staff), 1); err != nil {
+		return nil, err
+	}
+	if person != "" {
+		t.append(entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Reason: "wrong security code"})
+		if err := put(t, state.Persons, string(person), p, 0); err != nil {
+			return nil, err
+		}
+	}
+	return wrongCodeFault(), nil
+}
+
+// openBooking finds the booking of a person whose session is open at the centre
+// today: live, or just spent.
+func (t *txn) openBooking(p state.Person, centre id.Centre) (int, state.OpenSession, error) {
+	best, session := -1, state.OpenSession{}
+	for i, b := range p.Bookings {
+		if b.Offer.Centre != centre || (b.State != state.Live && b.State != state.Spent) {
+			continue
+		}
+		s, ok, err := get[state.OpenSession](t, state.OpenSessions, sessionKey(centre, b.Offer.Session, b.Offer.Day))
+		if err != nil {
+			return -1, s, err
+		}
+		if ok && s.Day == t.k.today(s.Zone) && (best < 0 || b.State == state.Live) {
+			best, session = i, s
+		}
+	}
+	return best, session, nil
+}
+
+// sealedBefore answers a repeated recording of the same booking: the pending
+// seal again, or nothing to store when it is committed.
+func (t *txn) sealedBefore(person id.Person, p state.Person, i int, code string) (*vault.DoseSealed, bool) {
+	b := p.Bookings[i]
+	if code != t.k.securityCode(person, b) {
+		return nil, false
+	}
+	out := &vault.DoseSealed{Seal: vault.Seal{Person: person}, Hold: b.Hold, Dose: b.Dose}
+	j := slices.IndexFunc(p.Pending, func(s state.Seal) bool { return s.Hold == b.Hold })
+	if j >= 0 {
+		out.Seal.ID, out.Seal.Parts = p.Pending[j].ID, p.Pending[j].Parts
+	}
+	return out, j >= 0 || b.State == state.Spent
+}
+
+// sealDose seals the event on top of the head.
+func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter) (vault.DoseSealed, error) {
+	var out vault.DoseSealed
+	ev := id.Event(id.NewOrdered())
+	now := k.now()
+	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
+		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
+		DoseEvent: rules.NewDoseEvent(ev, f.product, f.lot, f.sequence, now.UnixMilli(), enc.session.Zone, rules.SourceAdministered, string(enc.staff))}
+	receipts, err := k.update(ctx, func(t *txn) error {
+		p, err := t.person(op.id)
+		if err != nil {
+			return err
+		}
+		if i, s, err := t.openBooking(p, enc.session.Centre); err != nil || i < 0 || s.Session != enc.session.Session {
+			if err == nil {
+				err = fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
+			}
+			return err
+		} else if again, done := t.sealedBefore(op.id, p, i, f.code); done {
+			out = *again
+			return nil
+		}
+		key, err := k.dataKey(op.id, p)
+		if err != nil {
+			return err
+		}
+		part := vault.Part(vault.PartDosePrefix + string(ev))
+		s, err := k.sealPart(op.id, key, p.Seq+1, part, 1, doc)
+		if err != nil {
+			return err
+		}
+		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{s}, Hold: enc.booking.Hold}
+		err = t.addSeal(op.id, &p, seal, entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
+		if err != nil {
+			return err
+		}
+		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.id, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
+		return put(t, state.Persons, string(op.id), p, 0)
+	})
+	if err != nil {
+		return vault.DoseSealed{}, err
+	}
+	out.Seal.Receipt = done(receipts).Receipt
+	k.doseNotice(ctx, op.id, out.Seal.ID)
+	return out, nil
+}
+
+func (k *Keeper) doseNotice(ctx context.Context, person id.Person, seal string) {
+	err := k.view(ctx, func(t *txn) error {
+		p, err := t.person(person)
+		if err != nil {
+			return err
+		}
+		return t.tell(p.Household, Notice{ID: "dose/" + seal, Template: "dose", Params: map[string]string{}})
+	})
+	if err != nil {
+		k.log.Warn("dose message not sent", "kind", fault.KindOf(err))
+	}
+}
+
+func (k *Keeper) today(zone string) civil.Date {
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		loc = time.UTC
+	}
+	return civil.Of(k.now().In(loc))
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

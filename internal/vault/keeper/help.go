@@ -1,0 +1,67 @@
+package keeper
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// textOf is the text of the innermost fault, which is written for callers.
+func textOf(err error) string {
+	text := ""
+	for err != nil {
+		var f *fault.Error
+		if !errors.As(err, &f) {
+			break
+		}
+		text, err = f.Text, f.Err
+	}
+	return text
+}
+
+func sortNewest(rows []state.Entry) {
+	slices.SortFunc(rows, func(a, b state.Entry) int { return cmp.Compare(b.Index, a.Index) })
+}
+
+func (k *Keeper) sleep(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
+
+// readOnly lets code that wants to write run on a snapshot without effect. Only
+// builds that switch controls off use it.
+type readOnly struct{ state.Tx }
+
+func (readOnly) Put(context.Context, state.Table, state.Stored) error { return nil }
+func (readOnly) Delete(context.Context, state.Table, string) error    { return nil }
+func (readOnly) Append(context.Context, state.Entry) error            { return nil }
+func (readOnly) SetHead(context.Context, state.Head) error            { return nil }
+func (readOnly) AddTask(context.Context, state.Task) error            { return nil }
+func (readOnly) EndTask(context.Context, string) error                { return nil }
+
+// Keys implements the vault's word.
+func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
+	jwk := jose.JSONWebKey{Key: &k.keys.bearer.PublicKey, Algorithm: string(jose.ES256), Use: "sig"}
+	raw, err := json.Marshal(jwk)
+	if err != nil {
+		return vault.Keys{}, fault.Wrap(fault.Internal, err, "bearer key")
+	}
+	certs, err := k.certificateKeys()
+	if err != nil {
+		return vault.Keys{}, err
+	}
+	return vault.Keys{Realm: k.keys.realm, BearerJWK: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
+		ReceiptKey: k.keys.receipt.Public().(ed25519.PublicKey)}, nil
+}
+
+// Status implements the vault's word.
+func (k *Keeper) Status(context.Context, vault.Empty) (vault.Status, error) {
+	return vault.Status{Ready: true, LedgerSize: k.lastNext.Load(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
+}

@@ -1,0 +1,463 @@
+package keeper
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// MaxMembers is the number of people under one mobile (contract.md 3).
+const MaxMembers = 6
+
+// pendingLife is how long an enrolment may stay without stored rows before its
+// place in the household is free again.
+const pendingLife = 24 * time.Hour
+
+// Membership implements the vault's word.
+func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membership, error) {
+	var out vault.Membership
+	err := k.view(ctx, func(t *txn) error {
+		house, bearer, err := t.live(h)
+		if err != nil {
+			return err
+		}
+		row, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		out = vault.Membership{Household: house, ExpiresAt: bearer.Expires}
+		for _, m := range activeMembers(row) {
+			p, err := t.person(m.Person)
+			if err != nil {
+				return err
+			}
+			out.Members = append(out.Members, vault.Member{Person: m.Person, Slot: m.Slot, Pending: p.State == state.Pending})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (t *txn) household(h id.Household) (state.Household, error) {
+	row, ok, err := get[state.Household](t, state.Households, string(h))
+	if err == nil && !ok {
+		err = integrity(state.Households, "a household is missing")
+	}
+	return row, err
+}
+
+func (t *txn) person(p id.Person) (state.Person, error) {
+	row, ok, err := get[state.Person](t, state.Persons, string(p))
+	if err == nil && !ok {
+		err = integrity(state.Persons, "a person is missing")
+	}
+	return row, err
+}
+
+// member returns a person of the holder's household; fault.NotFound otherwise,
+// whether the person exists or not.
+func (t *txn) member(row state.Household, p id.Person) (state.Person, error) {
+	for _, m := range activeMembers(row) {
+		if m.Person == p {
+			return t.person(p)
+		}
+	}
+	return state.Person{}, notYours()
+}
+
+func notYours() error {
+	return fault.New(fault.NotFound, "person", "no such person under this mobile")
+}
+
+// checkedIdentity validates an identity and splits the id number off it.
+func (k *Keeper) checkedIdentity(in vault.Identity) (doc identity, canonicalID string, err error) {
+	name, err := rules.NormalizeName(in.Name)
+	if err != nil {
+		return doc, "", err
+	}
+	local, guardian := "", ""
+	if in.NameLocal != "" {
+		if local, err = rules.NormalizeName(in.NameLocal); err != nil {
+			return doc, "", err
+		}
+	}
+	if in.Guardian != "" {
+		if guardian, err = rules.NormalizeName(in.Guardian); err != nil {
+			return doc, "", err
+		}
+	}
+	if !rules.ValidGender(in.GenderID) {
+		return doc, "", fault.New(fault.Invalid, "USRRES0001", "gender_id is not one of the listed genders")
+	}
+	canonicalID, err = rules.ParseIDNumber(in.IDType, in.IDNumber)
+	if err != nil {
+		return doc, "", err
+	}
+	birth := rules.Birth{Year: in.BirthYear, Date: in.BirthDate}
+	today := civil.Of(k.now())
+	if err := birth.Check(today); err != nil {
+		return doc, "", err
+	}
+	doc = identity{Schema: blobSchema, Name: name, NameLocal: local, BirthYear: in.BirthYear, BirthDate: in.BirthDate.String(),
+		GenderID: in.GenderID, IDType: in.IDType, IDLast4: rules.Last4(canonicalID), Comorbidity: in.Comorbidity, Guardian: guardian,
+		Created: k.now().UnixMilli()}
+	return doc, canonicalID, nil
+}
+
+// idTag is the keyed duplicate tag of an id number; the number itself is
+// dropped right after.
+func (k *Keeper) idTag(idType int, canonical string) (string, error) {
+	raw, err := json.Marshal([]any{int(k.keys.realm), idType, canonical})
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "id tag")
+	}
+	tag, version, err := k.keys.provider.Tag(raw)
+	if err != nil {
+		return "", err
+	}
+	return hexString(append([]byte{byte(version)}, tag...)), nil
+}
+
+// Enrol implements the vault's word.
+func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolled, error) {
+	doc, number, err := k.checkedIdentity(r.Identity)
+	if err != nil {
+		return vault.Enrolled{}, err
+	}
+	if r.Consent.Version == "" || len(r.Consent.Version) > 32 {
+		return vault.Enrolled{}, fault.New(fault.Invalid, "USRRES0001", "consent_version is missing")
+	}
+	tag, err := k.idTag(r.Identity.IDType, number)
+	if err != nil {
+		return vault.Enrolled{}, err
+	}
+	r.Identity.IDNumber = tag
+	digest, err := digestJSON(struct {
+		I vault.Identity
+		C vault.Consent
+	}{r.Identity, r.Consent})
+	if err != nil {
+		return vault.Enrolled{}, err
+	}
+	var out vault.Enrolled
+	receipts, err := k.update(ctx, func(t *txn) error {
+		out = vault.Enrolled{}
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		done, err := t.enrolledBefore(house, r.Key, digest, &out)
+		if err != nil || done {
+			return err
+		}
+		return t.enrol(house, r, doc, tag, digest, &out)
+	})
+	if err == nil && len(receipts) > 0 {
+		out.Seal.Receipt = receipts[0]
+	}
+	return out, err
+}
+
+func digestJSON(v any) (vault.Hash, error) {
+	raw, err := json.Marshal(v)
+	return sha256.Sum256(raw), fault.Wrap(fault.Internal, err, "digest")
+}
+
+// enrolledBefore answers a repeated key: the same seal while it is pending, no
+// parts once it is committed.
+func (t *txn) enrolledBefore(house id.Household, key string, digest vault.Hash, out *vault.Enrolled) (bool, error) {
+	if key == "" || len(key) > 200 {
+		return false, fault.New(fault.Internal, "key", "an enrolment needs an idempotency key")
+	}
+	row, ok, err := get[state.Idempotency](t, state.Idempotencies, string(house)+"/"+key)
+	if err != nil || !ok {
+		return false, err
+	}
+	if row.Digest != digest {
+		return false, fault.New(fault.Conflict, "key", "this idempotency key was used with another request")
+	}
+	return true, t.answerEnrolled(house, row.Person, out)
+}
+
+func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.Enrolled) error {
+	h, err := t.household(house)
+	if err != nil {
+		return err
+	}
+	p, err := t.member(h, person)
+	if err != nil {
+		return err
+	}
+	*out = vault.Enrolled{Seal: vault.Seal{Person: person}, Reference: p.Reference, Household: house}
+	for _, m := range h.Members {
+		if m.Person == person {
+			out.Slot = m.Slot
+		}
+	}
+	if len(p.Pending) > 0 {
+		out.Seal.ID, out.Seal.Parts = p.Pending[0].ID, p.Pending[0].Parts
+	}
+	return nil
+}
+
+// enrol seals a new person into the household.
+func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, out *vault.Enrolled) error {
+	h, err := t.household(house)
+	if err != nil {
+		return err
+	}
+	if again, err := t.enrolling(house, h, tag, digest, out); err != nil || again {
+		return err
+	}
+	slot, err := t.freeSlot(house, &h, tag)
+	if err != nil {
+		return err
+	}
+	person := id.Person(id.New())
+	now := t.k.now().UnixMilli()
+	doc.Reference = id.NewReference()
+	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Epoch: t.k.keys.epochName,
+		Wrapped: t.k.newDataKey(person), Chain: vault.ChainStart(t.k.keys.realm, person), Created: now}
+	key, err := t.k.dataKey(person, p)
+	if err != nil {
+		return err
+	}
+	ev := id.Event(id.NewOrdered())
+	docs := []struct {
+		part vault.Part
+		doc  any
+	}{
+		{vault.PartIdentity, doc},
+		{vault.Part(vault.PartConsentPrefix + string(ev)), consent{Schema: blobSchema, Event: ev, Version: r.Consent.Version,
+			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: "holder", At: now}},
+	}
+	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
+	for i, d := range docs {
+		s, err := t.k.sealPart(person, key, int64(i)+1, d.part, 1, d.doc)
+		if err != nil {
+			return err
+		}
+		seal.Parts = append(seal.Parts, s)
+	}
+	if p.Flags, err = t.useTag(tag, house, person, now); err != nil {
+		return err
+	}
+	if err := t.addSeal(person, &p, seal, entry{House: house, View: "registration", Role: "holder"}); err != nil {
+		return err
+	}
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag})
+	if err := put(t, state.Households, string(house), h, 0); err != nil {
+		return err
+	}
+	if err := put(t, state.Persons, string(person), p, 0); err != nil {
+		return err
+	}
+	*out = vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, Reference: doc.Reference, Household: house, Slot: slot}
+	row := state.Idempotency{Person: person, Digest: digest}
+	return put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+pendingLife.Milliseconds())
+}
+
+// enrolling answers the pending seal again when the same person is already being
+// enrolled under another key: the first try broke off, or was sent twice.
+func (t *txn) enrolling(house id.Household, h state.Household, tag string, digest vault.Hash, out *vault.Enrolled) (bool, error) {
+	for _, m := range activeMembers(h) {
+		if m.IDTag != tag {
+			continue
+		}
+		p, err := t.person(m.Person)
+		if err != nil {
+			return false, err
+		}
+		if p.State == state.Pending && len(p.Pending) > 0 && p.Pending[0].Made == digest {
+			return true, t.answerEnrolled(house, m.Person, out)
+		}
+	}
+	return false, nil
+}
+
+// freeSlot finds a place, refusing a second use of an id number inside the
+// household and a seventh member. Enrolments that were never stored give their
+// place back after a day.
+func (t *txn) freeSlot(house id.Household, h *state.Household, tag string) (int, error) {
+	used := map[int]bool{}
+	for i, m := range h.Members {
+		if m.State == state.Removed {
+			continue
+		}
+		p, err := t.person(m.Person)
+		if err != nil {
+			return 0, err
+		}
+		if p.State == state.Pending && p.Created < t.k.now().Add(-pendingLife).UnixMilli() {
+			h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
+			continue
+		}
+		if m.IDTag == tag {
+			return 0, fault.New(fault.Conflict, "id-in-use", "this id document is already registered under this mobile")
+		}
+		used[m.Slot] = true
+	}
+	for slot := 1; slot <= MaxMembers; slot++ {
+		if !used[slot] {
+			return slot, nil
+		}
+	}
+	return 0, fault.New(fault.Full, "household", "six people can be registered under one mobile")
+}
+
+// useTag notes the use of an id number and flags one that is in use in another
+// household. The caller outside never learns it (design.md 10).
+func (t *txn) useTag(tag string, house id.Household, person id.Person, now int64) ([]string, error) {
+	row, _, err := get[state.IDTag](t, state.IDTags, tag)
+	if err != nil {
+		return nil, err
+	}
+	var flags []string
+	for _, u := range row.Uses {
+		if u.Household != house {
+			flags = []string{"id-elsewhere"}
+		}
+	}
+	if len(row.Uses) < 16 {
+		row.Uses = append(row.Uses, state.IDUse{Household: house, Person: person, At: now})
+	}
+	return flags, put(t, state.IDTags, tag, row, 0)
+}
+
+// Committed implements the vault's word: heads move over seals that the
+// registry has stored.
+func (k *Keeper) Committed(ctx context.Context, r vault.CommittedRequest) (vault.CommittedAnswer, error) {
+	if len(r.Seals) > 500 {
+		return vault.CommittedAnswer{}, fault.New(fault.Invalid, "seals", "at most 500 seals at once")
+	}
+	var out vault.CommittedAnswer
+	for _, sealID := range r.Seals {
+		advanced, err := k.committed(ctx, sealID)
+		if err != nil {
+			return out, err
+		}
+		out.Advanced += advanced
+	}
+	return out, nil
+}
+
+func (k *Keeper) committed(ctx context.Context, sealID string) (n int, err error) {
+	_, err = k.update(ctx, func(t *txn) error {
+		n = 0
+		task, ok, err := t.tx.GetTask(t.ctx, "seal/"+sealID)
+		if err != nil || !ok {
+			return err
+		}
+		p, err := t.person(task.Person)
+		if err != nil {
+			return err
+		}
+		for i, s := range p.Pending {
+			if s.ID == sealID && s.Base == p.Seq {
+				n = 1
+				if err := t.advance(task.Person, &p, i); err != nil {
+					return err
+				}
+				return put(t, state.Persons, string(task.Person), p, 0)
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// Remove implements the vault's word: a registration goes until the first dose.
+// The data key is destroyed, so the sealed parts never open again.
+func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done, error) {
+	person := r.Record.Person
+	receipts, err := k.update(ctx, func(t *txn) error {
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		h, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		p, err := t.member(h, person)
+		if err != nil {
+			return err
+		}
+		if err := t.removable(person, &p, r.Record); err != nil {
+			return err
+		}
+		for i := range h.Members {
+			if h.Members[i].Person == person {
+				if err := t.dropTag(h.Members[i].IDTag, person); err != nil {
+					return err
+				}
+				h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
+			}
+		}
+		p.State, p.Wrapped, p.Pending, p.Flags = state.Removed, nil, nil, nil
+		t.append(entry{Kind: "removed", Person: person, House: house, View: "registration deleted", Role: "holder"})
+		task := state.Task{ID: removeTask(person), Kind: "remove", Person: person, Since: k.now().UnixMilli()}
+		if err := t.tx.AddTask(ctx, task); err != nil {
+			return err
+		}
+		if err := put(t, state.Households, string(house), h, 0); err != nil {
+			return err
+		}
+		return put(t, state.Persons, string(person), p, 0)
+	})
+	return done(receipts), err
+}
+
+func removeTask(p id.Person) string { return "remove/" + string(p) }
+
+func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) error {
+	i, err := t.k.matchRecord(person, *p, rec)
+	if err != nil {
+		return err
+	}
+	if i >= 0 {
+		if err := t.advance(person, p, i); err != nil {
+			return err
+		}
+	}
+	for part := range p.Parts {
+		if isDose(part) {
+			return fault.New(fault.Conflict, "vaccinated", "a vaccinated person's registration cannot be deleted")
+		}
+	}
+	for _, b := range p.Bookings {
+		if b.State == state.Live {
+			return fault.New(fault.Conflict, "booked", "cancel the appointment before deleting the registration")
+		}
+	}
+	return nil
+}
+
+func (t *txn) dropTag(tag string, person id.Person) error {
+	row, ok, err := get[state.IDTag](t, state.IDTags, tag)
+	if err != nil || !ok {
+		return err
+	}
+	kept := row.Uses[:0]
+	for _, u := range row.Uses {
+		if u.Person != person {
+			kept = append(kept, u)
+		}
+	}
+	return put(t, state.IDTags, tag, state.IDTag{Uses: kept}, 0)
+}
+
+func done(receipts []string) vault.Done {
+	if len(receipts) == 0 {
+		return vault.Done{}
+	}
+	return vault.Done{Receipt: receipts[len(receipts)-1]}
+}

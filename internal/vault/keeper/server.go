@@ -1,0 +1,130 @@
+package keeper
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
+)
+
+// Caller is a role as its socket proves it: whoever holds the other end of the
+// socket pair the supervisor made for that role.
+type Caller string
+
+// The callers.
+const (
+	CallerWeb      Caller = "web"
+	CallerWorker   Caller = "worker"
+	CallerOperator Caller = "operator"
+	CallerSeeder   Caller = "seeder"
+)
+
+// method is one row of the socket's table: who may call it, and what it does.
+type method struct {
+	name    string
+	callers []Caller
+	run     func(ctx context.Context, body []byte) (any, error)
+}
+
+// methods is the whole surface of the vault. There is no method that takes a
+// mobile, a name or an id number and answers a person (I2).
+func (k *Keeper) methods() []method {
+	web, worker, operator, seeder := CallerWeb, CallerWorker, CallerOperator, CallerSeeder
+	all := []Caller{web, worker, operator, seeder}
+	return []method{
+		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
+		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},
+		{vault.MethodMembership, []Caller{web}, bind(k.Membership)},
+		{vault.MethodEndSession, []Caller{web}, bind(k.EndSession)},
+		{vault.MethodEnrol, []Caller{web}, bind(k.Enrol)},
+		{vault.MethodCommitted, []Caller{web, worker, seeder}, bind(k.Committed)},
+		{vault.MethodOpen, []Caller{web}, bind(k.Open)},
+		{vault.MethodRemove, []Caller{web}, bind(k.Remove)},
+		{vault.MethodOpenings, []Caller{web}, bind(k.Openings)},
+		{vault.MethodCertificate, []Caller{web}, bind(k.Certificate)},
+		{vault.MethodBook, []Caller{web}, bind(k.Book)},
+		{vault.MethodCancel, []Caller{web}, bind(k.Cancel)},
+		{vault.MethodSlip, []Caller{web}, bind(k.Slip)},
+		{vault.MethodRelease, []Caller{web, worker}, bind(k.Release)},
+		{vault.MethodSettled, []Caller{web, worker}, bind(func(ctx context.Context, r vault.SettledRequest) (vault.Empty, error) {
+			return vault.Empty{}, k.Settled(ctx, r)
+		})},
+		{vault.MethodUnfinished, []Caller{worker}, bind(k.Unfinished)},
+		{vault.MethodOpenSession, []Caller{web}, bind(k.OpenSession)},
+		{vault.MethodDose, []Caller{web}, bind(k.RecordDose)},
+		{vault.MethodStaffEnrol, []Caller{operator}, bind(k.EnrolStaff)},
+		{vault.MethodStaffDisable, []Caller{operator}, bind(k.DisableStaff)},
+		{vault.MethodSeed, []Caller{seeder}, bind(k.Seed)},
+		{vault.MethodKeys, all, bind(k.Keys)},
+		{vault.MethodStatus, all, bind(k.Status)},
+	}
+}
+
+// EndSession implements the vault's word.
+func (k *Keeper) EndSession(ctx context.Context, h vault.Holder) (vault.Empty, error) {
+	_, err := k.update(ctx, func(t *txn) error { return k.endSession(t, h) })
+	return vault.Empty{}, err
+}
+
+func bind[Req, Resp any](fn func(context.Context, Req) (Resp, error)) func(context.Context, []byte) (any, error) {
+	return func(ctx context.Context, body []byte) (any, error) {
+		var req Req
+		dec := json.NewDecoder(bytes.NewReader(body))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&req); err != nil {
+			return nil, fault.New(fault.Invalid, "request", "the vault request is malformed")
+		}
+		return fn(ctx, req)
+	}
+}
+
+// Handler serves the vault's methods to one caller. Methods the caller may not
+// use answer fault.Forbidden and are logged.
+func (k *Keeper) Handler(caller Caller) http.Handler {
+	mux := http.NewServeMux()
+	for _, m := range k.methods() {
+		if m.name == vault.MethodSeed && !k.cfg.Demo {
+			continue
+		}
+		mux.HandleFunc("POST /v1/"+m.name, func(w http.ResponseWriter, r *http.Request) {
+			if !slices.Contains(m.callers, caller) {
+				k.log.Warn("alarm: a role called a method it may not", "alarm", "caller", "caller", caller, "method", m.name)
+				fail(w, k.log, m.name, fault.New(fault.Forbidden, "caller", "this role may not call that"))
+				return
+			}
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, vault.MaxMessage))
+			if err != nil {
+				fail(w, k.log, m.name, fault.New(fault.Invalid, "size", "the vault request is too large"))
+				return
+			}
+			answer, err := m.run(r.Context(), body)
+			if err != nil {
+				fail(w, k.log, m.name, err)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(answer)
+		})
+	}
+	return mux
+}
+
+func fail(w http.ResponseWriter, log *slog.Logger, name string, err error) {
+	f := vault.Failure{Kind: fault.KindOf(err), Code: fault.CodeOf(err), RetryAfterMS: fault.RetryAfter(err).Milliseconds()}
+	switch f.Kind {
+	case fault.Internal, fault.Integrity, fault.Unavailable, fault.Unknown:
+		log.Error("vault method failed", "method", name, "kind", f.Kind, "code", f.Code, "error", err.Error())
+		f.Text = "the vault could not do this"
+	default:
+		f.Text = textOf(err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnprocessableEntity)
+	_ = json.NewEncoder(w).Encode(f)
+}

@@ -1,0 +1,300 @@
+package keeper
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/subtle"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// txn is one vault transaction: rows with their MACs, the change of the
+// combined digest, and the ledger entries that go in with it. Entries get their
+// indexes when the function has returned; receipts exist only after commit.
+type txn struct {
+	ctx      context.Context
+	k        *Keeper
+	tx       state.Tx
+	delta    [32]byte
+	changed  bool
+	entries  []*entry
+	seen     map[string]int64
+	versions map[string]int64
+	olds     map[string][]byte // digests of anchored rows as read or last written
+}
+
+// update runs fn as one durable transaction and returns the receipts of its
+// entries, in order. No error means: rows and entries are synced to disk.
+func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, error) {
+	for attempt := 0; ; attempt++ {
+		var t *txn
+		err := k.store.Update(ctx, func(tx state.Tx) error {
+			t = &txn{ctx: ctx, k: k, tx: tx, seen: map[string]int64{}, versions: map[string]int64{}, olds: map[string][]byte{}}
+			if err := fn(t); err != nil {
+				return err
+			}
+			return t.flush()
+		})
+		if err == nil {
+			k.remember(t.seen)
+			return t.receipts(), nil
+		}
+		if !errors.Is(err, errAgain) || attempt == 8 {
+			return nil, err
+		}
+	}
+}
+
+// errAgain marks a lost race on a row's version: the transaction is repeated.
+var errAgain = fault.New(fault.Conflict, "version", "the row changed meanwhile")
+
+// view runs fn on a read-only snapshot.
+func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
+	return k.store.View(ctx, func(tx state.Tx) error {
+		return fn(&txn{ctx: ctx, k: k, tx: tx, seen: map[string]int64{}, versions: map[string]int64{}, olds: map[string][]byte{}})
+	})
+}
+
+func (k *Keeper) rowMAC(t state.Table, s state.Stored) []byte {
+	return mac(k.keys.sym[purposeRow], k.keys.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)), s.Content)
+}
+
+func (k *Keeper) rowDigest(t state.Table, s state.Stored) []byte {
+	return mac(k.keys.sym[purposeDigest], k.keys.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)), s.Content)
+}
+
+func anchored(t state.Table) bool {
+	for _, a := range state.Anchored() {
+		if a == t {
+			return true
+		}
+	}
+	return false
+}
+
+// get reads a row and checks its MAC and that its version has not gone back
+// since this process last saw it.
+func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error) {
+	s, ok, err := t.tx.Get(t.ctx, table, key)
+	if err != nil || !ok {
+		if err == nil && anchored(table) && t.k.lastSeen(table, key) > 0 && !ablate.Off(ablate.GuardAnchor) {
+			return v, false, integrity(table, "a row has disappeared")
+		}
+		return v, false, err
+	}
+	if !hmac.Equal(s.MAC, t.k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
+		return v, false, integrity(table, "a row's MAC does not match")
+	}
+	if s.Version < t.k.lastSeen(table, key) && !ablate.Off(ablate.GuardAnchor) {
+		return v, false, integrity(table, "a row has gone back to an older version")
+	}
+	if err := json.Unmarshal(s.Content, &v); err != nil {
+		return v, false, integrity(table, "a row is malformed")
+	}
+	t.versions[rowName(table, key)] = s.Version
+	t.seen[rowName(table, key)] = s.Version
+	if anchored(table) {
+		t.olds[rowName(table, key)] = t.k.rowDigest(table, s)
+	}
+	return v, true, nil
+}
+
+// put writes a row. A row that exists must have been read in this transaction.
+func put[T any](t *txn, table state.Table, key string, v T, expires int64) error {
+	content, err := json.Marshal(v)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err, "row")
+	}
+	name := rowName(table, key)
+	s := state.Stored{Key: key, Version: t.versions[name] + 1, Content: content, Expires: expires}
+	s.MAC = t.k.rowMAC(table, s)
+	if err := t.tx.Put(t.ctx, table, s); err != nil {
+		if fault.Is(err, fault.Conflict) {
+			return errAgain
+		}
+		return err
+	}
+	if anchored(table) {
+		digest := t.k.rowDigest(table, s)
+		if old := t.olds[name]; old != nil {
+			subtle.XORBytes(t.delta[:], t.delta[:], old)
+		}
+		subtle.XORBytes(t.delta[:], t.delta[:], digest)
+		t.olds[name] = digest
+		t.changed = true
+	}
+	t.versions[name], t.seen[name] = s.Version, s.Version
+	return nil
+}
+
+func rowName(t state.Table, key string) string { return string(t) + "/" + key }
+
+func integrity(table state.Table, text string) error {
+	return fault.Newf(fault.Integrity, "row", "vault table %s: %s; nothing was released. Run `tikakosh ledger audit` and compare with the backup", table, text)
+}
+
+// entry is one ledger entry before it has an index.
+type entry struct {
+	Index    int64
+	At       int64
+	Kind     string
+	Person   id.Person    `json:",omitempty"`
+	House    id.Household `json:",omitempty"`
+	View     string       `json:",omitempty"`
+	Role     string       `json:",omitempty"`
+	Actor    string       `json:",omitempty"`
+	Place    string       `json:",omitempty"`
+	Reason   string       `json:",omitempty"`
+	ViewID   string       `json:",omitempty"`
+	Evidence string       `json:",omitempty"`
+	Seal     *sealNote    `json:",omitempty"`
+	Digest   string       // combined digest of the anchored rows after the transaction
+
+	commitment ledger.Commitment
+}
+
+// sealNote says what a sealed or committed entry is about; hashes are of
+// ciphertext.
+type sealNote struct {
+	ID    string
+	Parts []partNote
+}
+
+type partNote struct {
+	Seq     int64
+	Part    vault.Part
+	Version int
+	Hash    vault.Hash
+}
+
+func noteOf(sealID string, parts []vault.Sealed) *sealNote {
+	n := &sealNote{ID: sealID}
+	for _, p := range parts {
+		n.Parts = append(n.Parts, partNote{p.Seq, p.Part, p.Version, p.Hash})
+	}
+	return n
+}
+
+// append adds an entry to the transaction.
+func (t *txn) append(e entry) *entry {
+	e.At = t.k.now().UnixMilli()
+	t.entries = append(t.entries, &e)
+	return &e
+}
+
+// flush gives the entries their indexes and writes them with the new digest. A
+// change of anchored rows without an entry is a bug and refused.
+func (t *txn) flush() error {
+	if len(t.entries) == 0 {
+		if t.changed {
+			return fault.New(fault.Internal, "anchor", "rows that grant changed without a ledger entry")
+		}
+		return nil
+	}
+	head, err := t.k.readHead(t.ctx, t.tx)
+	if err != nil {
+		return err
+	}
+	subtle.XORBytes(head.Digest, head.Digest, t.delta[:])
+	for _, e := range t.entries {
+		e.Index, e.Digest = head.Next, hexString(head.Digest)
+		row, err := t.k.sealEntry(e)
+		if err != nil {
+			return err
+		}
+		if err := t.tx.Append(t.ctx, row); err != nil {
+			return err
+		}
+		head.Next++
+	}
+	head.MAC = t.k.headMAC(head)
+	return t.tx.SetHead(t.ctx, head)
+}
+
+func (k *Keeper) headMAC(h state.Head) []byte {
+	return mac(k.keys.sym[purposeRow], []byte("head"), k.keys.realmBytes(), []byte(strconv.FormatInt(h.Next, 10)), h.Digest)
+}
+
+func (k *Keeper) readHead(ctx context.Context, tx state.Tx) (state.Head, error) {
+	head, err := tx.Head(ctx)
+	if err != nil {
+		return head, err
+	}
+	if head.Next == 0 {
+		head.Digest = make([]byte, 32)
+		return head, nil
+	}
+	if !hmac.Equal(head.MAC, k.headMAC(head)) || head.Next < k.lastNext.Load() {
+		return head, integrity("ledger_head", "the ledger's head does not match")
+	}
+	return head, nil
+}
+
+func (k *Keeper) sealEntry(e *entry) (state.Entry, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return state.Entry{}, fault.Wrap(fault.Internal, err, "ledger entry")
+	}
+	salt := [32]byte(randomBytes(32))
+	e.commitment = ledger.Commit(salt, body)
+	row := state.Entry{Index: e.Index, Leaf: ledger.LeafData(e.commitment)}
+	row.Sealed = k.keys.entry.Seal(nil, nil, append(salt[:], body...), k.entryAAD(e.Index))
+	if e.Person != "" {
+		row.PersonTag = k.personTag(e.Person)
+	}
+	return row, nil
+}
+
+func (k *Keeper) entryAAD(index int64) []byte {
+	return []byte("tikakosh/entry/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + strconv.FormatInt(index, 10))
+}
+
+// openEntry opens a ledger row and checks that its leaf commits to the body.
+func (k *Keeper) openEntry(row state.Entry) (entry, error) {
+	var e entry
+	raw, err := k.keys.entry.Open(nil, nil, row.Sealed, k.entryAAD(row.Index))
+	if err != nil || len(raw) < 32 {
+		return e, integrity("entry", "ledger entry "+strconv.FormatInt(row.Index, 10)+" does not open")
+	}
+	salt := [32]byte(raw[:32])
+	e.commitment = ledger.Commit(salt, raw[32:])
+	if string(ledger.LeafData(e.commitment)) != string(row.Leaf) || json.Unmarshal(raw[32:], &e) != nil || e.Index != row.Index {
+		return e, integrity("entry", "ledger entry "+strconv.FormatInt(row.Index, 10)+" does not match its leaf")
+	}
+	return e, nil
+}
+
+func (k *Keeper) personTag(p id.Person) []byte {
+	return mac(k.keys.sym[purposePersonTag], k.keys.realmBytes(), []byte(p))[:16]
+}
+
+func (t *txn) receipts() []string {
+	var out []string
+	for _, e := range t.entries {
+		t.k.raiseNext(e.Index + 1)
+		r := ledger.Receipt{Origin: t.k.cfg.Origin, Realm: t.k.keys.realm, Index: uint64(e.Index), Commitment: e.commitment, TimeMillis: e.At}
+		out = append(out, ledger.SignReceipt(r, t.k.keys.receipt))
+	}
+	if len(t.entries) > 0 {
+		t.k.wake()
+	}
+	return out
+}
+
+// viewRef is the reference printed wherever a view is shown: 13 base32 digits
+// (65 bits) of a MAC over the view's id.
+func (k *Keeper) viewRef(viewID string) string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac(k.keys.sym[purposeView], []byte("view"), []byte(viewID)))[:13]
+}
+
+func newViewID() string { return strings.ToUpper(id.Secret(16)) }

@@ -1,0 +1,294 @@
+// Package state holds the rows the vault keeps and the store it keeps them in:
+// types only, no keys and no SQL.
+//
+// A row is a small document under a key. Rows that grant anything are anchored:
+// they carry a MAC over table, key, version and content, and the combined
+// digest of all anchored rows is part of every ledger entry, so that neither an
+// edited nor a rolled-back row goes unseen (design: "a DBA can neither repoint
+// an index nor roll back a counter").
+package state
+
+import (
+	"context"
+
+	"tikakosh/internal/civil"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+)
+
+// Table names a kind of row. The set is closed; the store has one SQL table
+// for each.
+type Table string
+
+// The tables.
+const (
+	Households    Table = "household"    // by household id; anchored
+	MobileIndexes Table = "mobile_index" // by hex blind index; anchored
+	Persons       Table = "person"       // by person id; anchored
+	IDTags        Table = "id_tag"       // by hex tag; anchored
+	OpenSessions  Table = "open_session" // by centre/session/day; anchored
+	StaffKeys     Table = "staff"        // by staff id; anchored
+	Challenges    Table = "challenge"    // by hash of the transaction id
+	Quotas        Table = "quota"        // by hex blind index
+	Counters      Table = "counter"      // by kind/key/window
+	Bearers       Table = "bearer"       // by hash of the bearer's id
+	Replays       Table = "replay"       // by staff id and proof id
+	KeyRing       Table = "key_ring"     // by key id
+	Idempotencies Table = "idempotency"  // by household and key
+)
+
+// Anchored lists the tables whose combined digest is in the ledger.
+func Anchored() []Table {
+	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys}
+}
+
+// All lists every table.
+func All() []Table {
+	return append(Anchored(), Challenges, Quotas, Counters, Bearers, Replays, KeyRing, Idempotencies)
+}
+
+// Stored is a row as the store has it. Version starts at 1. Expires (Unix
+// milliseconds, 0 never) lets housekeeping drop rows that no longer matter.
+type Stored struct {
+	Key     string
+	Version int64
+	Content []byte
+	MAC     []byte
+	Expires int64
+}
+
+// Entry is one ledger row: the public leaf, the sealed body with its salt, and
+// the keyed tag of the person it concerns (nil if none).
+type Entry struct {
+	Index     int64
+	Leaf      []byte
+	Sealed    []byte
+	PersonTag []byte
+}
+
+// Head is the ledger's end: the next index and the digest of the anchored rows.
+type Head struct {
+	Next   int64
+	Digest []byte
+	MAC    []byte
+}
+
+// Task points at an act whose end in the registry the vault has not seen. It
+// grants nothing.
+type Task struct {
+	ID     string // "book/<hold>/<person>", "cancel/<hold>/<person>", "seal/<seal>"
+	Kind   string
+	Person id.Person
+	Ref    string // hold or seal
+	Since  int64
+}
+
+// Rows are the documents of one transaction. Put writes version s.Version and
+// demands that the stored version is s.Version-1 (0: absent); otherwise it
+// returns fault.Conflict and the whole transaction is repeated.
+type Rows interface {
+	Get(ctx context.Context, t Table, key string) (Stored, bool, error)
+	Put(ctx context.Context, t Table, s Stored) error
+	Delete(ctx context.Context, t Table, key string) error
+	Scan(ctx context.Context, t Table, after string, limit int) ([]Stored, error)
+	Expire(ctx context.Context, t Table, before int64, limit int) (int64, error)
+}
+
+// Ledger is the ledger's part of one transaction. Append demands dense indexes.
+type Ledger interface {
+	Head(ctx context.Context) (Head, error)
+	SetHead(ctx context.Context, h Head) error
+	Append(ctx context.Context, e Entry) error
+	Entries(ctx context.Context, from int64, limit int) ([]Entry, error)
+	ByPerson(ctx context.Context, tag []byte, before int64, limit int) ([]Entry, error)
+}
+
+// Tasks is the list of unfinished work. Adding twice is adding once.
+type Tasks interface {
+	AddTask(ctx context.Context, t Task) error
+	GetTask(ctx context.Context, id string) (Task, bool, error)
+	EndTask(ctx context.Context, id string) error
+	ListTasks(ctx context.Context, before int64, limit int) ([]Task, error)
+}
+
+// Tx is one transaction on the vault's database.
+type Tx interface {
+	Rows
+	Ledger
+	Tasks
+}
+
+// Store is the vault's database. Update is durable when it returns nil; fn may
+// run twice. An error at commit is fault.Unknown. View is a read-only snapshot.
+type Store interface {
+	Update(ctx context.Context, fn func(Tx) error) error
+	View(ctx context.Context, fn func(Tx) error) error
+}
+
+// Household is a household of up to six under one mobile. Mobile and Last4 are
+// sealed; Mobile is opened only to send a message.
+type Household struct {
+	Mobile, Last4 []byte
+	Members       []Member
+	Created       int64
+}
+
+// The states of a member and person.
+const (
+	Pending = "pending" // enrolled; rows not known to be stored
+	Active  = "active"
+	Removed = "removed"
+)
+
+// Member is one place of a household.
+type Member struct {
+	Slot   int
+	Person id.Person
+	State  string
+	IDTag  string // hex; "" after removal
+}
+
+// MobileIndex leads from a blind index to its household.
+type MobileIndex struct{ Household id.Household }
+
+// IDTag marks where an id number is in use. It is a flag, not a link anybody
+// can follow from outside.
+type IDTag struct{ Uses []IDUse }
+
+// IDUse is one use of an id number.
+type IDUse struct {
+	Household id.Household
+	Person    id.Person
+	At        int64
+}
+
+// Person is everything the vault keeps of a person: the wrapped data key, the
+// head of the sealed parts, pending seals and bookings. No contents.
+type Person struct {
+	Household id.Household
+	Reference id.Reference
+	State     string
+	Epoch     string // key id of the epoch key
+	Wrapped   []byte
+	Seq       int64
+	Chain     vault.Hash
+	Parts     map[vault.Part]int // current version of each part
+	Pending   []Seal
+	Bookings  []Booking
+	Flags     []string // "id-elsewhere": the id number is in use in another household
+	Created   int64
+}
+
+// Seal is a seal whose storage has not been reported.
+type Seal struct {
+	ID    string
+	Key   string     // idempotency key of the mutation, or staff and proof of a dose
+	Made  vault.Hash // digest of the request an enrolment answers
+	Base  int64      // Seq of the head it extends
+	Chain vault.Hash
+	Parts []vault.Sealed
+	Hold  id.Hold // the booking a dose spends
+	At    int64
+}
+
+// The states of a booking.
+const (
+	Live      = "live"
+	Spent     = "spent"
+	Cancelled = "cancelled"
+	Released  = "released"
+)
+
+// Booking is presence: a booking the holder made through the vault.
+type Booking struct {
+	Hold      id.Hold
+	Offer     vault.Offer
+	Programme string
+	Dose      int
+	State     string
+	Settled   bool
+	Tries     int
+	Nonce     string
+	At        int64
+}
+
+// OpenSession is a session day that a manager's signed request opened, with the
+// place names that certificates print.
+type OpenSession struct {
+	Centre                id.Centre
+	Session               id.Session
+	Day                   civil.Date
+	Zone                  string
+	Name, District, State string
+	Product               string
+	By                    id.Staff
+	At                    int64
+	WrongCodes            map[id.Staff]int
+}
+
+// Staff is one enrolled device key. Name is sealed.
+type Staff struct {
+	Name   []byte
+	Role   string
+	Centre id.Centre
+	JWK    []byte
+	Active bool
+	Since  int64
+}
+
+// The states of a challenge.
+const (
+	ChallengeOpen = "open"
+	ChallengeUsed = "used"
+	ChallengeDead = "dead"
+)
+
+// Challenge is a one-time code that was sent. Code is a keyed MAC and is wiped
+// when the challenge ends.
+type Challenge struct {
+	Index   string // hex blind index of the number
+	Mobile  []byte // sealed
+	Last4   []byte // sealed
+	Code    []byte
+	Origin  string
+	Sent    int64
+	Expires int64
+	Tries   int
+	State   string
+}
+
+// Quota counts the codes sent to a number that nobody confirmed.
+type Quota struct{ Sent []QuotaSend }
+
+// QuotaSend is one unconfirmed code.
+type QuotaSend struct {
+	At        int64
+	Origin    string
+	Challenge string
+}
+
+// Counter counts within one window.
+type Counter struct{ N int64 }
+
+// Bearer is a live holder session.
+type Bearer struct {
+	Household id.Household
+	Expires   int64
+	Revoked   bool
+	Origin    string
+}
+
+// Idempotency remembers which person an enrolment key made.
+type Idempotency struct {
+	Person id.Person
+	Digest vault.Hash
+}
+
+// Key is one wrapped key.
+type Key struct {
+	Purpose string
+	Version int
+	Wrapped []byte
+	State   string
+	Created int64
+}

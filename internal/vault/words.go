@@ -1,0 +1,375 @@
+package vault
+
+import (
+	"tikakosh/internal/civil"
+	"tikakosh/internal/id"
+)
+
+// Holder is the evidence of a person (or who holds the household's mobile):
+// the bearer the vault minted. Origin is the caller's network as the web role
+// saw it (IPv4 /24, IPv6 /48); it only ever makes limits stricter.
+type Holder struct {
+	Bearer string
+	Origin string
+}
+
+// CodeRequest asks for a one-time code to be sent to Mobile (raw text).
+type CodeRequest struct {
+	Mobile   string
+	Origin   string
+	Language string // "en" or "hi"
+	Work     string // solved proof of work, when the vault asked for one
+}
+
+// CodeIssued names the transaction; its form is the same for known and unknown
+// numbers. While the system is being guessed at, Challenge holds a proof of
+// work (ALTCHA JSON) instead and no code was sent: solve it and ask again with
+// CodeRequest.Work.
+type CodeIssued struct {
+	Txn       string
+	Challenge string
+}
+
+// CodeAnswer is the answer to a code: lower-case hex SHA-256 of its digits.
+type CodeAnswer struct {
+	Txn    string
+	Digest string
+	Origin string
+}
+
+// Session is a fresh holder session. Bearer is an ES256 JWT without personal
+// data; ExpiresAt is in Unix milliseconds.
+type Session struct {
+	Bearer     string
+	ExpiresAt  int64
+	NewAccount bool
+}
+
+// Member is one person of a household. Pending members have been enrolled but
+// their registry rows are not known to be stored.
+type Member struct {
+	Person  id.Person
+	Slot    int
+	Pending bool
+}
+
+// Membership is what the bearer stands for. Ids are opaque.
+type Membership struct {
+	Household id.Household
+	Members   []Member
+	ExpiresAt int64
+}
+
+// Identity is a person's identity in the clear, on its way to be sealed. IDNumber
+// is dropped after its duplicate tag is made; only its last four stay.
+type Identity struct {
+	Name, NameLocal string
+	BirthYear       int
+	BirthDate       civil.Date // zero: only the year is known
+	GenderID        int
+	IDType          int
+	IDNumber        string
+	Comorbidity     bool
+	Guardian        string // name of the guardian of a minor
+}
+
+// Consent is the consent a registration carries.
+type Consent struct {
+	Version  string
+	Language string
+	Purpose  string
+}
+
+// EnrolRequest adds a person to the holder's household. Key is the mutation's
+// idempotency key; the same key answers the same seal until it is committed.
+type EnrolRequest struct {
+	Holder   Holder
+	Key      string
+	Identity Identity
+	Consent  Consent
+}
+
+// Enrolled is the sealed new person.
+type Enrolled struct {
+	Seal      Seal
+	Reference id.Reference
+	Household id.Household
+	Slot      int
+}
+
+// CommittedRequest reports seals whose parts are durably stored.
+type CommittedRequest struct{ Seals []string }
+
+// CommittedAnswer says how many of them advanced a head now.
+type CommittedAnswer struct{ Advanced int }
+
+// OpenRequest asks for the booking view of the holder's household. Records
+// holds every member's record as the registry has it.
+type OpenRequest struct {
+	Holder  Holder
+	Records []Record
+}
+
+// Person is the booking view of one person: B1 of the public contract without
+// the appointments, which the registry holds in the clear.
+type Person struct {
+	Person       id.Person
+	Reference    id.Reference
+	Name         string
+	BirthYear    int
+	GenderID     int
+	MobileLast4  string
+	IDType       int
+	IDLast4      string
+	Comorbidity  bool
+	Status       string // "Not Vaccinated", "Partially Vaccinated", "Vaccinated"
+	Product      string // of the latest counted dose, or ""
+	Dose1, Dose2 civil.Date
+}
+
+// Opened is a released view with its evidence. ViewRef is printed wherever the
+// view is shown; Receipts are the vault's signed promises of the entries.
+type Opened struct {
+	People   []Person
+	ViewRef  string
+	Receipts []string
+}
+
+// RemoveRequest deletes a registration before its first dose.
+type RemoveRequest struct {
+	Holder Holder
+	Record Record
+}
+
+// Done is the evidence of an act that released nothing.
+type Done struct{ Receipt string }
+
+// OpeningsRequest asks for the access history of the holder's household, or
+// of one person of it. Before (an entry index, exclusive) pages backwards; 0
+// starts at the newest. Limit is at most 200.
+type OpeningsRequest struct {
+	Holder Holder
+	Person id.Person
+	Before int64
+	Limit  int
+}
+
+// Opening is one entry about a person as the person sees it.
+type Opening struct {
+	Index   int64
+	At      int64 // Unix milliseconds
+	Person  id.Person
+	Kind    string // "opening", "refusal", "sealed", "committed", "booking", …
+	View    string // which view or act
+	Role    string // who: "holder", "vaccinator", "manager", "system"
+	Place   string // centre name where there is one
+	Reason  string
+	ViewRef string
+}
+
+// Openings is a page of the access history, newest first.
+type Openings struct {
+	Entries  []Opening
+	ViewRef  string
+	Receipts []string
+}
+
+// Offer is the session place a booking is for, as the registry has it.
+type Offer struct {
+	Centre         id.Centre
+	Session        id.Session
+	Day            civil.Date
+	Zone           string // IANA zone of the centre
+	Slot           string
+	Product        string
+	MinAge, MaxAge int // years; MaxAge 0 is none
+}
+
+// BookRequest asks the vault to let people take a held place. Hold is the
+// mutation's idempotency key and becomes the appointment number. All or none.
+type BookRequest struct {
+	Holder  Holder
+	Hold    id.Hold
+	Dose    int
+	Offer   Offer
+	Records []Record
+}
+
+// Booked is the vault's leave: the presence rows exist.
+type Booked struct{ Receipts []string }
+
+// CancelRequest gives up the booking of some people under one hold.
+type CancelRequest struct {
+	Holder  Holder
+	Hold    id.Hold
+	Persons []id.Person
+}
+
+// SlipRequest asks for the slip of one booking.
+type SlipRequest struct {
+	Holder  Holder
+	Hold    id.Hold
+	Records []Record
+}
+
+// SlipPerson is one person's part of a slip. Code is the 4-digit security code.
+type SlipPerson struct {
+	Person    id.Person
+	Reference id.Reference
+	Name      string
+	BirthYear int
+	IDType    int
+	IDLast4   string
+	Dose      int
+	Code      string
+}
+
+// Slip is the released slip view.
+type Slip struct {
+	Offer    Offer
+	People   []SlipPerson
+	ViewRef  string
+	Receipts []string
+}
+
+// ReleaseRequest drops presence rows whose registry booking was fenced off or
+// never bound. It releases no data.
+type ReleaseRequest struct {
+	Hold    id.Hold
+	Persons []id.Person
+}
+
+// SettledRequest reports that the registry has finished what the vault listed
+// as unfinished (a booking bound, a cancellation carried out).
+type SettledRequest struct {
+	Hold    id.Hold
+	Persons []id.Person
+}
+
+// UnfinishedRequest lists work older than Before (Unix milliseconds).
+type UnfinishedRequest struct {
+	Before int64
+	Limit  int
+}
+
+// Work is one act the vault did whose end in the registry it has not seen.
+type Work struct {
+	Kind    string // "book", "cancel", "seal"
+	Hold    id.Hold
+	Seal    string
+	Person  id.Person
+	Centre  id.Centre
+	Session id.Session
+	Since   int64
+}
+
+// Unfinished is a page of work, oldest first.
+type Unfinished struct{ Work []Work }
+
+// Signed is a staff request as it arrived: method, absolute URL, body and the
+// DPoP proof (RFC 9449) with the body's digest. The vault verifies it itself.
+type Signed struct {
+	Method string
+	URL    string
+	Body   []byte
+	Proof  string
+}
+
+// OpenSessionRequest opens a session day at a centre. The facts are in the
+// manager's signed body.
+type OpenSessionRequest struct{ Signed Signed }
+
+// DoseRequest records a dose. The facts are in the vaccinator's signed body;
+// Person and Record are what the registry has under the reference id in it.
+type DoseRequest struct {
+	Signed Signed
+	Person id.Person
+	Record Record
+}
+
+// DoseSealed is the sealed dose and the booking it spends.
+type DoseSealed struct {
+	Seal Seal
+	Hold id.Hold
+	Dose int
+}
+
+// CertificateRequest asks for the certificate of one person.
+type CertificateRequest struct {
+	Holder   Holder
+	Record   Record
+	Language string
+}
+
+// Certificate is a signed document.
+type Certificate struct {
+	PDF      []byte
+	HC1      string
+	ViewRef  string
+	Receipts []string
+}
+
+// StaffEnrolRequest enrols a staff device key (operator only). PublicJWK is an
+// EC P-256 public key as JWK.
+type StaffEnrolRequest struct {
+	Name      string
+	Role      string // "vaccinator" or "manager"
+	Centre    id.Centre
+	PublicJWK []byte
+}
+
+// StaffEnrolled names the new credential.
+type StaffEnrolled struct {
+	Staff   id.Staff
+	Receipt string
+}
+
+// StaffDisableRequest ends a credential.
+type StaffDisableRequest struct{ Staff id.Staff }
+
+// Keys are the public keys of the vault.
+type Keys struct {
+	Realm        id.Realm
+	BearerJWK    []byte // ES256, EC P-256
+	Certificates []byte // key set file of certificate/encode
+	LedgerVKey   string // signed-note verifier key of checkpoints
+	ReceiptKey   []byte // Ed25519 public key
+}
+
+// Status tells whether the vault is ready and how it runs.
+type Status struct {
+	Ready      bool
+	LedgerSize int64
+	Separated  bool
+	Challenge  bool // proof of work is asked before a code
+}
+
+// SeedRequest adds synthetic people with past doses (demo only; the method
+// exists only in a vault started for a demo).
+type SeedRequest struct {
+	Mobile  string
+	Members []SeedMember
+}
+
+// SeedMember is one synthetic person.
+type SeedMember struct {
+	Identity Identity
+	Consent  Consent
+	Doses    []SeedDose
+}
+
+// SeedDose is a past dose of a synthetic person.
+type SeedDose struct {
+	Product, Lot                string
+	Sequence                    int
+	Given                       civil.Date
+	Centre                      id.Centre
+	CentreName, District, State string
+	Vaccinator                  string
+}
+
+// Seeded are the sealed people.
+type Seeded struct{ People []Enrolled }
+
+// Empty is the request or answer without content.
+type Empty struct{}
