@@ -94,6 +94,9 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := vault.Warm(); err != nil {
+		return err
+	}
 	where, err := places.Load()
 	if err != nil {
 		return err

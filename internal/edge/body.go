@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"tikakosh/internal/fault"
@@ -109,10 +108,11 @@ func checkJSON(raw []byte) error {
 		case string:
 			top := &stack[len(stack)-1]
 			if top.object && top.key {
-				if fields++; fields > maxFields || top.seen[t] {
+				name := fold(t)
+				if fields++; fields > maxFields || top.seen[name] {
 					return malformed()
 				}
-				top.seen[t] = true
+				top.seen[name] = true
 				top.key = false
 				continue
 			}
@@ -123,21 +123,48 @@ func checkJSON(raw []byte) error {
 	}
 }
 
+// fold gives names that encoding/json takes for the same field one form.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
 // loose is a JSON string or number as text, as CoWIN's clients send either.
 type loose string
 
 // UnmarshalJSON accepts a string, an integer or null.
 func (l *loose) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	switch {
-	case s == "null":
-		return nil
-	case strings.HasPrefix(s, `"`):
-		return json.Unmarshal(b, (*string)(l))
+	if len(b) > 0 && b[0] >= '0' && b[0] <= '9' {
+		if _, err := strconv.ParseUint(string(b), 10, 63); err != nil {
+			return malformed()
+		}
+		b = append(append([]byte{'"'}, b...), '"')
 	}
-	if _, err := strconv.ParseUint(s, 10, 63); err != nil {
+	return roomy(b, (*string)(l))
+}
+
+// personal is a JSON string that may name a person.
+type personal string
+
+// UnmarshalJSON accepts a string or null.
+func (p *personal) UnmarshalJSON(b []byte) error { return roomy(b, (*string)(p)) }
+
+// roomyPad is the size up to which Go's allocator puts values without pointers
+// together in one block (runtime maxTinySize). Such a block lives as long as
+// the longest-lived value in it, so a short number or name could stay in memory
+// with a stranger long after its request (ADR 8).
+const roomyPad = 16
+
+// roomy decodes a JSON string (or null: unchanged) into memory of its own.
+func roomy(b []byte, into *string) error {
+	if string(b) == "null" {
+		return nil
+	}
+	if len(b) < 2 || b[0] != '"' {
 		return malformed()
 	}
-	*l = loose(s)
+	padded := append([]byte(`"`), bytes.Repeat([]byte{' '}, roomyPad)...)
+	var s string
+	if err := json.Unmarshal(append(padded, b[1:]...), &s); err != nil {
+		return malformed()
+	}
+	*into = s[roomyPad:]
 	return nil
 }

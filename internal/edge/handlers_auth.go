@@ -11,7 +11,9 @@ import (
 )
 
 // language of the caller: "hi" when Accept-Language asks for Hindi, else "en".
+// The answer depends on that header, and caches are told so.
 func (c *Ctx) language() string {
+	c.w.Header().Set("Vary", "Accept-Language")
 	if ablate.Off(ablate.SMSFixedText) {
 		return c.r.Header.Get("Accept-Language")
 	}
@@ -55,11 +57,17 @@ func confirmCode(account bool) func(*Ctx) error {
 		if err := c.decode(&in); err != nil {
 			return err
 		}
+		if len(in.OTP) == 0 {
+			return missing("otp")
+		}
+		if in.Txn == "" {
+			return missing("txnId")
+		}
 		if !id.Valid(in.Txn) {
 			return fault.New(fault.Unauthorized, "txn", "no such transaction")
 		}
 		var s vault.Session
-		err := error(missing("otp"))
+		var err error
 		for _, digest := range in.OTP {
 			if s, err = c.s.cfg.Codes.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: in.Txn, Digest: digest, Origin: c.origin}); err == nil {
 				break

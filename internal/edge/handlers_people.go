@@ -89,21 +89,21 @@ func wirePerson(p vault.Person, appts []scheduling.Appointment) wireBeneficiary 
 // newBeneficiary is B2. The portal's further fields are optional.
 func newBeneficiary(c *Ctx) error {
 	var in struct {
-		Name        string `json:"name"`
-		NameLocal   string `json:"name_local"`
-		BirthYear   loose  `json:"birth_year"`
-		BirthDate   string `json:"birth_date"`
-		Gender      loose  `json:"gender_id"`
-		IDType      loose  `json:"photo_id_type"`
-		IDNumber    loose  `json:"photo_id_number"`
-		Comorbidity string `json:"comorbidity_ind"`
-		Consent     loose  `json:"consent_version"`
-		Guardian    string `json:"guardian_name"`
+		Name        personal `json:"name"`
+		NameLocal   personal `json:"name_local"`
+		BirthYear   loose    `json:"birth_year"`
+		BirthDate   personal `json:"birth_date"`
+		Gender      loose    `json:"gender_id"`
+		IDType      loose    `json:"photo_id_type"`
+		IDNumber    loose    `json:"photo_id_number"`
+		Comorbidity string   `json:"comorbidity_ind"`
+		Consent     loose    `json:"consent_version"`
+		Guardian    personal `json:"guardian_name"`
 	}
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	who := vault.Identity{Name: in.Name, NameLocal: in.NameLocal, IDNumber: string(in.IDNumber), Comorbidity: in.Comorbidity == "Y", Guardian: in.Guardian}
+	who := vault.Identity{Name: string(in.Name), NameLocal: string(in.NameLocal), IDNumber: string(in.IDNumber), Comorbidity: in.Comorbidity == "Y", Guardian: string(in.Guardian)}
 	var err error
 	for _, f := range []struct {
 		name string
@@ -114,13 +114,13 @@ func newBeneficiary(c *Ctx) error {
 			return missing(f.name)
 		}
 	}
-	for name, v := range map[string]string{"name": in.Name, "photo_id_number": string(in.IDNumber), "consent_version": string(in.Consent)} {
+	for name, v := range map[string]string{"name": string(in.Name), "photo_id_number": string(in.IDNumber), "consent_version": string(in.Consent)} {
 		if v == "" {
 			return missing(name)
 		}
 	}
 	if in.BirthDate != "" {
-		if who.BirthDate, err = civil.ParseIndian(in.BirthDate); err != nil {
+		if who.BirthDate, err = civil.ParseIndian(string(in.BirthDate)); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"strings"
 	"time"
@@ -118,10 +119,22 @@ func New(cfg Config) (*Server, error) {
 		s.secure(w)
 		s.fail(w, r, newID(), fault.New(fault.NotFound, "route", "no such address"))
 	})
+	s.warm(routes)
 	if ablate.Off(ablate.DebugRoutes) {
 		s.mux.HandleFunc("/debug/pprof/", stacks)
 	}
 	return s, nil
+}
+
+// warm lets every handler decode a body that it refuses, so that what the
+// decoder keeps for good is not allocated beside the first person's data.
+func (s *Server) warm(routes []Route) {
+	for _, r := range routes {
+		if r.BodyLimit > 0 {
+			req := &http.Request{Method: r.Method, URL: &url.URL{Path: r.Path}, Header: http.Header{}}
+			_ = r.Handler(&Ctx{s: s, r: req.WithContext(context.Background()), route: r, body: []byte(`{"":0}`)})
+		}
+	}
 }
 
 // stacks shows what every goroutine does, as a debug route would. Only builds
@@ -282,7 +295,14 @@ func (s *Server) proxy(ip netip.Addr) bool {
 func (s *Server) Run(ctx context.Context, ln net.Listener, idle func()) error {
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug)}
-	go s.last.watch(ctx, idle)
+	go s.last.watch(ctx, func() {
+		// A kept connection keeps the buffer of its last request.
+		srv.SetKeepAlivesEnabled(false)
+		srv.SetKeepAlivesEnabled(true)
+		if idle != nil {
+			idle()
+		}
+	})
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	select {

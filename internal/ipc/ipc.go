@@ -1,122 +1,105 @@
 // Package ipc carries connections between roles over an inherited socket pair.
+//
+// The pair is a rendezvous: a SOCK_SEQPACKET pair whose two ends the supervisor
+// keeps open. A client that wants a connection makes a fresh SOCK_STREAM pair
+// and passes one end over the rendezvous (SCM_RIGHTS, unix(7)); the server
+// accepts what arrives. Either side may be killed at any moment and started
+// again: the rendezvous outlives it, and what was passed while the server was
+// away waits in the rendezvous' queue (some 200 connections with Linux'
+// default buffers; further dials wait for their context).
+//
+// Holding an end is the identity of a role. Nothing that arrives over it is
+// trusted beyond that: the server takes connected AF_UNIX stream sockets, one
+// per message, and drops everything else.
 package ipc
 
 import (
-	"context"
-	"errors"
 	"net"
-	"net/http"
 	"os"
-	"sync"
-	"time"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"tikakosh/internal/fault"
 )
 
-// Pair makes a rendezvous: two ends of a SOCK_SEQPACKET socket pair.
+// Pair makes a rendezvous. Both ends are close-on-exec and in blocking mode, so
+// that handing one to a child (exec.Cmd.ExtraFiles) never changes the mode of
+// an end in use elsewhere. The caller keeps both open for as long as roles may
+// be started again. fault.Unavailable when the system has no descriptors left.
 func Pair() (client, server *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fault.Wrap(fault.Unavailable, err, "ipc: socket pair")
 	}
 	return os.NewFile(uintptr(fds[0]), "rendezvous-client"), os.NewFile(uintptr(fds[1]), "rendezvous-server"), nil
 }
 
-type listener struct {
-	c    *net.UnixConn
-	name string
-	once sync.Once
+// Credentials are those of the process that made the other end of a connection,
+// as the kernel recorded them when it was made (SO_PEERCRED, unix(7)).
+type Credentials struct {
+	PID, UID, GID int
 }
 
-// Listen accepts the connections that clients pass over the rendezvous.
-func Listen(server *os.File, name string) (net.Listener, error) {
-	c, err := net.FileConn(server)
+// PeerCredentials returns the credentials behind a connection of this package or
+// of a unix socket; fault.Invalid for any other connection.
+func PeerCredentials(c net.Conn) (Credentials, error) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return Credentials{}, fault.New(fault.Invalid, "ipc", "not a unix connection")
+	}
+	raw, err := sc.SyscallConn()
 	if err != nil {
-		return nil, err
+		return Credentials{}, fault.Wrap(fault.Invalid, err, "ipc: credentials")
+	}
+	var cred *unix.Ucred
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		var domain int
+		if domain, failed = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); failed == nil && domain != unix.AF_UNIX {
+			failed = unix.EAFNOSUPPORT
+		}
+		if failed == nil {
+			cred, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		}
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return Credentials{}, fault.Wrap(fault.Invalid, err, "ipc: credentials")
+	}
+	return Credentials{PID: int(cred.Pid), UID: int(cred.Uid), GID: int(cred.Gid)}, nil
+}
+
+// rendezvous opens one end for use by this process. The end itself stays the
+// caller's; it is made close-on-exec because a role's children inherit nothing.
+func rendezvous(end *os.File) (*net.UnixConn, syscall.RawConn, error) {
+	if end == nil {
+		return nil, nil, fault.New(fault.Internal, "ipc", "no socket")
+	}
+	c, err := net.FileConn(end)
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Internal, err, "ipc: the inherited descriptor is no socket")
 	}
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return nil, errors.New("ipc: not a unix socket")
+		_ = c.Close()
+		return nil, nil, fault.New(fault.Internal, "ipc", "the inherited descriptor is no unix socket")
 	}
-	return &listener{c: u, name: name}, nil
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	buf, oob := make([]byte, 16), make([]byte, unix.CmsgSpace(16*4))
-	for {
-		_, n, _, _, err := l.c.ReadMsgUnix(buf, oob)
-		if err != nil {
-			return nil, err
-		}
-		msgs, err := unix.ParseSocketControlMessage(oob[:n])
-		if err != nil || len(msgs) == 0 {
-			continue
-		}
-		var fds []int
-		for _, m := range msgs {
-			got, err := unix.ParseUnixRights(&m)
-			if err == nil {
-				fds = append(fds, got...)
-			}
-		}
-		if len(fds) == 0 {
-			continue
-		}
-		for _, fd := range fds[1:] {
-			unix.Close(fd)
-		}
-		f := os.NewFile(uintptr(fds[0]), "conn")
-		typ, err := unix.GetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_TYPE)
-		dom, err2 := unix.GetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_DOMAIN)
-		if err != nil || err2 != nil || typ != unix.SOCK_STREAM || dom != unix.AF_UNIX {
-			f.Close()
-			continue
-		}
-		c, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
-			continue
-		}
-		return c, nil
-	}
-}
-func (l *listener) Close() error   { var err error; l.once.Do(func() { err = l.c.Close() }); return err }
-func (l *listener) Addr() net.Addr { return l.c.LocalAddr() }
-
-// Dialer makes connections over a rendezvous.
-type Dialer struct{ c *net.UnixConn }
-
-// NewDialer wraps the client end.
-func NewDialer(client *os.File) *Dialer {
-	c, err := net.FileConn(client)
+	raw, err := u.SyscallConn()
 	if err != nil {
-		return &Dialer{}
+		_ = u.Close()
+		return nil, nil, fault.Wrap(fault.Internal, err, "ipc: socket")
 	}
-	u, _ := c.(*net.UnixConn)
-	return &Dialer{u}
-}
-
-// DialContext makes one connection.
-func (d *Dialer) DialContext(ctx context.Context) (net.Conn, error) {
-	if d.c == nil {
-		return nil, errors.New("ipc: no rendezvous")
+	typ := 0
+	err = raw.Control(func(fd uintptr) { typ, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE) })
+	if err != nil || typ != unix.SOCK_SEQPACKET {
+		_ = u.Close()
+		return nil, nil, fault.New(fault.Internal, "ipc", "the inherited descriptor is no rendezvous")
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
+	if own, err := end.SyscallConn(); err == nil {
+		_ = own.Control(func(fd uintptr) { unix.CloseOnExec(int(fd)) })
 	}
-	defer unix.Close(fds[1])
-	f := os.NewFile(uintptr(fds[0]), "conn")
-	defer f.Close()
-	_, _, err = d.c.WriteMsgUnix([]byte{1}, unix.UnixRights(fds[1]), nil)
-	if err != nil {
-		return nil, err
-	}
-	return net.FileConn(f)
-}
-
-// HTTPClient is an HTTP client over the rendezvous.
-func HTTPClient(d *Dialer, timeout time.Duration) *http.Client {
-	return &http.Client{Timeout: timeout, Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64, IdleConnTimeout: 5 * time.Second,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx) }}}
+	return u, raw, nil
 }

@@ -1,11 +1,14 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -67,6 +70,63 @@ func (d files) leaves(index, size uint64) ([][]byte, string, error) {
 	}
 	want := int(min(size-index*layout.EntryBundleWidth, layout.EntryBundleWidth))
 	return bundle.Entries[:want], name, nil
+}
+
+// older compares the partial files that were written for smaller trees, which
+// readers of an older checkpoint still fetch, with what they must hold: want of
+// a width, or nil when that is more than the checkpoint covers.
+func (d files) older(full string, want func(width int) []byte) error {
+	found, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(full)+".p"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "ledger files")
+	}
+	for _, f := range found {
+		width, err := strconv.Atoi(f.Name())
+		if err != nil || width < 1 || width >= layout.TileWidth {
+			continue // no file of the log's: a temporary one of its writer
+		}
+		must := want(width)
+		if must == nil {
+			continue
+		}
+		name := full + ".p/" + f.Name()
+		raw, err := os.ReadFile(filepath.Join(string(d), filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // collected meanwhile
+		}
+		if err != nil {
+			return fault.Wrap(fault.Unavailable, err, "ledger files")
+		}
+		if !bytes.Equal(raw, must) {
+			return fault.Newf(fault.Integrity, "tile", "%s, written for a smaller tree, is not the beginning of %s", name, full)
+		}
+	}
+	return nil
+}
+
+// upTo is the beginning of b, or nil when b is shorter.
+func upTo(b []byte, n int) []byte {
+	if n > len(b) {
+		return nil
+	}
+	return b[:n]
+}
+
+// bundleText is the file of the first leaves of a bundle (C2SP tlog-tiles,
+// "Log Entries": each with its length in two bytes), or nil when there are fewer.
+func bundleText(leaves [][]byte, width int) []byte {
+	if width > len(leaves) {
+		return nil
+	}
+	out := []byte{}
+	for _, l := range leaves[:width] {
+		out = binary.BigEndian.AppendUint16(out, uint16(len(l)))
+		out = append(out, l...)
+	}
+	return out
 }
 
 // rangeAt returns the compact range of the first size leaves from the tiles.

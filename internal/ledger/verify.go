@@ -25,7 +25,8 @@ type Report struct {
 
 // Verify checks the files in dir alone: the checkpoint's signature under vkey,
 // the form of every leaf, every tile against the hashes of what lies below it,
-// and the root (RFC 6962 2.1) recomputed from the leaves. It returns
+// the narrower files that readers of older checkpoints fetch, and the root (RFC
+// 6962 2.1) recomputed from the leaves. It returns
 // fault.Integrity naming the first file or entry that is wrong,
 // fault.Unavailable for unreadable files, fault.Invalid for a malformed vkey. It
 // needs 10 KB of memory per tree level, reads each file once, and may run while
@@ -73,6 +74,7 @@ type treeCheck struct {
 	size   uint64
 	tree   *compact.Range
 	levels []tileSoFar
+	older  []func() error
 }
 
 // tileSoFar is the tile of one level that is being filled.
@@ -98,6 +100,24 @@ func (c *treeCheck) addBundle(ctx context.Context, bundle uint64) error {
 			return err
 		}
 	}
+	c.older = append(c.older, func() error {
+		return c.dir.older(layout.EntriesPath(bundle, 0), func(w int) []byte { return bundleText(leaves, w) })
+	})
+	if len(leaves) < layout.EntryBundleWidth {
+		return nil // its tile is compared in finish
+	}
+	return c.checkOlder()
+}
+
+// checkOlder compares older partial files, after the newest, so that the error
+// names what a changed entry no longer matches.
+func (c *treeCheck) checkOlder() error {
+	for _, check := range c.older {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	c.older = nil
 	return nil
 }
 
@@ -139,7 +159,7 @@ func (c *treeCheck) finish(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return c.checkOlder()
 }
 
 // check compares the tile file with the hashes below it.
@@ -159,5 +179,8 @@ func (c *treeCheck) check(ctx context.Context, level int, width uint8) error {
 		}
 		return fault.Newf(fault.Integrity, "tile", "hash %d in %s is not that of %s", i/tlog.HashSize, name, layout.TilePath(uint64(level-1), at, 0))
 	}
+	c.older = append(c.older, func() error {
+		return c.dir.older(layout.TilePath(uint64(level), t.index, 0), func(w int) []byte { return upTo(t.hashes, w*tlog.HashSize) })
+	})
 	return nil
 }

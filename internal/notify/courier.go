@@ -1,13 +1,11 @@
-// Package notify is the courier: it carries messages to people and keeps
-// nothing. It never learns who somebody is; it gets one number and one text at
-// a time from the vault.
 package notify
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"sync"
 	"time"
@@ -15,36 +13,22 @@ import (
 	"tikakosh/internal/fault"
 )
 
-// Message is one text to one number. ID makes sending idempotent; after
-// Deadline (Unix milliseconds) sending is pointless.
-type Message struct {
-	ID       string
-	To       string
-	Channel  string // "sms"
-	Text     string
-	Deadline int64
-}
-
-// Sender hands a message to a route. It returns nil when the route has taken
-// it, fault.Unavailable when it may be tried again. It must not log To or Text.
-type Sender interface {
-	Send(ctx context.Context, m Message) error
-}
-
-// maxMessage bounds a call to the courier, in bytes.
-const maxMessage = 16 << 10
-
-// remembered is how many message ids the courier remembers, so that a repeated
-// call does not send twice.
+// remembered is how many ids of sent messages the courier remembers, so that a
+// repeated call does not send twice. The vault repeats a call within its
+// message's deadline, minutes to a day.
 const remembered = 100_000
 
-// Courier serves the vault's calls. It is safe for concurrent use.
+// Courier sends each message once. It holds messages only while they are on
+// their way, afterwards their ids. It is safe for concurrent use.
 type Courier struct {
 	sender Sender
 	now    func() time.Time
+
 	mu     sync.Mutex
-	sent   map[string]*sending
-	order  []string
+	onWay  map[string]*sending
+	sent   map[string]struct{}
+	oldest []string // a ring of the ids in sent
+	next   int
 }
 
 // sending is one message on its way; done closes when err is known.
@@ -55,159 +39,100 @@ type sending struct {
 
 // NewCourier makes a courier over a sender.
 func NewCourier(s Sender, now func() time.Time) *Courier {
-	return &Courier{sender: s, now: now, sent: map[string]*sending{}}
+	return &Courier{sender: s, now: now, onWay: map[string]*sending{}, sent: map[string]struct{}{}}
 }
 
-// Handler serves POST /send, and GET /messages when the sender keeps an outbox.
+// Handler serves POST /send (204 sent, 400 not a message, 413 too long, 415 not
+// JSON, 422 no route takes it, 503 try again) and, when the sender is an
+// Outbox, GET /messages. Answers hold no text.
 func (c *Courier) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /send", func(w http.ResponseWriter, r *http.Request) {
-		var m Message
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxMessage))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&m); err != nil || m.ID == "" || m.To == "" || m.Text == "" {
-			w.WriteHeader(http.StatusBadRequest)
-			return
-		}
-		if err := c.Send(r.Context(), m); err != nil {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	})
+	mux.HandleFunc("POST /send", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(c.post(w, r)) })
 	if box, ok := c.sender.(*Outbox); ok {
 		mux.HandleFunc("GET /messages", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(box.Messages())
+			_ = json.NewEncoder(w).Encode(box.Messages()) // a caller that is gone needs no answer
 		})
 	}
 	return mux
 }
 
-// Send sends a message once, however often it is called with the same ID. A
-// failed send may be repeated.
+// post sends the message of a request and returns the status to answer.
+func (c *Courier) post(w http.ResponseWriter, r *http.Request) int {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return http.StatusUnsupportedMediaType
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessage))
+	var long *http.MaxBytesError
+	if errors.As(err, &long) {
+		return http.StatusRequestEntityTooLarge
+	}
+	if err != nil {
+		return http.StatusBadRequest
+	}
+	m, err := parseMessage(raw)
+	if err != nil {
+		return http.StatusBadRequest
+	}
+	switch err := c.Send(r.Context(), m); {
+	case err == nil:
+		return http.StatusNoContent
+	case fault.Is(err, fault.Invalid):
+		return http.StatusUnprocessableEntity
+	}
+	return http.StatusServiceUnavailable
+}
+
+// Send sends a message once, however often and from wherever it is called with
+// the same ID, as long as the ID is among the last 100,000 sent. A failed send
+// may be repeated. A message past its deadline is dropped without an error. The
+// error is the sender's, or fault.Unavailable when ctx ended while another call
+// was sending the same message.
 func (c *Courier) Send(ctx context.Context, m Message) error {
 	if m.Deadline > 0 && c.now().UnixMilli() > m.Deadline {
-		return nil // too late to be of use
+		return nil
 	}
 	c.mu.Lock()
-	if s := c.sent[m.ID]; s != nil {
+	if _, done := c.sent[m.ID]; done {
+		c.mu.Unlock()
+		return nil
+	}
+	if other := c.onWay[m.ID]; other != nil {
 		c.mu.Unlock()
 		select {
-		case <-s.done:
-			return s.err
+		case <-other.done:
+			return other.err
 		case <-ctx.Done():
 			return fault.New(fault.Unavailable, "courier", "the message is still on its way")
 		}
 	}
-	s := &sending{done: make(chan struct{})}
-	c.sent[m.ID] = s
-	c.order = append(c.order, m.ID)
-	if len(c.order) > remembered {
-		delete(c.sent, c.order[0])
-		c.order = c.order[1:]
-	}
+	s := &sending{done: make(chan struct{}), err: fault.New(fault.Unavailable, "courier", "sending broke off")}
+	c.onWay[m.ID] = s
 	c.mu.Unlock()
+	defer c.settle(m.ID, s) // also when the sender panics
 	s.err = c.sender.Send(ctx, m)
-	if s.err != nil {
-		c.mu.Lock()
-		delete(c.sent, m.ID)
-		c.mu.Unlock()
-	}
-	close(s.done)
 	return s.err
 }
 
-// Client is the vault's side of the courier's socket.
-type Client struct{ http *http.Client }
-
-// NewClient makes a client over an HTTP client whose transport leads to the courier.
-func NewClient(h *http.Client) *Client { return &Client{h} }
-
-// Send hands a message to the courier; fault.Unavailable when it may be repeated
-// with the same ID. The error never holds number or text.
-func (c *Client) Send(ctx context.Context, m Message) error {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return fault.New(fault.Internal, "courier", "message")
+// settle ends the sending of one message.
+func (c *Courier) settle(id string, s *sending) {
+	c.mu.Lock()
+	delete(c.onWay, id)
+	if s.err == nil {
+		c.remember(id)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://courier/send", bytes.NewReader(body))
-	if err != nil {
-		return fault.New(fault.Internal, "courier", "message")
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fault.New(fault.Unavailable, "courier", "the courier cannot be reached")
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 1024))
-	switch {
-	case res.StatusCode == http.StatusNoContent:
-		return nil
-	case res.StatusCode == http.StatusBadRequest:
-		return fault.New(fault.Internal, "courier", "the courier does not take this message")
-	}
-	return fault.New(fault.Unavailable, "courier", "the message could not be sent")
+	c.mu.Unlock()
+	close(s.done)
 }
 
-// Delivered is a message as the outbox page shows it.
-type Delivered struct {
-	ID   string `json:"id"`
-	To   string `json:"to"`
-	Text string `json:"text"`
-	At   int64  `json:"at"`
-}
-
-// Messages returns the outbox, newest first.
-func (c *Client) Messages(ctx context.Context) ([]Delivered, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://courier/messages", nil)
-	if err != nil {
-		return nil, fault.New(fault.Internal, "courier", "outbox")
+// remember keeps an id in place of the oldest. Callers hold mu.
+func (c *Courier) remember(id string) {
+	c.sent[id] = struct{}{}
+	if len(c.oldest) < remembered {
+		c.oldest = append(c.oldest, id)
+		return
 	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, fault.New(fault.Unavailable, "courier", "the courier cannot be reached")
-	}
-	defer res.Body.Close()
-	var out []Delivered
-	if res.StatusCode != http.StatusOK || json.NewDecoder(res.Body).Decode(&out) != nil {
-		return nil, fault.New(fault.Unavailable, "courier", "the courier keeps no outbox")
-	}
-	return out, nil
-}
-
-// Outbox is the route of demos and trials: it keeps the last messages in memory
-// for the outbox page. It is safe for concurrent use.
-type Outbox struct {
-	now  func() time.Time
-	mu   sync.Mutex
-	kept []Delivered
-}
-
-const outboxSize = 2000
-
-// NewOutbox makes an empty outbox.
-func NewOutbox(now func() time.Time) *Outbox { return &Outbox{now: now} }
-
-// Send keeps the message.
-func (o *Outbox) Send(_ context.Context, m Message) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.kept = append(o.kept, Delivered{ID: m.ID, To: m.To, Text: m.Text, At: o.now().UnixMilli()})
-	if len(o.kept) > 2*outboxSize {
-		o.kept = append([]Delivered(nil), o.kept[len(o.kept)-outboxSize:]...)
-	}
-	return nil
-}
-
-// Messages returns the kept messages, newest first.
-func (o *Outbox) Messages() []Delivered {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	kept := o.kept[max(0, len(o.kept)-outboxSize):]
-	out := make([]Delivered, 0, len(kept))
-	for i := len(kept) - 1; i >= 0; i-- {
-		out = append(out, kept[i])
-	}
-	return out
+	delete(c.sent, c.oldest[c.next])
+	c.oldest[c.next] = id
+	c.next = (c.next + 1) % remembered
 }

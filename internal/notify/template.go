@@ -1,8 +1,9 @@
 package notify
 
 import (
-	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -12,51 +13,66 @@ import (
 // checked, so that no caller's words can reach a message (defence.md R14).
 type template struct {
 	en, hi string
-	places map[string]*regexp.Regexp
+	places map[string]func(string) bool
 }
 
-// templates is the message catalogue; English and Hindi are complete. The code
-// comes first and the last line is bound to the host (web.md 9, rows 2 and 3).
+// templates is the message catalogue; English and Hindi are complete. In a code
+// message the code comes first, and the last line binds it to the host, so that
+// browsers fill it in there only (origin-bound one-time codes, WICG; web.md 9
+// row 2).
 func templates() map[string]template {
-	date := regexp.MustCompile(`^\d{2}-\d{2}-\d{4}$`)
-	slot := regexp.MustCompile(`^[0-9:APMOREN -]{1,24}$`)
 	return map[string]template{
 		"code": {
 			en:     "{code} is your code for Tikakosh. It is valid for 3 minutes. Share it with nobody.",
 			hi:     "{code} टीकाकोष के लिए आपका कोड है। यह 3 मिनट तक मान्य है। इसे किसी को न बताएँ।",
-			places: map[string]*regexp.Regexp{"code": regexp.MustCompile(`^\d{6}$`), "host": regexp.MustCompile(`^[a-z0-9.-]{0,64}$`)},
+			places: map[string]func(string) bool{"code": digits(6), "host": isHost},
 		},
 		"booking": {
 			en:     "Your appointment is on {date}, {slot}. Security code {code}: show it at the centre before the dose, to nobody else.",
 			hi:     "आपका समय {date}, {slot} है। सुरक्षा कोड {code}: टीके से पहले केवल केंद्र पर दिखाएँ।",
-			places: map[string]*regexp.Regexp{"date": date, "slot": slot, "code": regexp.MustCompile(`^\d{4}$`)},
+			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "code": digits(4)},
 		},
 		"dose": {
-			en:     "A new entry was added to your record in Tikakosh. Sign in to see it. If this is wrong, tell your centre.",
-			hi:     "टीकाकोष में आपके रिकॉर्ड में एक नई प्रविष्टि जोड़ी गई है। देखने के लिए साइन इन करें। यदि यह गलत है तो अपने केंद्र को बताएँ।",
-			places: map[string]*regexp.Regexp{},
+			en: "A new entry was added to your record in Tikakosh. Sign in to see it. If this is wrong, tell your centre.",
+			hi: "टीकाकोष में आपके रिकॉर्ड में एक नई प्रविष्टि जोड़ी गई है। देखने के लिए साइन इन करें। यदि यह गलत है तो अपने केंद्र को बताएँ।",
+		},
+		"opening": {
+			en:     "Your record in Tikakosh was opened on {date} at {time}. Sign in to see by whom and why. If you did not expect this, tell your centre.",
+			hi:     "टीकाकोष में आपका रिकॉर्ड {date} को {time} बजे खोला गया। किसने और क्यों, यह देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो अपने केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime},
 		},
 	}
 }
 
-// Compose fills a template; fault.Internal for an unknown template, a missing
-// place or a value that does not fit its place. Languages other than Hindi get
-// English.
+// Compose fills a template of the catalogue: "code" (code, host or ""),
+// "booking" (date, slot, code), "dose" (nothing), "opening" (date, time). Dates
+// are dd-mm-yyyy, times hh:mm. "hi" and "hi-…" get Hindi, every other language
+// English. fault.Internal for an unknown template, a place missing or not in
+// the template, and a value that does not fit its place; the error names none
+// of them.
 func Compose(name, language string, params map[string]string) (string, error) {
 	t, ok := templates()[name]
 	if !ok {
 		return "", fault.New(fault.Internal, "template", "no such message template")
 	}
+	if len(params) > len(t.places) {
+		return "", fault.New(fault.Internal, "template", "a message template has no such place")
+	}
 	text := t.en
-	if strings.HasPrefix(language, "hi") {
+	if language == "hi" || strings.HasPrefix(language, "hi-") {
 		text = t.hi
 	}
-	for place, form := range t.places {
+	for place, fits := range t.places {
 		v := params[place]
-		if !form.MatchString(v) {
+		if !fits(v) {
 			return "", fault.New(fault.Internal, "template", "a value does not fit its place in a message")
 		}
 		text = strings.ReplaceAll(text, "{"+place+"}", v)
+	}
+	for place := range params {
+		if t.places[place] == nil {
+			return "", fault.New(fault.Internal, "template", "a message template has no such place")
+		}
 	}
 	if ablate.Off(ablate.SMSFixedText) {
 		text += " " + language // a caller's words in a message
@@ -65,4 +81,32 @@ func Compose(name, language string, params map[string]string) (string, error) {
 		text += "\n\n@" + host + " #" + params["code"]
 	}
 	return text, nil
+}
+
+// only reports whether s is made of the bytes in set.
+func only(s, set string) bool { return strings.Trim(s, set) == "" }
+
+func digits(n int) func(string) bool {
+	return func(s string) bool { return len(s) == n && only(s, "0123456789") }
+}
+
+func isDate(s string) bool {
+	_, err := time.Parse("02-01-2006", s)
+	return err == nil && len(s) == 10
+}
+
+func isTime(s string) bool {
+	_, err := time.Parse("15:04", s)
+	return err == nil && len(s) == 5
+}
+
+// isSlot takes times of day and the words for parts of it.
+func isSlot(s string) bool {
+	return slices.Contains([]string{"FORENOON", "AFTERNOON", "MORNING", "EVENING"}, s) ||
+		(s != "" && len(s) <= 24 && only(s, "0123456789:APM -"))
+}
+
+// isHost takes a host name as the operator configured it, or none.
+func isHost(s string) bool {
+	return len(s) <= 64 && only(s, "abcdefghijklmnopqrstuvwxyz0123456789.-")
 }

@@ -1,233 +1,180 @@
 // Package supervise starts the roles as child processes of the same binary,
 // restarts those that end, and stops them in order.
+//
+// A role gets nothing from its parent but what its Role lists: a clean
+// environment, its descriptors, a user of its own when roles are separated, and
+// no way to gain privileges. It tells with Ready that it is up, and ends by
+// itself when the supervisor is gone (WatchParent), however that came about.
 package supervise
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
-	"strconv"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
+
+	"tikakosh/internal/fault"
 )
 
-// ReadyVariable names the descriptor a role writes to when it is ready;
-// ParentVariable the one that closes when the supervisor is gone.
-const (
-	ReadyVariable  = "TIKAKOSH_READY_FD"
-	ParentVariable = "TIKAKOSH_PARENT_FD"
-)
-
-// ExitConfig is the exit code of a role that starting again will not help.
+// ExitConfig is the exit code of a role that starting again will not help
+// (EX_CONFIG of sysexits.h).
 const ExitConfig = 78
 
-// Role is one child process.
+// ErrConfig is in the chain of Run's error when a role ended with ExitConfig.
+// The role has said why on its standard error.
+var ErrConfig = errors.New("a role refuses to run with this configuration; its last words are above")
+
+// maxFiles bounds the descriptors of one role.
+const maxFiles = 64
+
+// slowStart is how long a role may take to be ready before the log says so.
+const slowStart = 30 * time.Second
+
+// Role is one child process. Every field is trusted.
 type Role struct {
 	Name     string
-	Args     []string
-	Env      []string
-	Files    []*os.File // descriptors 3, 4, …
+	Args     []string   // after the program's name
+	Env      []string   // the whole environment, "name=value"
+	Files    []*os.File // descriptors 3, 4, …; the caller keeps them open
+	Dir      string     // working folder; "" is the supervisor's
 	UID      int        // with GID and Groups used when Separate
 	GID      int
-	Groups   []int
-	Separate bool
-	Once     bool // not restarted when it ends well
+	Groups   []int // the only supplementary groups
+	Separate bool  // run under UID and GID; needs root
+	Once     bool  // not restarted when it ends well
 }
 
-// Supervisor runs roles.
+// Supervisor runs roles. The fields are not changed while it runs.
 type Supervisor struct {
-	Roles  []Role
-	Logger *slog.Logger
-	Grace  time.Duration
-	Ready  func(name string) // called when a role is ready, may be nil
-	Now    func() time.Time
-
-	exe *os.File
-}
-
-type child struct {
-	role Role
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{}
+	Roles  []Role            // started in this order, stopped in reverse
+	Logger *slog.Logger      // nil is silent
+	Grace  time.Duration     // between SIGTERM and SIGKILL; 0 is 10 s
+	Ready  func(name string) // called when a role is first ready, before the next starts; may be nil
+	Now    func() time.Time  // measures how long a role ran
 }
 
 // Run starts every role in order, waiting for each to be ready, and keeps them
-// running until ctx ends; then it stops them in reverse order.
+// running until ctx ends or the process gets SIGTERM or SIGINT; then it stops
+// them in reverse order and returns nil. A second signal kills all that is left
+// at once. A role that ends is started again: at once, then after 50 ms … 2 s,
+// counting anew once it ran for 10 s. When a role cannot be started at first,
+// or ends with ExitConfig, everything is stopped and the error returned
+// (ErrConfig in its chain for the latter). No child outlives Run. All descriptors
+// of the process are made close-on-exec.
 func (s *Supervisor) Run(ctx context.Context) error {
-	exe, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return fmt.Errorf("own executable: %w", err)
+	if s.Now == nil {
+		return fault.New(fault.Internal, "supervise", "a supervisor needs a clock")
 	}
-	defer exe.Close()
-	s.exe = exe
-	alive, keep, err := os.Pipe()
+	if err := keepDescriptors(); err != nil {
+		return err
+	}
+	exe, err := openExecutable(s.Roles)
 	if err != nil {
 		return err
 	}
+	defer exe.Close()
+	alive, keep, err := os.Pipe()
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "pipe")
+	}
 	defer keep.Close()
 	defer alive.Close()
-	run, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	hurry, done := watchSignals(cancel)
+	defer done()
+
 	var children []*child
-	var started sync.WaitGroup
+	var running sync.WaitGroup
 	for _, r := range s.Roles {
-		c := &child{role: r, done: make(chan struct{})}
-		children = append(children, c)
-		first := make(chan error, 1)
-		started.Go(func() { s.keep(run, cancel, c, alive, first) })
-		select {
-		case err := <-first:
-			if err != nil {
-				cancel(err)
-			} else if s.Ready != nil {
-				s.Ready(r.Name)
-			}
-		case <-run.Done():
-		}
-		if run.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
+		c := &child{role: r, exe: exe, alive: alive, log: s.logger().With("child", r.Name), now: s.Now,
+			first: make(chan error, 1), ended: make(chan struct{})}
+		children = append(children, c)
+		running.Go(func() { c.keep(ctx, cancel) })
+		s.awaitFirst(ctx, cancel, c)
 	}
-	<-run.Done()
+	<-ctx.Done()
 	for i := len(children) - 1; i >= 0; i-- {
-		s.stop(children[i])
+		children[i].stop(s.grace(), hurry)
 	}
-	if err := context.Cause(run); err != nil && !errors.Is(err, context.Canceled) {
+	running.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return nil
 }
 
-// keep runs one role again and again.
-func (s *Supervisor) keep(ctx context.Context, cancel context.CancelCauseFunc, c *child, alive *os.File, first chan<- error) {
-	defer close(c.done)
-	wait := time.Duration(0)
-	for ctx.Err() == nil {
-		begin := s.Now()
-		err := s.once(c, alive, first)
-		if ctx.Err() != nil {
-			return
-		}
-		var ee *exec.ExitError
-		if errors.As(err, &ee) && ee.ExitCode() == ExitConfig {
-			cancel(fmt.Errorf("role %s refuses to run with this configuration; its last words are above", c.role.Name))
-			return
-		}
-		if err == nil && c.role.Once {
-			return
-		}
-		if s.Now().Sub(begin) > 10*time.Second {
-			wait = 0
-		}
-		s.Logger.Warn("role ended, starting it again", "child", c.role.Name, "after", wait.String(), "ended", fmt.Sprint(err))
+// awaitFirst waits until the role is ready for the first time.
+func (s *Supervisor) awaitFirst(ctx context.Context, cancel context.CancelCauseFunc, c *child) {
+	slow := time.NewTicker(slowStart)
+	defer slow.Stop()
+	for {
 		select {
+		case err := <-c.first:
+			if err != nil {
+				cancel(err)
+			} else if s.Ready != nil {
+				s.Ready(c.role.Name)
+			}
+			return
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-slow.C:
+			c.log.Warn("role is not ready yet")
 		}
-		wait = min(max(2*wait, 50*time.Millisecond), 2*time.Second)
 	}
 }
 
-func (s *Supervisor) once(c *child, alive *os.File, first chan<- error) error {
-	rd, wr, err := os.Pipe()
-	if err != nil {
-		return err
+func (s *Supervisor) grace() time.Duration {
+	if s.Grace > 0 {
+		return s.Grace
 	}
-	defer rd.Close()
-	files := append(append([]*os.File{}, c.role.Files...), wr, alive, s.exe)
-	n := 3 + len(c.role.Files)
-	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(n+2), c.role.Args...)
-	cmd.Args[0] = "tikakosh"
-	cmd.ExtraFiles = files
-	cmd.Env = append(append([]string{}, c.role.Env...), ReadyVariable+"="+strconv.Itoa(n), ParentVariable+"="+strconv.Itoa(n+1))
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if c.role.Separate {
-		var groups []uint32
-		for _, g := range c.role.Groups {
-			groups = append(groups, uint32(g))
-		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(c.role.UID), Gid: uint32(c.role.GID), Groups: groups}
+	return 10 * time.Second
+}
+
+func (s *Supervisor) logger() *slog.Logger {
+	if s.Logger != nil {
+		return s.Logger
 	}
-	err = cmd.Start()
-	wr.Close()
-	if err != nil {
-		select {
-		case first <- err:
-		default:
-		}
-		return err
-	}
-	c.mu.Lock()
-	c.cmd = cmd
-	c.mu.Unlock()
+	return slog.New(slog.DiscardHandler)
+}
+
+// watchSignals cancels at the first SIGTERM or SIGINT and closes hurry at the
+// second. It hears them besides whoever else was notified of them.
+func watchSignals(cancel context.CancelCauseFunc) (hurry <-chan struct{}, done func()) {
+	heard := make(chan os.Signal, 8)
+	signal.Notify(heard, syscall.SIGTERM, syscall.SIGINT)
+	rush, end := make(chan struct{}), make(chan struct{})
 	go func() {
-		line, err := bufio.NewReader(rd).ReadString('\n')
-		if err == nil && line != "" {
+		for n := 1; ; n++ {
 			select {
-			case first <- nil:
-			default:
+			case <-end:
+				return
+			case <-heard:
+			}
+			switch n {
+			case 1:
+				cancel(nil)
+			case 2:
+				close(rush)
 			}
 		}
 	}()
-	return cmd.Wait()
-}
-
-// stop ends one role: SIGTERM, and SIGKILL after the grace.
-func (s *Supervisor) stop(c *child) {
-	c.mu.Lock()
-	cmd := c.cmd
-	c.mu.Unlock()
-	if cmd != nil {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-	}
-	grace := s.Grace
-	if grace == 0 {
-		grace = 10 * time.Second
-	}
-	select {
-	case <-c.done:
-	case <-time.After(grace):
-		if cmd != nil {
-			_ = cmd.Process.Kill()
-		}
-		<-c.done
+	return rush, func() {
+		signal.Stop(heard)
+		close(end)
 	}
 }
 
-// Ready tells the supervisor that this role is ready; outside a supervisor it
-// does nothing.
-func Ready() {
-	if f := fdFrom(ReadyVariable); f != nil {
-		_, _ = io.WriteString(f, "ready\n")
-		f.Close()
-	}
-}
-
-// WatchParent calls gone when the supervisor has died.
-func WatchParent(gone func()) {
-	f := fdFrom(ParentVariable)
-	if f == nil {
-		return
-	}
-	go func() {
-		_, _ = f.Read(make([]byte, 1))
-		gone()
-	}()
-}
-
-func fdFrom(name string) *os.File {
-	fd, err := strconv.Atoi(os.Getenv(name))
-	if err != nil || fd < 3 {
-		return nil
-	}
-	return os.NewFile(uintptr(fd), name)
+// configError is the end of everything by one role's ExitConfig.
+func configError(role string) error {
+	return fmt.Errorf("role %s: %w", role, ErrConfig)
 }
