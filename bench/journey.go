@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -141,8 +142,23 @@ func (s *server) dose(ctx context.Context, p *person) error {
 	return s.call(ctx, "POST", dosePath, p.body, "", map[string]string{"DPoP": p.proof}, nil)
 }
 
-// openDay finds today's session at the staff's centre and opens it.
+// openDay waits until the search shows today's session at the staff's centre,
+// and opens it.
 func (s *server) openDay(ctx context.Context) (day, error) {
+	for range 100 {
+		if d, err := s.findDay(ctx); err != nil || d.Session != "" {
+			if err != nil {
+				return d, err
+			}
+			return d, s.signed(ctx, "manager.json", "/v3/staff/sessions", map[string]any{"center_id": d.Centre, "session_id": d.Session, "date": d.Date,
+				"zone": "Asia/Kolkata", "name": d.Name, "district_name": d.District, "state_name": d.State, "vaccine": d.Vaccine})
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return day{}, errors.New("the staff's centre has no session today")
+}
+
+func (s *server) findDay(ctx context.Context) (day, error) {
 	raw, err := os.ReadFile(filepath.Join(s.staff, "vaccinator.json"))
 	if err != nil {
 		return day{}, err
@@ -182,11 +198,7 @@ func (s *server) openDay(ctx context.Context) (day, error) {
 			break
 		}
 	}
-	if d.Session == "" {
-		return d, fmt.Errorf("centre %d has no session today", d.Centre)
-	}
-	return d, s.signed(ctx, "manager.json", "/v3/staff/sessions", map[string]any{"center_id": d.Centre, "session_id": d.Session, "date": d.Date,
-		"zone": "Asia/Kolkata", "name": d.Name, "district_name": d.District, "state_name": d.State, "vaccine": d.Vaccine})
+	return d, nil
 }
 
 // signed sends a staff request with a proof made by the binary's own signer.

@@ -1,33 +1,49 @@
 // Command bench measures the main job through the real binary over HTTP and
-// prints each rate beside the store's raw durable-commit rate of the same
-// machine in the same run, so that the figures are ratios, not absolutes.
+// prints each rate beside the store's raw durable-commit rate. Before every
+// phase the raw rate is measured anew on the same disk with as many callers, and
+// a ratio is that of such a pair, so that it means the same on another machine.
 //
-//	go run ./bench [-n 400] [-c 16] [-rounds 3]
+//	go run ./bench [-n 400] [-c 16] [-rounds 5]
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 )
 
-// result of one measured phase.
+// result of one measured phase of one round, beside the raw rate before it.
 type result struct {
-	name     string
-	rate     float64 // per second
-	p50, p99 time.Duration
+	name string
+	took []time.Duration // of each call
+	wall time.Duration
+	raw  float64
+}
+
+func (r result) rate() float64 { return float64(len(r.took)) / r.wall.Seconds() }
+
+// at is a quantile of the calls.
+func (r result) at(q float64) time.Duration {
+	took := slices.Sorted(slices.Values(r.took))
+	return took[min(len(took)-1, int(q*float64(len(took))))]
 }
 
 func main() {
 	n := flag.Int("n", 400, "people per round")
 	c := flag.Int("c", 16, "parallel clients")
-	rounds := flag.Int("rounds", 3, "rounds; medians are printed")
+	rounds := flag.Int("rounds", 5, "rounds; medians are printed")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
 	flag.Parse()
+	if *n < 1 || *c < 1 || *rounds < 1 {
+		fmt.Fprintln(os.Stderr, "bench: -n, -c and -rounds are positive")
+		os.Exit(2)
+	}
 	if err := run(*n, *c, *rounds, *bin); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -41,8 +57,8 @@ func run(n, c, rounds int, bin string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // the roles' users must get there
 		return err
 	}
 	if bin == "" {
@@ -56,52 +72,46 @@ func run(n, c, rounds int, bin string) error {
 		return err
 	}
 	defer srv.stop()
-	all := map[string][]result{}
-	var order []string
-	add := func(r result) {
-		if all[r.name] == nil {
-			order = append(order, r.name)
-		}
-		all[r.name] = append(all[r.name], r)
+	raw, err := openRaw(ctx, filepath.Join(dir, "raw.db"))
+	if err != nil {
+		return err
 	}
-	for round := range rounds {
-		for _, callers := range []int{1, c} {
-			r, err := rawCommits(ctx, filepath.Join(dir, fmt.Sprintf("raw-%d-%d.db", round, callers)), callers)
-			if err != nil {
-				return err
-			}
-			add(r)
-		}
-		rs, err := srv.round(ctx, n, c)
+	defer func() { _ = raw.Close() }()
+	var all [][]result
+	for range rounds {
+		alone, err := rawCommits(ctx, raw, "raw durable commits, 1 caller", 1)
 		if err != nil {
 			return err
 		}
-		for _, r := range rs {
-			add(r)
+		rs, err := srv.round(ctx, raw, n, c)
+		if err != nil {
+			return err
 		}
+		all = append(all, append([]result{alone}, rs...))
 	}
-	report(all, order, c)
+	fmt.Printf("%d rounds of %d people, %d clients, %s, %d cores\n", rounds, n, c, runtime.Version(), runtime.NumCPU())
+	report(all)
 	return nil
 }
 
-// report prints the median of each phase over the rounds and its ratio to the
-// raw durable commits with the same number of callers.
-func report(all map[string][]result, order []string, c int) {
-	med := func(name string) result {
-		rs := slices.Clone(all[name])
-		slices.SortFunc(rs, func(a, b result) int { return int(a.rate - b.rate) })
-		return rs[len(rs)/2]
-	}
-	base := med(rawName(c)).rate
-	fmt.Printf("%-44s %10s %10s %10s %16s\n", "phase", "per second", "p50", "p99", "of raw commits")
-	for _, name := range order {
-		r := med(name)
-		fmt.Printf("%-44s %10.0f %10s %10s %15.3f\n", name, r.rate, r.p50.Round(10*time.Microsecond), r.p99.Round(10*time.Microsecond), r.rate/base)
+// report prints the medians over the rounds, and how far the ratios spread.
+func report(rounds [][]result) {
+	fmt.Printf("%-36s %10s %9s %9s   %s\n", "phase", "per second", "p50 ms", "p99 ms", "of raw commits (least to most)")
+	for i := range rounds[0] {
+		var rate, p50, p99, ratio []float64
+		for _, round := range rounds {
+			r := round[i]
+			rate = append(rate, r.rate())
+			p50 = append(p50, r.at(0.50).Seconds()*1000)
+			p99 = append(p99, r.at(0.99).Seconds()*1000)
+			ratio = append(ratio, r.rate()/cmp.Or(r.raw, r.rate()))
+		}
+		fmt.Printf("%-36s %10.0f %9.2f %9.2f   %.3f (%.3f to %.3f)\n", rounds[0][i].name, median(rate), median(p50), median(p99),
+			median(ratio), slices.Min(ratio), slices.Max(ratio))
 	}
 }
 
-func summarise(name string, took []time.Duration, wall time.Duration) result {
-	slices.Sort(took)
-	at := func(q float64) time.Duration { return took[min(len(took)-1, int(q*float64(len(took))))] }
-	return result{name: name, rate: float64(len(took)) / wall.Seconds(), p50: at(0.50), p99: at(0.99)}
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }

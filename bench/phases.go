@@ -30,27 +30,27 @@ func build(ctx context.Context, out string) error {
 	return cmd.Run()
 }
 
-func rawName(callers int) string {
-	return fmt.Sprintf("raw durable commits, %d callers", callers)
-}
-
-// rawCommits is the baseline: one-row durable transactions on the same disk
-// through the same store.
-func rawCommits(ctx context.Context, path string, callers int) (result, error) {
+// openRaw makes the store that the baseline is measured on.
+func openRaw(ctx context.Context, path string) (sqldb.DB, error) {
 	db, err := sqlite.Open(ctx, path, sqlite.Options{})
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	defer db.Close()
 	err = db.Update(ctx, func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, "CREATE TABLE raw (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT")
 		return err
 	})
 	if err != nil {
-		return result{}, err
+		return nil, errors.Join(err, db.Close())
 	}
+	return db, nil
+}
+
+// rawCommits is the baseline: one-row durable transactions on the same disk
+// through the same store.
+func rawCommits(ctx context.Context, db sqldb.DB, name string, callers int) (result, error) {
 	body := make([]byte, 600)
-	return parallel(rawName(callers), 1000, callers, func(int) error {
+	return parallel(name, 1000*callers, callers, func(int) error {
 		return db.Update(ctx, func(tx sqldb.Tx) error {
 			_, err := tx.Exec(ctx, "INSERT INTO raw (body) VALUES ($1)", body)
 			return err
@@ -60,7 +60,7 @@ func rawCommits(ctx context.Context, path string, callers int) (result, error) {
 
 // parallel runs do(0..n-1) over c goroutines and times each call.
 func parallel(name string, n, c int, do func(i int) error) (result, error) {
-	took := make([]time.Duration, n)
+	r := result{name: name, took: make([]time.Duration, n)}
 	errs := make([]error, c)
 	var wg sync.WaitGroup
 	begin := time.Now()
@@ -72,13 +72,13 @@ func parallel(name string, n, c int, do func(i int) error) (result, error) {
 					errs[g] = fmt.Errorf("%s: %w", name, err)
 					return
 				}
-				took[i] = time.Since(t)
+				r.took[i] = time.Since(t)
 			}
 		})
 	}
 	wg.Wait()
-	wall := time.Since(begin)
-	return summarise(name, took, wall), errors.Join(errs...)
+	r.wall = time.Since(begin)
+	return r, errors.Join(errs...)
 }
 
 type server struct {
@@ -141,8 +141,9 @@ type person struct {
 	body                                  []byte
 }
 
-// round measures sign-up, own record, booking and dose for n people.
-func (s *server) round(ctx context.Context, n, c int) ([]result, error) {
+// round measures sign-up, own record, booking and dose for n people, the raw
+// rate before each.
+func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, error) {
 	people := make([]person, n)
 	for i := range people {
 		s.serial++
@@ -172,13 +173,37 @@ func (s *server) round(ctx context.Context, n, c int) ([]result, error) {
 				return nil, err
 			}
 		}
-		r, err := parallel(fmt.Sprintf("%s, %d clients", phase.name, c), n, c, func(i int) error { return phase.do(&people[i]) })
+		base, err := rawCommits(ctx, raw, fmt.Sprintf("raw durable commits, %d callers", c), c)
 		if err != nil {
 			return nil, err
 		}
+		r, err := parallel(phase.name, n, c, func(i int) error { return phase.do(&people[i]) })
+		if err != nil {
+			return nil, err
+		}
+		if len(out) == 0 {
+			out = append(out, base)
+		}
+		r.raw = base.rate()
 		out = append(out, r)
+		if len(out) == 4 {
+			out = append(out, together("sign-up: all three", out[1:4]))
+		}
 	}
 	return out, nil
+}
+
+// together adds phases up, person by person.
+func together(name string, parts []result) result {
+	sum := result{name: name, took: make([]time.Duration, len(parts[0].took))}
+	for _, r := range parts {
+		sum.wall += r.wall
+		sum.raw += r.raw / float64(len(parts))
+		for i, t := range r.took {
+			sum.took[i] += t
+		}
+	}
+	return sum
 }
 
 func (s *server) call(ctx context.Context, method, path string, body any, token string, head map[string]string, into any) error {

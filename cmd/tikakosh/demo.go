@@ -12,14 +12,13 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/demo"
 	"tikakosh/internal/fault"
-	"tikakosh/internal/id"
 	"tikakosh/internal/scheduling/places"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
 )
 
 // demoCentre is where the demo's staff work.
-const demoCentre = id.Centre(demo.FirstCentre)
+const demoCentre = demo.FirstCentre
 
 type demoCmd struct {
 	runFlags
@@ -83,7 +82,7 @@ func (c *seedCmd) Run() error {
 	log := logger("seed")
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	r, err := openRegistry(ctx, "seed", c.Data, c.ClockFile, log)
 	if err != nil {
 		return err
 	}

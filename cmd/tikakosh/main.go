@@ -13,6 +13,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/supervise"
 )
 
 // version is set by the release build with -ldflags "-X main.version=…".
@@ -37,7 +38,7 @@ type cli struct {
 const (
 	exitFailed = 1
 	exitUsage  = 2
-	exitConfig = 78 // EX_CONFIG of sysexits: starting again will not help
+	exitConfig = supervise.ExitConfig // starting again will not help
 )
 
 func main() {

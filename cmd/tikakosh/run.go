@@ -27,6 +27,11 @@ type runFlags struct {
 	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
 	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
 	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+
+	// For tests, which wait for these.
+	WorkerEvery time.Duration `default:"1s" hidden:"" help:"How often the worker looks for work that broke off."`
+	SearchEvery time.Duration `default:"2s" hidden:"" help:"How often the slot search reads the database."`
+	RestartWait time.Duration `default:"2s" hidden:"" help:"Longest wait before a role is started again."`
 }
 
 type runCmd struct {
@@ -86,11 +91,12 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if in.api, err = net.Listen("tcp", in.flags.Listen); err != nil {
+	var lc net.ListenConfig
+	if in.api, err = lc.Listen(ctx, "tcp", in.flags.Listen); err != nil {
 		return fmt.Errorf("the API's address: %w", err)
 	}
 	defer in.api.Close()
-	if in.outbox, err = net.Listen("tcp", in.flags.Outbox); err != nil {
+	if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
 		return fmt.Errorf("the outbox page's address: %w", err)
 	}
 	defer in.outbox.Close()
@@ -102,7 +108,7 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	defer closeAll()
-	s := &supervise.Supervisor{Roles: roles, Logger: in.log, Now: time.Now, Ready: func(name string) {
+	s := &supervise.Supervisor{Roles: roles, Logger: in.log, Now: time.Now, Wait: in.flags.RestartWait, Ready: func(name string) {
 		if name == "web" {
 			in.announce(ctx)
 		}
@@ -196,7 +202,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		vaultArgs = append(vaultArgs, "--separated")
 	}
 	clockArg := "--clock-file=" + in.flags.ClockFile
-	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg}
+	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg, fmt.Sprint("--search-every=", in.flags.SearchEvery)}
 	if in.flags.NoLimits {
 		webArgs = append(webArgs, "--no-limits")
 	}
@@ -208,7 +214,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		in.role("courier", []string{"courier", "--outbox", clockArg}, []string{"courier"}, []*os.File{courierS}),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
-		in.role("worker", []string{"worker", data, clockArg}, []string{"vault"}, []*os.File{workerC}),
+		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery)}, []string{"vault"}, []*os.File{workerC}),
 	}
 	if in.demo != nil {
 		seed := in.role("seed", append([]string{"seed", data, clockArg}, in.demo.seedArgs()...), []string{"vault"}, []*os.File{seedC})

@@ -38,7 +38,9 @@ type serveCmd struct {
 	PublicURL string         `name:"public-url" required:"" help:"Base address that clients use."`
 	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
 	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
-	ClockFile string         `hidden:""`
+
+	SearchEvery time.Duration `default:"2s" help:"How often the slot search reads the database."`
+	ClockFile   string        `hidden:""`
 }
 
 // registryRole is what web, worker and seed share: the registry database and
@@ -54,7 +56,15 @@ type registryRole struct {
 	now       func() time.Time
 }
 
-func openRegistry(ctx context.Context, data, clockFile string, log *slog.Logger) (*registryRole, error) {
+// commitCrash lets a test build end a role on either side of each COMMIT.
+func commitCrash(role string) func(step string) error {
+	if !ablate.Built {
+		return nil
+	}
+	return func(step string) error { ablate.Crash(role + ":" + step); return nil }
+}
+
+func openRegistry(ctx context.Context, role, data, clockFile string, log *slog.Logger) (*registryRole, error) {
 	syscall.Umask(0o007) // the group of web and worker shares the files
 	end, err := inherited("vault")
 	if err != nil {
@@ -62,7 +72,7 @@ func openRegistry(ctx context.Context, data, clockFile string, log *slog.Logger)
 	}
 	r := &registryRole{now: clock(clockFile), http: ipc.HTTPClient(ipc.NewDialer(end), vaultTimeout)}
 	r.vault = vault.NewClient(r.http, "http://vault")
-	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync)})
+	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash(role)})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +91,7 @@ func (c *serveCmd) Run() error {
 	log := logger("web")
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	r, err := openRegistry(ctx, "web", c.Data, c.ClockFile, log)
 	if err != nil {
 		return err
 	}
@@ -89,7 +99,7 @@ func (c *serveCmd) Run() error {
 	if err := r.available.Load(ctx); err != nil {
 		return err
 	}
-	go r.available.Run(ctx, 2*time.Second)
+	go r.available.Run(ctx, c.SearchEvery)
 	keys, err := r.vault.Keys(ctx)
 	if err != nil {
 		return err
@@ -144,7 +154,7 @@ func (c *workerCmd) Run() error {
 	log := logger("worker")
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, c.Data, c.ClockFile, log)
+	r, err := openRegistry(ctx, "worker", c.Data, c.ClockFile, log)
 	if err != nil {
 		return err
 	}

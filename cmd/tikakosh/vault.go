@@ -77,10 +77,10 @@ func (c *vaultCmd) Run() error {
 		return err
 	}
 	defer lock.Close()
-	if err := harden(); err != nil {
+	if err := supervise.Harden(supervise.HardenOpts{}); err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync)})
+	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault")})
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courie
 		}
 		listen(name, ln, k.Handler(caller))
 	}
-	admin, err := listenAdmin(l.adminSocket())
+	admin, err := listenAdmin(ctx, l.adminSocket())
 	if err != nil {
 		return err
 	}
@@ -217,13 +217,14 @@ func lockFile(path string) (*os.File, error) {
 	return nil, errors.Join(badConfig("another vault runs on this data folder; stop it first"), f.Close())
 }
 
-func listenAdmin(path string) (net.Listener, error) {
+func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	old := syscall.Umask(0o177)
 	defer syscall.Umask(old)
-	return net.Listen("unix", path)
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "unix", path)
 }
 
 // roleContext ends on SIGTERM, SIGINT, and when the supervisor has died.

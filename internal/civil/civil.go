@@ -39,9 +39,10 @@ func (d Date) Valid() bool { return d.Year >= 1 && d.Year <= 9999 && Of(d.In(tim
 // AddDays returns d moved by n days.
 func (d Date) AddDays(n int) Date { return Of(d.In(time.UTC).AddDate(0, 0, n)) }
 
-// DaysSince returns the number of days from other to d.
+// DaysSince returns the number of days from other to d. Seconds, because a
+// time.Duration ends at 292 years.
 func (d Date) DaysSince(other Date) int {
-	return int(d.In(time.UTC).Sub(other.In(time.UTC)) / (24 * time.Hour))
+	return int((d.In(time.UTC).Unix() - other.In(time.UTC).Unix()) / (24 * 60 * 60))
 }
 
 // Compare returns -1, 0 or +1.

@@ -34,8 +34,8 @@ func (s *Server) bearerOf(r *http.Request) (string, error) {
 	return text, nil
 }
 
-// checkBearer verifies a compact JWS of the vault: ES256 only, no other header
-// than alg and typ, not expired.
+// checkBearer verifies a compact JWS of the vault: ES256 only, under the vault's
+// own key whatever key the header names, not expired.
 func (s *Server) checkBearer(text string) error {
 	bad := fault.New(fault.Unauthorized, "bearer", "no bearer")
 	tok, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256})

@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"tikakosh/internal/fault"
-	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
@@ -192,11 +193,33 @@ func vaccinate(c *Ctx) error {
 	return nil
 }
 
-// openSession passes a manager's signed request on. Which fields it may have
-// is the vault's to judge: it reads the body as it was signed.
+// openSession passes a manager's signed request on. What is checked here is
+// form; the vault reads the body itself, as it was signed.
 func openSession(c *Ctx) error {
-	if err := c.decode(&map[string]any{}); err != nil {
+	var in struct {
+		Centre   int64  `json:"center_id"`
+		Session  string `json:"session_id"`
+		Date     string `json:"date"`
+		Zone     string `json:"zone"`
+		Name     string `json:"name"`
+		District string `json:"district_name"`
+		State    string `json:"state_name"`
+		Vaccine  string `json:"vaccine"`
+	}
+	if err := c.decode(&in); err != nil {
 		return err
+	}
+	for _, f := range [...]struct{ name, text string }{{"session_id", in.Session}, {"date", in.Date}, {"zone", in.Zone}, {"name", in.Name},
+		{"district_name", in.District}, {"state_name", in.State}, {"vaccine", in.Vaccine}} {
+		if f.text == "" {
+			return missing(f.name)
+		}
+		if len(f.text) > 200 || strings.ContainsFunc(f.text, unicode.IsControl) {
+			return fault.New(fault.Invalid, "USRRES0001", f.name+" is too long or has control characters")
+		}
+	}
+	if in.Centre <= 0 {
+		return missing("center_id")
 	}
 	if _, err := c.s.cfg.Codes.OpenSession(c.r.Context(), vault.OpenSessionRequest{Signed: c.staff}); err != nil {
 		return err

@@ -114,10 +114,16 @@ func newBeneficiary(c *Ctx) error {
 			return missing(f.name)
 		}
 	}
-	for name, v := range map[string]string{"name": string(in.Name), "photo_id_number": string(in.IDNumber), "consent_version": string(in.Consent)} {
-		if v == "" {
-			return missing(name)
+	for _, f := range [...]struct{ name, text string }{{"name", string(in.Name)}, {"photo_id_number", string(in.IDNumber)}, {"consent_version", string(in.Consent)}} {
+		if f.text == "" {
+			return missing(f.name)
 		}
+	}
+	if !token(string(in.Consent)) {
+		return fault.New(fault.Invalid, "USRRES0001", "consent_version has up to 64 visible characters")
+	}
+	if in.Comorbidity != "" && in.Comorbidity != "Y" && in.Comorbidity != "N" {
+		return fault.New(fault.Invalid, "USRRES0001", "comorbidity_ind is Y or N")
 	}
 	if in.BirthDate != "" {
 		if who.BirthDate, err = civil.ParseIndian(string(in.BirthDate)); err != nil {
@@ -141,12 +147,19 @@ func (c *Ctx) idempotencyKey() (string, error) {
 	if key == "" {
 		return id.New(), nil
 	}
-	if len(key) > 64 || strings.IndexFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 {
+	if !token(key) {
 		return "", fault.New(fault.Invalid, "USRRES0001", "Idempotency-Key has up to 64 visible characters")
 	}
 	return "c/" + key, nil
 }
 
+// token reports whether s has 1 to 64 visible ASCII characters: what an opaque
+// name from a client may be.
+func token(s string) bool {
+	return s != "" && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+// deleteBeneficiary is B3.
 func deleteBeneficiary(c *Ctx) error {
 	var in struct {
 		Reference loose `json:"beneficiary_reference_id"`
@@ -154,7 +167,7 @@ func deleteBeneficiary(c *Ctx) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	ref, err := id.ParseReference(string(in.Reference))
+	ref, err := reference(string(in.Reference))
 	if err != nil {
 		return err
 	}
@@ -165,9 +178,18 @@ func deleteBeneficiary(c *Ctx) error {
 	return nil
 }
 
-func references(in []loose) ([]id.Reference, error) {
+// reference reads a reference id that must be there.
+func reference(text string) (id.Reference, error) {
+	if text == "" {
+		return "", missing("beneficiary_reference_id")
+	}
+	return id.ParseReference(text)
+}
+
+// references reads the list of reference ids in a field.
+func references(field string, in []loose) ([]id.Reference, error) {
 	if len(in) == 0 || len(in) > scheduling.MaxParty {
-		return nil, missing("beneficiaries")
+		return nil, missing(field)
 	}
 	var out []id.Reference
 	for _, s := range in {
@@ -195,10 +217,13 @@ func schedule(c *Ctx) error {
 	if err != nil || dose < 1 || dose > 9 {
 		return missing("dose")
 	}
-	if in.Session == "" || len(in.Session) > 64 {
+	if !token(in.Session) {
 		return missing("session_id")
 	}
-	refs, err := references(in.People)
+	if in.Slot == "" {
+		return missing("slot")
+	}
+	refs, err := references("beneficiaries", in.People)
 	if err != nil {
 		return err
 	}
@@ -222,11 +247,11 @@ func cancel(c *Ctx) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	refs, err := references(in.People)
+	refs, err := references("beneficiariesToCancel", in.People)
 	if err != nil {
 		return err
 	}
-	if in.ID == "" || len(in.ID) > 64 {
+	if !token(in.ID) {
 		return missing("appointment_id")
 	}
 	if err := c.s.cfg.Bookings.Cancel(c.r.Context(), c.holder, id.Hold(in.ID), refs); err != nil {
@@ -239,7 +264,7 @@ func cancel(c *Ctx) error {
 // slip is P4.
 func slip(c *Ctx) error {
 	hold := c.r.URL.Query().Get("appointment_id")
-	if hold == "" || len(hold) > 64 {
+	if !token(hold) {
 		return missing("appointment_id")
 	}
 	view, err := c.s.cfg.Bookings.Slip(c.r.Context(), c.holder, id.Hold(hold))
@@ -255,7 +280,7 @@ func slip(c *Ctx) error {
 
 // certificate is C1.
 func certificate(c *Ctx) error {
-	ref, err := id.ParseReference(c.r.URL.Query().Get("beneficiary_reference_id"))
+	ref, err := reference(c.r.URL.Query().Get("beneficiary_reference_id"))
 	if err != nil {
 		return err
 	}

@@ -93,11 +93,13 @@ func (c *Ctx) query(w where) (q query, err error) {
 			return q, fault.New(fault.Invalid, "APPOIN0018", "Invalid Pincode")
 		}
 	case byDistrict:
-		if q.district, err = strconv.Atoi(v.Get("district_id")); err != nil {
+		n, err := strconv.ParseUint(v.Get("district_id"), 10, 31)
+		if err != nil {
 			return q, missing("district_id")
 		}
+		q.district = int(n)
 	case byCentre:
-		n, err := strconv.ParseInt(v.Get("center_id"), 10, 63)
+		n, err := strconv.ParseUint(v.Get("center_id"), 10, 63)
 		if err != nil {
 			return q, missing("center_id")
 		}

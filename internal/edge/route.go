@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -40,8 +41,14 @@ type Route struct {
 }
 
 func (r Route) check() error {
-	if r.Method == "" || !strings.HasPrefix(r.Path, "/") || r.Audience == "" || r.Action == "" || r.Rate == "" || r.ContentType == "" || r.Handler == nil {
+	if !strings.HasPrefix(r.Path, "/") || r.Action == "" || r.ContentType == "" || r.Handler == nil {
 		return fmt.Errorf("edge: route %s %s is not complete", r.Method, r.Path)
+	}
+	// Closed sets: an unknown audience would be nobody's to check, an unknown
+	// class of limits would be no limit.
+	if !slices.Contains([]string{"GET", "POST"}, r.Method) || !slices.Contains([]Audience{Public, Holder, Staff}, r.Audience) ||
+		!slices.Contains([]Rate{RateCode, RateSearch, RateSelf}, r.Rate) {
+		return fmt.Errorf("edge: route %s %s has an unknown method, audience or rate class", r.Method, r.Path)
 	}
 	if (r.Method == "POST") != (r.BodyLimit > 0) {
 		return fmt.Errorf("edge: route %s %s: a POST needs a body limit, a GET has none", r.Method, r.Path)

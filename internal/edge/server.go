@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"runtime"
 	"strings"
 	"time"
@@ -109,21 +110,37 @@ func New(cfg Config) (*Server, error) {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
 	}
 	routes := s.routes()
-	for _, r := range routes {
-		if err := r.check(); err != nil {
-			return nil, err
-		}
-		s.mux.Handle(r.Method+" "+r.Path, s.serve(r))
+	if err := s.mount(routes); err != nil {
+		return nil, err
 	}
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.secure(w)
-		s.fail(w, r, newID(), fault.New(fault.NotFound, "route", "no such address"))
-	})
+	s.mux.HandleFunc("/", s.nowhere)
 	s.warm(routes)
 	if ablate.Off(ablate.DebugRoutes) {
 		s.mux.HandleFunc("/debug/pprof/", stacks)
 	}
 	return s, nil
+}
+
+// mount serves routes, or none of them when one is incomplete.
+func (s *Server) mount(routes []Route) error {
+	for _, r := range routes {
+		if err := r.check(); err != nil {
+			return err
+		}
+	}
+	for _, r := range routes {
+		s.mux.Handle(r.Method+" "+r.Path, s.serve(r))
+		if base, ok := strings.CutSuffix(r.Path, "/{path...}"); ok {
+			s.mux.HandleFunc(base, s.nowhere) // the mux would redirect
+		}
+	}
+	return nil
+}
+
+// nowhere answers for every address that is no route.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
+	s.secure(w)
+	s.fail(w, r, newID(), fault.New(fault.NotFound, "route", "no such address"))
 }
 
 // warm lets every handler decode a body that it refuses, so that what the
@@ -152,6 +169,7 @@ type Ctx struct {
 	id     string
 	origin string
 	holder vault.Holder
+	staff  vault.Signed
 	body   []byte
 	route  Route
 }
@@ -165,7 +183,18 @@ func newID() string {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.last.touch()
+	if !canonical(r.URL.Path) { // the mux would redirect, with a page of its own
+		s.nowhere(w, r)
+		return
+	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// canonical reports whether a path is in its one form: rooted, without empty
+// or dot segments.
+func canonical(p string) bool {
+	clean := path.Clean(p)
+	return strings.HasPrefix(p, "/") && (clean == p || (clean != "/" && clean+"/" == p))
 }
 
 // serve wraps a route's handler: limits, size, audience, errors, log.
@@ -201,12 +230,19 @@ func (c *Ctx) admit() error {
 	if err := c.readBody(); err != nil {
 		return err
 	}
-	if c.route.Audience == Holder {
+	switch c.route.Audience {
+	case Holder:
 		bearer, err := c.s.bearerOf(c.r)
 		if err != nil {
 			return err
 		}
 		c.holder = vault.Holder{Bearer: bearer, Origin: c.origin}
+	case Staff:
+		signed, err := c.signed()
+		if err != nil {
+			return err
+		}
+		c.staff = signed
 	}
 	return nil
 }

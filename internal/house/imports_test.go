@@ -73,8 +73,7 @@ func plan() []room {
 		{"internal/store/registrydb", leaves + " vault registry scheduling store/sqldb store/sqlite store/migrations/registry", "sql"},
 
 		{"internal/notify", "fault ablate civil vault", "net http"},
-		{"internal/edge/wire", "", ""},
-		{"internal/edge", leaves + " vault ledger registry registry/rules scheduling scheduling/places certificate certificate/encode edge/wire", "net http"},
+		{"internal/edge", leaves + " vault ledger registry registry/rules scheduling scheduling/places certificate certificate/encode", "net http"},
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 
 		{"cmd/tikakosh", "...", "net http exec kong sql"},
@@ -84,6 +83,10 @@ func plan() []room {
 		{"test/redteam", leaves, "net http exec sql"},
 		{"test/powercut", "", "exec sql"},
 		{"test/journey", leaves, "net http exec sql"},
+		{"test/contract", leaves, "net http exec sql"},
+		{"test/crash", leaves, "net http exec sql"},
+		{"test/demo", leaves, "net http exec sql"},
+		{"test/upgrade", leaves, "net http exec sql"},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"strings"
 	"unicode"
@@ -70,7 +71,7 @@ func parseMessage(raw []byte) (Message, error) {
 	if dec.Decode(&m) != nil {
 		return Message{}, fault.New(fault.Invalid, "message", "not a message")
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return Message{}, fault.New(fault.Invalid, "message", "more than one message")
 	}
 	if err := m.check(); err != nil {

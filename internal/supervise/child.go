@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -26,8 +27,9 @@ const (
 	healthyAfter = 10 * time.Second // a role that ran so long starts from nothing again
 )
 
-// backoff is the wait before the next restart. The zero value restarts at once.
-type backoff struct{ next time.Duration }
+// backoff is the wait before the next restart, at most longest (0: longestWait).
+// The zero value restarts at once.
+type backoff struct{ next, longest time.Duration }
 
 // wait returns how long to wait after a run of the given length.
 func (b *backoff) wait(ran time.Duration) time.Duration {
@@ -35,7 +37,7 @@ func (b *backoff) wait(ran time.Duration) time.Duration {
 		b.next = 0
 	}
 	d := b.next
-	b.next = min(max(2*d, firstWait), longestWait)
+	b.next = min(max(2*d, firstWait), cmp.Or(b.longest, longestWait))
 	return d
 }
 
@@ -44,13 +46,14 @@ var errStopping = errors.New("the role is being stopped")
 
 // child keeps one role running.
 type child struct {
-	role  Role
-	exe   *os.File
-	alive *os.File
-	log   *slog.Logger
-	now   func() time.Time
-	first chan error    // nil when the role is first ready, else why it cannot be
-	ended chan struct{} // closed when the role will not run again
+	role    Role
+	exe     *os.File
+	alive   *os.File
+	log     *slog.Logger
+	now     func() time.Time
+	longest time.Duration
+	first   chan error    // nil when the role is first ready, else why it cannot be
+	ended   chan struct{} // closed when the role will not run again
 
 	mu       sync.Mutex
 	cmd      *exec.Cmd // the process that runs, or the last one
@@ -60,7 +63,7 @@ type child struct {
 // keep runs the role again and again until ctx ends.
 func (c *child) keep(ctx context.Context, cancel context.CancelCauseFunc) {
 	defer close(c.ended)
-	var b backoff
+	b := backoff{longest: c.longest}
 	for ctx.Err() == nil {
 		begin := c.now()
 		err := c.once()
@@ -138,7 +141,7 @@ func (c *child) launch(tell *os.File) (*exec.Cmd, error) {
 	// The program is run from its descriptor: the role's user may be unable to
 	// reach its path, and all roles of one supervisor are the same program even
 	// while the file is being replaced.
-	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(n+2), c.role.Args...)
+	cmd := exec.Command("/proc/self/fd/"+strconv.Itoa(n+2), c.role.Args...) //nolint:noctx // a role is stopped in order, not with a context
 	cmd.Args[0] = "tikakosh"
 	cmd.ExtraFiles = append(append([]*os.File{}, c.role.Files...), tell, c.alive, c.exe)
 	cmd.Env = append(append([]string{}, c.role.Env...), ReadyVariable+"="+strconv.Itoa(n),

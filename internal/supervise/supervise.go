@@ -56,6 +56,7 @@ type Supervisor struct {
 	Grace  time.Duration     // between SIGTERM and SIGKILL; 0 is 10 s
 	Ready  func(name string) // called when a role is first ready, before the next starts; may be nil
 	Now    func() time.Time  // measures how long a role ran
+	Wait   time.Duration     // longest before a role is started again; 0 is 2 s
 }
 
 // Run starts every role in order, waiting for each to be ready, and keeps them
@@ -95,7 +96,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		c := &child{role: r, exe: exe, alive: alive, log: s.logger().With("child", r.Name), now: s.Now,
+		c := &child{role: r, exe: exe, alive: alive, log: s.logger().With("child", r.Name), now: s.Now, longest: s.Wait,
 			first: make(chan error, 1), ended: make(chan struct{})}
 		children = append(children, c)
 		running.Go(func() { c.keep(ctx, cancel) })

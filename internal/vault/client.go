@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -53,8 +54,8 @@ type Failure struct {
 
 // Client calls the vault. It is safe for concurrent use. Every method returns
 // the vault's fault kinds, or fault.Unavailable when the vault cannot be
-// reached, or fault.Unknown when the connection broke after the request was
-// sent: a mutation may then have happened; repeat it with the same key.
+// reached, or fault.Unknown when the request was sent and no usable answer
+// came: a mutation may then have happened; repeat it with the same key.
 type Client struct {
 	http *http.Client
 	base string
@@ -69,6 +70,11 @@ func call[Req, Resp any](ctx context.Context, c *Client, method string, req Req)
 	if err != nil {
 		return resp, fault.Wrap(fault.Internal, err, "vault request")
 	}
+	if len(body) > MaxMessage {
+		return resp, fault.New(fault.Invalid, "size", "the vault request is too large")
+	}
+	var sent atomic.Bool // from the moment there was a connection
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/"+method, bytes.NewReader(body))
 	if err != nil {
 		return resp, fault.Wrap(fault.Internal, err, "vault request")
@@ -76,30 +82,30 @@ func call[Req, Resp any](ctx context.Context, c *Client, method string, req Req)
 	hr.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(hr)
 	if err != nil {
-		return resp, transportFault(err)
+		return resp, transportFault(sent.Load())
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(res.Body, MaxMessage+1))
 	if err != nil {
-		return resp, transportFault(err)
+		return resp, transportFault(true)
 	}
 	if res.StatusCode != http.StatusOK {
 		var f Failure
 		if json.Unmarshal(raw, &f) != nil || f.Kind == "" {
-			return resp, fault.New(fault.Unavailable, "vault", "the vault gave no usable answer")
+			return resp, transportFault(true)
 		}
 		return resp, &fault.Error{Kind: f.Kind, Code: f.Code, Text: f.Text, RetryAfter: time.Duration(f.RetryAfterMS) * time.Millisecond}
 	}
 	if err := json.Unmarshal(raw, &resp); err != nil {
-		return resp, fault.New(fault.Unavailable, "vault", "the vault gave no usable answer")
+		return resp, transportFault(true)
 	}
 	return resp, nil
 }
 
 // transportFault drops the cause's text: a URL error could quote a request.
-func transportFault(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return fault.New(fault.Unknown, "vault", "the call to the vault was cancelled")
+func transportFault(sent bool) error {
+	if sent {
+		return &fault.Error{Kind: fault.Unknown, Code: "vault", Text: "the vault gave no usable answer", RetryAfter: time.Second}
 	}
 	return &fault.Error{Kind: fault.Unavailable, Code: "vault", Text: "the vault cannot be reached", RetryAfter: time.Second}
 }

@@ -20,11 +20,13 @@ func (h *Hash) UnmarshalText(b []byte) error { return unhex(h[:], b) }
 // "dose/<event>".
 type Part string
 
-// The kinds of part.
+// PartIdentity is who the person is; there is one.
+const PartIdentity Part = "identity"
+
+// The beginnings of the parts of which a person has many.
 const (
-	PartIdentity      Part = "identity"
-	PartConsentPrefix      = "consent/"
-	PartDosePrefix         = "dose/"
+	PartConsentPrefix = "consent/"
+	PartDosePrefix    = "dose/"
 )
 
 // Sealed is one sealed part as the registry stores it. Seq is dense from 1

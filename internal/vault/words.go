@@ -253,10 +253,10 @@ type UnfinishedRequest struct {
 }
 
 // Work is one act the vault did whose end in the registry it has not seen.
+// Seals are not listed: the registry's own outbox brings their end.
 type Work struct {
-	Kind    string // "book", "cancel", "seal"
+	Kind    string // "book", "cancel", "remove"
 	Hold    id.Hold
-	Seal    string
 	Person  id.Person
 	Centre  id.Centre
 	Session id.Session

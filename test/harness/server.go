@@ -169,8 +169,9 @@ func (s *Server) arguments() []string {
 			args = append(args, "--clock-file", s.clock)
 		}
 	}
-	// A gentle stop waits for the ledger's next checkpoint.
-	args = append(args, "--checkpoint-every", "500ms", "--data", s.Data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0")
+	// What a test would wait for: a gentle stop waits for the ledger's next
+	// checkpoint.
+	args = append(args, "--checkpoint-every", "500ms", "--search-every", "100ms", "--restart-wait", "100ms", "--data", s.Data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0")
 	return append(args, s.opt.Args...)
 }
 
@@ -275,6 +276,12 @@ func (s *Server) Log() string { return string(s.log.bytes()) }
 // LogAround is the log line with a request id and the warnings and errors
 // before it, for a failing test's message.
 func (s *Server) LogAround(request string) string {
+	for range 20 { // the line may follow the answer
+		if request == "" || strings.Contains(s.Log(), request) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	var near []string
 	for _, line := range strings.Split(s.Log(), "\n") {
 		if request != "" && strings.Contains(line, request) {

@@ -47,14 +47,15 @@ func (s *Server) StaffKey(role string) StaffKey {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	k, err := parseStaffKey(raw)
+	k, err := ParseStaffKey(raw)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	return k
 }
 
-func parseStaffKey(raw []byte) (StaffKey, error) {
+// ParseStaffKey reads the content of a key file.
+func ParseStaffKey(raw []byte) (StaffKey, error) {
 	var f struct {
 		Staff  string `json:"staff"`
 		Role   string `json:"role"`

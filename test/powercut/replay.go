@@ -4,19 +4,23 @@ package powercut
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// event is one recorded system call on a file.
+// event is one recorded system call on a file, with when it began and returned
+// in seconds since 1970.
 type event struct {
-	at     float64 // seconds since 1970
+	begin  float64
+	at     float64
 	call   string
 	path   string
 	data   []byte
@@ -30,14 +34,22 @@ var (
 	byPath = regexp.MustCompile(`^(unlink|unlinkat)\((?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]+)".*\) += (-?\d+)`)
 	quoted = regexp.MustCompile(`^, "((?:\\x[0-9a-f]{2})*)"(?:\.\.\.)?, (\d+)(?:, (\d+))?$`)
 	resume = regexp.MustCompile(`^<\.\.\. (\w+) resumed>(.*)$`)
+	lasted = regexp.MustCompile(` <(\d+\.\d+)>$`)
 )
 
-// parse reads strace output made with -f -ttt -y -xx. A call that another
-// thread interrupted counts from the moment it returned.
+// started is the first half of a call that another thread interrupted.
+type started struct {
+	at   float64
+	text string
+}
+
+// parse reads strace output made with -f -ttt -T -y -xx and returns the calls in
+// the order in which they returned: an answer that came before a sync had
+// returned did not follow it.
 func parse(r io.Reader) ([]event, error) {
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 1<<20), 64<<20)
-	open := map[string]string{}
+	open := map[string]started{}
 	var out []event
 	for in.Scan() {
 		m := line.FindStringSubmatch(in.Text())
@@ -48,20 +60,27 @@ func parse(r io.Reader) ([]event, error) {
 		if err != nil {
 			return nil, err
 		}
-		call := m[3]
+		call, begin := m[3], at
 		if before, unfinished := strings.CutSuffix(call, " <unfinished ...>"); unfinished {
-			open[m[1]] = before
+			open[m[1]] = started{at, before}
 			continue
 		}
 		if r := resume.FindStringSubmatch(call); r != nil {
-			call = open[m[1]] + r[2]
+			call, begin = open[m[1]].text+r[2], open[m[1]].at
 			delete(open, m[1])
+		} else if d := lasted.FindStringSubmatch(call); d != nil {
+			took, err := strconv.ParseFloat(d[1], 64)
+			if err != nil {
+				return nil, err
+			}
+			at += took
 		}
-		if e, ok := parseCall(call); ok {
-			e.at = at
+		if e, ok := parseCall(lasted.ReplaceAllString(call, "")); ok {
+			e.begin, e.at = begin, at
 			out = append(out, e)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return out, in.Err()
 }
 
@@ -142,10 +161,16 @@ func (d *disk) apply(e event) {
 	case "unlink":
 		d.content[e.path], d.pending[e.path] = nil, nil
 	case "fsync", "fdatasync":
+		// A sync promises what was written before it began, no more.
+		var later []event
 		for _, w := range d.pending[e.path] {
-			d.content[e.path] = write(d.content[e.path], w)
+			if w.at <= e.begin {
+				d.content[e.path] = write(d.content[e.path], w)
+			} else {
+				later = append(later, w)
+			}
 		}
-		d.pending[e.path] = nil
+		d.pending[e.path] = later
 	}
 }
 

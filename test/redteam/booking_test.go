@@ -48,7 +48,7 @@ func TestR19TwoBookings(t *testing.T) {
 // TestR20Oversell lets 64 people ask for five places at one moment.
 func TestR20Oversell(t *testing.T) {
 	run(t, "R20", trial{try: func(t *testing.T, s *harness.Server) (bool, string) {
-		rounds := 1
+		rounds := 40
 		switch {
 		case s.Ablated():
 			rounds = 20 // a race: it may take a few rushes to lose

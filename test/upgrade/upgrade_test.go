@@ -115,7 +115,13 @@ func migrated(t *testing.T, s *harness.Server) {
 // oldCertificate verifies what the old version signed under the keys served now.
 func oldCertificate(t *testing.T, keys []byte, f facts) {
 	t.Helper()
-	set, err := encode.ParseKeySet(keys)
+	var served struct {
+		Certificates json.RawMessage `json:"certificates"`
+	}
+	if err := json.Unmarshal(keys, &served); err != nil {
+		t.Fatal(err)
+	}
+	set, err := encode.ParseKeySet(served.Certificates)
 	if err != nil {
 		t.Fatal(err)
 	}

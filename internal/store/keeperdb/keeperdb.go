@@ -208,7 +208,7 @@ func (t *tx) EndTask(ctx context.Context, taskID string) error {
 }
 
 func (t *tx) ListTasks(ctx context.Context, before int64, limit int) ([]state.Task, error) {
-	rows, err := t.q.Query(sqldb.Scatter(ctx), "SELECT id, kind, person, ref, since FROM task WHERE since < $1 ORDER BY since LIMIT $2", before, limit)
+	rows, err := t.q.Query(sqldb.Scatter(ctx), "SELECT id, kind, person, ref, since FROM task WHERE since < $1 AND kind <> 'seal' ORDER BY since LIMIT $2", before, limit)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -225,4 +225,4 @@ func (t *tx) ListTasks(ctx context.Context, before int64, limit int) ([]state.Ta
 }
 
 // failed gives a driver error a kind; the text never holds values.
-func failed(err error) error { return fault.Wrap(fault.Unavailable, err, "vault database") }
+func failed(err error) error { return sqldb.Classify(err, "vault database") }

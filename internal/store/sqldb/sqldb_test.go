@@ -84,7 +84,7 @@ func TestClassify(t *testing.T) {
 			t.Errorf("%v: retry after %v", c.err, fault.RetryAfter(got))
 		}
 		for _, e := range []error{got, sqldb.Conflict(err, "taken", "it is taken"), sqldb.Unknown(err)} {
-			if _, isPG := c.err.(pg); isPG && strings.Contains(e.Error(), "0123456789") {
+			if isPG := errors.As(c.err, new(pg)); isPG && strings.Contains(e.Error(), "0123456789") {
 				t.Errorf("a value is told: %v", e)
 			}
 		}

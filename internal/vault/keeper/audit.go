@@ -66,7 +66,7 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 	var rep AuditReport
 	var begin state.Head
 	if err := k.view(ctx, func(t *txn) (err error) {
-		begin, err = k.readHead(ctx, t.tx)
+		begin, err = t.head()
 		return err
 	}); err != nil {
 		return rep, err
@@ -284,5 +284,5 @@ func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p Provider, no
 	if keys.entry, err = newAEAD(keys.sym[purposeEntry]); err != nil {
 		return nil, err
 	}
-	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, seen: map[string]int64{}}, nil
+	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, seen: map[string]sighting{}}, nil
 }

@@ -311,8 +311,6 @@ func (k *Keeper) Unfinished(ctx context.Context, r vault.UnfinishedRequest) (vau
 		for _, task := range tasks {
 			w := vault.Work{Kind: task.Kind, Person: task.Person, Since: task.Since}
 			switch task.Kind {
-			case "seal":
-				w.Seal = task.Ref
 			case "book", "cancel":
 				w.Hold = id.Hold(task.Ref)
 				p, err := t.person(task.Person)

@@ -210,7 +210,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		refused, err = t.wrongStaffCode(staff, "", p)
 		return enc, refused, err
 	}
-	i, session, err := t.openBooking(p, f.centre)
+	i, session, err := t.openBooking(p, f.centre, f.product.Code)
 	if err != nil {
 		return enc, nil, err
 	}
@@ -256,9 +256,10 @@ func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (
 }
 
 // openBooking finds the booking of a person whose session is open at the centre
-// today: live, or just spent.
-func (t *txn) openBooking(p state.Person, centre id.Centre) (int, state.OpenSession, error) {
-	best, session := -1, state.OpenSession{}
+// today: live, or just spent. Of several, of other programmes, the one for the
+// product comes first.
+func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int, state.OpenSession, error) {
+	best, session, rank := -1, state.OpenSession{}, 0
 	for i, b := range p.Bookings {
 		if b.Offer.Centre != centre || (b.State != state.Live && b.State != state.Spent) {
 			continue
@@ -267,8 +268,15 @@ func (t *txn) openBooking(p state.Person, centre id.Centre) (int, state.OpenSess
 		if err != nil {
 			return -1, s, err
 		}
-		if ok && s.Day == t.k.today(s.Zone) && (best < 0 || b.State == state.Live) {
-			best, session = i, s
+		r := 1
+		if b.State == state.Live {
+			r++
+		}
+		if s.Product == product {
+			r += 2
+		}
+		if ok && s.Day == t.k.today(s.Zone) && r >= rank {
+			best, session, rank = i, s, r
 		}
 	}
 	return best, session, nil
@@ -302,7 +310,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if err != nil {
 			return err
 		}
-		if i, s, err := t.openBooking(p, enc.session.Centre); err != nil || i < 0 || s.Session != enc.session.Session {
+		if i, s, err := t.openBooking(p, enc.session.Centre, enc.session.Product); err != nil || i < 0 || s.Session != enc.session.Session {
 			if err == nil {
 				err = fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
 			}

@@ -81,8 +81,16 @@ type Keeper struct {
 	notices  chan Notice
 	failing  atomic.Bool // proof of work is asked
 
-	mu   sync.Mutex
-	seen map[string]int64
+	sightings atomic.Uint64 // how many times a row was remembered at a new version
+	mu        sync.Mutex
+	seen      map[string]sighting
+}
+
+// sighting is the highest version of a row this process has committed or read,
+// and when it was remembered, counted in sightings.
+type sighting struct {
+	version int64
+	at      uint64
 }
 
 // Open unwraps the keys, compares every row that grants with the ledger's last
@@ -97,7 +105,7 @@ func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier
 		return nil, err
 	}
 	k := &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log,
-		wakeC: make(chan struct{}, 1), notices: make(chan Notice, 10_000), seen: map[string]int64{}}
+		wakeC: make(chan struct{}, 1), notices: make(chan Notice, 10_000), seen: map[string]sighting{}}
 	if err := k.compareAnchors(ctx); err != nil {
 		return nil, err
 	}
@@ -111,7 +119,7 @@ func (k *Keeper) compareAnchors(ctx context.Context) error {
 	var head state.Head
 	err := k.view(ctx, func(t *txn) error {
 		var err error
-		if head, err = k.readHead(ctx, t.tx); err != nil {
+		if head, err = t.head(); err != nil {
 			return err
 		}
 		k.raiseNext(head.Next)
@@ -120,14 +128,11 @@ func (k *Keeper) compareAnchors(ctx context.Context) error {
 				return err
 			}
 		}
-		if head.Next == 0 {
-			return nil
-		}
-		last, err := t.tx.Entries(ctx, head.Next-1, 2)
-		if err != nil {
+		last, err := t.tx.Entries(ctx, max(head.Next-1, 0), 2)
+		if err != nil || (head.Next == 0 && len(last) == 0) {
 			return err
 		}
-		if len(last) != 1 {
+		if head.Next == 0 || len(last) != 1 {
 			return integrity("entry", "the ledger's last entry is missing or not the last")
 		}
 		e, err := k.openEntry(last[0])
@@ -187,13 +192,23 @@ func (k *Keeper) housekeep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, table := range []state.Table{state.Challenges, state.Quotas, state.Counters, state.Bearers, state.Replays, state.Idempotencies} {
-			err := k.store.Update(ctx, func(tx state.Tx) error {
-				_, err := tx.Expire(ctx, table, k.now().UnixMilli(), 1000)
+		k.expire(ctx)
+	}
+}
+
+// expire drops, a thousand at a time, every row whose time is over.
+func (k *Keeper) expire(ctx context.Context) {
+	for _, table := range []state.Table{state.Challenges, state.Quotas, state.Counters, state.Bearers, state.Replays, state.Idempotencies} {
+		for n := int64(1000); n == 1000; {
+			err := k.store.Update(ctx, func(tx state.Tx) (err error) {
+				n, err = tx.Expire(ctx, table, k.now().UnixMilli(), 1000)
 				return err
 			})
-			if err != nil && ctx.Err() == nil {
-				k.log.Warn("housekeeping failed", "table", table, "kind", fault.KindOf(err))
+			if err != nil {
+				n = 0
+				if ctx.Err() == nil {
+					k.log.Warn("housekeeping failed", "table", table, "kind", fault.KindOf(err))
+				}
 			}
 		}
 	}
@@ -279,21 +294,31 @@ func (k *Keeper) raiseNext(n int64) {
 
 const seenLimit = 200_000
 
-// lastSeen is the highest version of a row this process has committed or read.
-func (k *Keeper) lastSeen(t state.Table, key string) int64 {
+// lastSeen is the version of a row that a snapshot must at least show which
+// began after so many sightings, or 0 when nothing is known about it: a row
+// remembered later may rightly look older there.
+func (k *Keeper) lastSeen(t state.Table, key string, began uint64) int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.seen[rowName(t, key)]
+	s := k.seen[rowName(t, key)]
+	if s.at > began {
+		return 0
+	}
+	return s.version
 }
 
-func (k *Keeper) remember(seen map[string]int64) {
+// remember keeps the versions that a committed transaction saw. Fresh rows were
+// made anew, so their count of versions began again.
+func (k *Keeper) remember(seen map[string]int64, fresh map[string]bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.seen) > seenLimit {
 		clear(k.seen)
 	}
 	for name, v := range seen {
-		k.seen[name] = max(k.seen[name], v)
+		if v > k.seen[name].version || fresh[name] {
+			k.seen[name] = sighting{v, k.sightings.Add(1)}
+		}
 	}
 }
 

@@ -402,7 +402,10 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 				h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
 			}
 		}
-		p.State, p.Wrapped, p.Pending, p.Flags = state.Removed, nil, nil, nil
+		if err := t.endSeals(&p); err != nil {
+			return err
+		}
+		p.State, p.Wrapped, p.Flags = state.Removed, nil, nil
 		t.append(entry{Kind: "removed", Person: person, House: house, View: "registration deleted", Role: "holder"})
 		task := state.Task{ID: removeTask(person), Kind: "remove", Person: person, Since: k.now().UnixMilli()}
 		if err := t.tx.AddTask(ctx, task); err != nil {

@@ -159,13 +159,21 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 			p.Bookings[b].State = state.Spent
 		}
 	}
-	for _, old := range p.Pending {
-		if err := t.tx.EndTask(t.ctx, "seal/"+old.ID); err != nil {
+	if err := t.endSeals(p); err != nil {
+		return err
+	}
+	t.append(entry{Kind: "committed", Person: person, View: "stored", Role: "system", Seal: noteOf(s.ID, s.Parts)})
+	return nil
+}
+
+// endSeals forgets what is pending: it was stored, superseded or given up.
+func (t *txn) endSeals(p *state.Person) error {
+	for _, s := range p.Pending {
+		if err := t.tx.EndTask(t.ctx, "seal/"+s.ID); err != nil {
 			return err
 		}
 	}
 	p.Pending = nil
-	t.append(entry{Kind: "committed", Person: person, View: "stored", Role: "system", Seal: noteOf(s.ID, s.Parts)})
 	return nil
 }
 

@@ -57,11 +57,29 @@ func (t *txn) seedMember(house id.Household, key string, m vault.SeedMember) (va
 	if done, err := t.enrolledBefore(house, key, vault.Hash{}, &out); err != nil || done {
 		return out, err
 	}
+	// A key is remembered for a day; a demo may be started again after that.
+	if there, err := t.seeded(house, tag); err != nil || there {
+		return out, err
+	}
 	req := vault.EnrolRequest{Key: key, Identity: m.Identity, Consent: m.Consent}
 	if err := t.enrol(house, req, doc, tag, vault.Hash{}, &out); err != nil {
 		return out, err
 	}
 	return out, t.seedDoses(&out, m.Doses)
+}
+
+func (t *txn) seeded(house id.Household, tag string) (bool, error) {
+	h, err := t.household(house)
+	if err != nil {
+		return false, err
+	}
+	for _, m := range activeMembers(h) {
+		if m.IDTag == tag {
+			p, err := t.person(m.Person)
+			return p.State == state.Active, err
+		}
+	}
+	return false, nil
 }
 
 // seedDoses adds past doses to the pending seal of a new person.

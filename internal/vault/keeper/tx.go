@@ -30,7 +30,18 @@ type txn struct {
 	entries  []*entry
 	seen     map[string]int64
 	versions map[string]int64
+	fresh    map[string]bool   // rows made anew, perhaps after the last one expired
 	olds     map[string][]byte // digests of anchored rows as read or last written
+	began    uint64            // sightings before this transaction's snapshot
+	next     int64             // the ledger's size before it
+}
+
+// begin makes the transaction's bookkeeping. A row or head may be expected as
+// new as what was committed before began, and no newer: a snapshot is not
+// touched by what others commit while it is read.
+func (k *Keeper) begin(ctx context.Context, began uint64, next int64, tx state.Tx) *txn {
+	return &txn{ctx: ctx, k: k, tx: tx, began: began, next: next,
+		seen: map[string]int64{}, versions: map[string]int64{}, fresh: map[string]bool{}, olds: map[string][]byte{}}
 }
 
 // update runs fn as one durable transaction and returns the receipts of its
@@ -39,14 +50,14 @@ func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, err
 	for attempt := 0; ; attempt++ {
 		var t *txn
 		err := k.store.Update(ctx, func(tx state.Tx) error {
-			t = &txn{ctx: ctx, k: k, tx: tx, seen: map[string]int64{}, versions: map[string]int64{}, olds: map[string][]byte{}}
+			t = k.begin(ctx, k.sightings.Load(), k.lastNext.Load(), tx)
 			if err := fn(t); err != nil {
 				return err
 			}
 			return t.flush()
 		})
 		if err == nil {
-			k.remember(t.seen)
+			k.remember(t.seen, t.fresh)
 			return t.receipts(), nil
 		}
 		if !errors.Is(err, errAgain) || attempt == 8 {
@@ -60,9 +71,8 @@ var errAgain = fault.New(fault.Conflict, "version", "the row changed meanwhile")
 
 // view runs fn on a read-only snapshot.
 func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
-	return k.store.View(ctx, func(tx state.Tx) error {
-		return fn(&txn{ctx: ctx, k: k, tx: tx, seen: map[string]int64{}, versions: map[string]int64{}, olds: map[string][]byte{}})
-	})
+	began, next := k.sightings.Load(), k.lastNext.Load()
+	return k.store.View(ctx, func(tx state.Tx) error { return fn(k.begin(ctx, began, next, tx)) })
 }
 
 func (k *Keeper) rowMAC(t state.Table, s state.Stored) []byte {
@@ -87,7 +97,7 @@ func anchored(t state.Table) bool {
 func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error) {
 	s, ok, err := t.tx.Get(t.ctx, table, key)
 	if err != nil || !ok {
-		if err == nil && anchored(table) && t.k.lastSeen(table, key) > 0 && !ablate.Off(ablate.GuardAnchor) {
+		if err == nil && anchored(table) && t.k.lastSeen(table, key, t.began) > 0 && !ablate.Off(ablate.GuardAnchor) {
 			return v, false, integrity(table, "a row has disappeared")
 		}
 		return v, false, err
@@ -95,7 +105,7 @@ func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error)
 	if !hmac.Equal(s.MAC, t.k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
 		return v, false, integrity(table, "a row's MAC does not match")
 	}
-	if s.Version < t.k.lastSeen(table, key) && !ablate.Off(ablate.GuardAnchor) {
+	if s.Version < t.k.lastSeen(table, key, t.began) && !ablate.Off(ablate.GuardAnchor) {
 		return v, false, integrity(table, "a row has gone back to an older version")
 	}
 	if err := json.Unmarshal(s.Content, &v); err != nil {
@@ -134,6 +144,7 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 		t.changed = true
 	}
 	t.versions[name], t.seen[name] = s.Version, s.Version
+	t.fresh[name] = t.fresh[name] || (s.Version == 1 && !anchored(table))
 	return nil
 }
 
@@ -201,7 +212,7 @@ func (t *txn) flush() error {
 		}
 		return nil
 	}
-	head, err := t.k.readHead(t.ctx, t.tx)
+	head, err := t.head()
 	if err != nil {
 		return err
 	}
@@ -225,16 +236,19 @@ func (k *Keeper) headMAC(h state.Head) []byte {
 	return mac(k.keys.sym[purposeRow], []byte("head"), k.keys.realmBytes(), []byte(strconv.FormatInt(h.Next, 10)), h.Digest)
 }
 
-func (k *Keeper) readHead(ctx context.Context, tx state.Tx) (state.Head, error) {
-	head, err := tx.Head(ctx)
+// head reads the ledger's head, which must not be behind what was committed
+// before this transaction began.
+func (t *txn) head() (state.Head, error) {
+	k := t.k
+	head, err := t.tx.Head(t.ctx)
 	if err != nil {
 		return head, err
 	}
-	if head.Next == 0 {
+	if head.Next == 0 && t.next == 0 {
 		head.Digest = make([]byte, 32)
 		return head, nil
 	}
-	if !hmac.Equal(head.MAC, k.headMAC(head)) || head.Next < k.lastNext.Load() {
+	if !hmac.Equal(head.MAC, k.headMAC(head)) || head.Next < t.next {
 		return head, integrity("ledger_head", "the ledger's head does not match")
 	}
 	return head, nil

@@ -103,7 +103,8 @@ type Ledger interface {
 	ByPerson(ctx context.Context, tag []byte, before int64, limit int) ([]Entry, error)
 }
 
-// Tasks is the list of unfinished work. Adding twice is adding once.
+// Tasks is the list of unfinished work. Adding twice is adding once. ListTasks
+// leaves seals out: those that are never stored would crowd out the rest.
 type Tasks interface {
 	AddTask(ctx context.Context, t Task) error
 	GetTask(ctx context.Context, id string) (Task, bool, error)

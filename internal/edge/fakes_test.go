@@ -1,0 +1,220 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/civil"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry"
+	"tikakosh/internal/scheduling"
+	"tikakosh/internal/scheduling/places"
+	"tikakosh/internal/vault"
+)
+
+// fixedNow is when every test of this package takes place.
+var fixedNow = time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)
+
+// backend stands in for vault and registry: every word answers err, or a small
+// genuine value. It counts what reached it.
+type backend struct {
+	mu     sync.Mutex
+	err    error
+	calls  int
+	panics bool
+	holder vault.Holder
+	signed vault.Signed
+	wait   chan struct{} // when not nil, Status waits for it
+}
+
+func (b *backend) word() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	if b.panics {
+		panic("inner text of a panic")
+	}
+	return b.err
+}
+
+func (b *backend) by(h vault.Holder) error { b.holder = h; return b.word() }
+
+func (b *backend) RequestCode(context.Context, vault.CodeRequest) (vault.CodeIssued, error) {
+	return vault.CodeIssued{Txn: id.New()}, b.word()
+}
+
+func (b *backend) ConfirmCode(context.Context, vault.CodeAnswer) (vault.Session, error) {
+	return vault.Session{Bearer: "x"}, b.word()
+}
+
+func (b *backend) EndSession(_ context.Context, h vault.Holder) error { return b.by(h) }
+
+func (b *backend) OpenSession(_ context.Context, r vault.OpenSessionRequest) (vault.Done, error) {
+	b.signed = r.Signed
+	return vault.Done{}, b.word()
+}
+
+func (b *backend) Status(context.Context) (vault.Status, error) {
+	if b.wait != nil {
+		<-b.wait
+	}
+	return vault.Status{Ready: true}, b.word()
+}
+
+func (b *backend) Household(_ context.Context, h vault.Holder) (registry.Household, error) {
+	return registry.Household{People: []registry.Beneficiary{{Name: "Asha Test"}}, ViewRef: "AAAAAAAAAAAAA"}, b.by(h)
+}
+
+func (b *backend) Enrol(_ context.Context, h vault.Holder, _ string, _ vault.Identity, _ vault.Consent) (id.Reference, error) {
+	return id.NewReference(), b.by(h)
+}
+
+func (b *backend) Remove(_ context.Context, h vault.Holder, _ id.Reference) error { return b.by(h) }
+
+func (b *backend) Openings(_ context.Context, h vault.Holder, _ int64, _ int) (vault.Openings, error) {
+	return vault.Openings{}, b.by(h)
+}
+
+func (b *backend) Certificate(_ context.Context, h vault.Holder, _ id.Reference, _ string) (vault.Certificate, error) {
+	return vault.Certificate{}, b.by(h)
+}
+
+func (b *backend) RecordDose(_ context.Context, signed vault.Signed, _ id.Reference) error {
+	b.signed = signed
+	return b.word()
+}
+
+func (b *backend) Book(_ context.Context, h vault.Holder, _ scheduling.BookInput) (id.Hold, error) {
+	return id.Hold(id.New()), b.by(h)
+}
+
+func (b *backend) Cancel(_ context.Context, h vault.Holder, _ id.Hold, _ []id.Reference) error {
+	return b.by(h)
+}
+
+func (b *backend) Slip(_ context.Context, h vault.Holder, _ id.Hold) (scheduling.SlipView, error) {
+	return scheduling.SlipView{}, b.by(h)
+}
+
+func (b *backend) Appointments(context.Context, []id.Person) (map[id.Person][]scheduling.Appointment, error) {
+	return nil, b.word()
+}
+
+// search finds nothing; it needs neither vault nor database.
+type search struct{}
+
+func (search) FindByPIN(string, civil.Date, string) []scheduling.CentreDay           { return nil }
+func (search) FindByDistrict(int, civil.Date, string) []scheduling.CentreDay         { return nil }
+func (search) CalendarByPIN(string, civil.Date, string) []scheduling.CentreDay       { return nil }
+func (search) CalendarByDistrict(int, civil.Date, string) []scheduling.CentreDay     { return nil }
+func (search) CalendarByCentre(id.Centre, civil.Date, string) []scheduling.CentreDay { return nil }
+
+// loaded is the reference data. It is parsed once for all rigs; it never changes.
+var loaded = sync.OnceValues(places.Load)
+
+// rig is a server over a backend, with the key that signs its bearers.
+type rig struct {
+	*Server
+	back *backend
+	key  *ecdsa.PrivateKey
+	logs *bytes.Buffer
+}
+
+func newRig(t testing.TB, change ...func(*Config)) *rig {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk, err := (&jose.JSONWebKey{Key: &key.PublicKey}).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
+	cfg := Config{Codes: r.back, People: r.back, Search: search{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
+		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
+		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	for _, f := range change {
+		f(&cfg)
+	}
+	if r.Server, err = New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// signToken signs claims as the vault does.
+func signToken(t testing.TB, key any, alg jose.SignatureAlgorithm, claims any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, (&jose.SignerOptions{}).WithType("tikakosh+jwt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := signer.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func (r *rig) bearerText(t testing.TB) string {
+	t.Helper()
+	return signToken(t, r.key, jose.ES256, map[string]any{"exp": fixedNow.Add(time.Minute).Unix()})
+}
+
+// send serves one request; header holds names and values in turn.
+func (r *rig) send(method, target, body string, header ...string) *httptest.ResponseRecorder {
+	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	return w
+}
+
+// errorOf reads an answer in CoWIN's error shape.
+func errorOf(t *testing.T, w *httptest.ResponseRecorder) (code, text string) {
+	t.Helper()
+	var e map[string]any
+	dec := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+	if err := dec.Decode(&e); err != nil || w.Header().Get("Content-Type") != typeJSON {
+		t.Fatalf("status %d: %q is no error in JSON: %v", w.Code, w.Body, err)
+	}
+	code, ok1 := e["errorCode"].(string)
+	text, ok2 := e["error"].(string)
+	if !ok1 || !ok2 {
+		t.Fatalf("status %d: %q lacks errorCode or error", w.Code, w.Body)
+	}
+	return code, text
+}
+
+func prefix(text string) func(*Config) {
+	return func(c *Config) { c.Proxies = append(c.Proxies, netip.MustParsePrefix(text)) }
+}

@@ -1,0 +1,256 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"tikakosh/api"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+)
+
+const txn = "0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"
+
+// bodies are good bodies of the POST routes.
+func bodies() map[string]string {
+	ref, digest := id.NewReference(), strings.Repeat("0", 64)
+	return map[string]string{
+		"/api/v2/auth/public/generateOTP":            `{"mobile":"5000000001"}`,
+		"/api/v2/auth/generateMobileOTP":             `{"mobile":5000000001}`,
+		"/api/v2/auth/public/confirmOTP":             `{"otp":"` + digest + `","txnId":"` + txn + `"}`,
+		"/api/v2/auth/validateMobileOtp":             `{"otp":"` + digest + `","txnId":"` + txn + `"}`,
+		"/api/v2/registration/beneficiary/new":       `{"name":"Asha Test","birth_year":"1980","gender_id":2,"photo_id_type":6,"photo_id_number":"AAAPA0000A","consent_version":"1"}`,
+		"/api/v2/registration/beneficiary/delete":    fmt.Sprintf(`{"beneficiary_reference_id":"%s"}`, ref),
+		"/api/v2/appointment/schedule":               fmt.Sprintf(`{"dose":1,"session_id":"%s","slot":"a","beneficiaries":[%s]}`, txn, ref),
+		"/api/v2/appointment/cancel":                 fmt.Sprintf(`{"appointment_id":"%s","beneficiariesToCancel":["%s"]}`, txn, ref),
+		"/api/v2/vaccinator/beneficiaries/vaccinate": fmt.Sprintf(`{"beneficiary_reference_id":"%s","more":[1]}`, ref),
+		"/api/v3/staff/sessions":                     `{"center_id":1,"session_id":"s","date":"24-11-2026","zone":"Asia/Kolkata","name":"Test PHC","district_name":"D","state_name":"S","vaccine":"COVAXIN"}`,
+		"/api/v3/session/end":                        `{}`,
+	}
+}
+
+// target is an address of a route that its handler takes.
+func target(r Route) string {
+	p := strings.NewReplacer("{state_id}", "1", "{path...}", "checkpoint", "{$}", "").Replace(r.Path)
+	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
+}
+
+// proven sends a route's good request with the proof it wants.
+func (r *rig) proven(t *testing.T, route Route) (int, http.Header, string) {
+	t.Helper()
+	var header []string
+	switch route.Audience {
+	case Holder:
+		header = []string{"Authorization", "Bearer " + r.bearerText(t)}
+	case Staff:
+		header = []string{"DPoP", "proof"}
+	}
+	body := bodies()[route.Path]
+	if (route.Method == "POST") != (body != "") {
+		t.Fatalf("%s has no good body here", route.Path)
+	}
+	w := r.send(route.Method, target(route), body, header...)
+	return w.Code, w.Header(), w.Body.String()
+}
+
+// pure routes answer from what the process holds.
+func pure(r Route) bool {
+	return slices.Contains([]string{"meta", "search", "keys", "home"}, r.Action)
+}
+
+func TestEveryRouteAnswers(t *testing.T) {
+	r := newRig(t)
+	if r.back.calls != 0 {
+		t.Errorf("%d calls reached the vault or the registry while the server was made", r.back.calls)
+	}
+	if err := os.WriteFile(filepath.Join(r.cfg.LedgerDir, "checkpoint"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range r.routes() {
+		calls := r.back.calls
+		status, header, body := r.proven(t, route)
+		if status != 200 && status != 204 {
+			t.Errorf("%s %s: %d %s", route.Method, route.Path, status, body)
+		}
+		if status == 200 && route.Action != "ledger" && header.Get("Content-Type") != route.ContentType {
+			t.Errorf("%s: content type %q, the table says %q", route.Path, header.Get("Content-Type"), route.ContentType)
+		}
+		asked := r.back.calls > calls
+		if asked == (pure(route) || route.Action == "ledger") {
+			t.Errorf("%s: calls reached vault or registry: %v", route.Path, asked)
+		}
+		if cache := header.Get("Cache-Control"); asked && cache != "no-store" {
+			t.Errorf("%s: Cache-Control %q", route.Path, cache)
+		}
+		if route.Audience == Holder && !pure(route) && (r.back.holder.Bearer == "" || r.back.holder.Origin != "192.0.2.0/24") {
+			t.Errorf("%s passed on %+v", route.Path, r.back.holder)
+		}
+		if s := r.back.signed; route.Audience == Staff && (s.URL != "https://api.example"+route.Path || s.Method != "POST" || string(s.Body) == "" || s.Proof != "proof") {
+			t.Errorf("%s passed on %+v", route.Path, s)
+		}
+	}
+}
+
+// TestUnauthenticated walks the table without proof and with proofs of the
+// wrong kind. Nothing reaches vault or registry.
+func TestUnauthenticated(t *testing.T) {
+	r := newRig(t)
+	good := r.bearerText(t)
+	for _, route := range r.routes() {
+		for name, header := range map[string][]string{
+			"nothing": nil, "garbage": {"Authorization", "Bearer x"}, "basic": {"Authorization", "Basic " + good}, "no scheme": {"Authorization", good},
+			"two": {"Authorization", "Bearer " + good, "Authorization", "Bearer " + good}, "cookie": {"Cookie", "token=" + good},
+			"staff's proof": {"DPoP", "x"}, "two proofs": {"DPoP", "x", "DPoP", "x"}, "long proof": {"DPoP", strings.Repeat("x", 4097)}, "holder's bearer": {"Authorization", "Bearer " + good},
+		} {
+			if (route.Audience == Staff && name == "staff's proof") || (route.Audience == Holder && name == "holder's bearer") || route.Audience == Public {
+				continue
+			}
+			w := r.send(route.Method, target(route)+"&token="+good, bodies()[route.Path], header...)
+			if w.Code != 401 || w.Body.String() != "Unauthenticated access!" || w.Header().Get("Content-Type") != typeText {
+				t.Errorf("%s %s with %s: %d %q", route.Method, route.Path, name, w.Code, w.Body)
+			}
+		}
+	}
+	if r.back.calls != 0 {
+		t.Errorf("%d calls without proof reached the vault or the registry", r.back.calls)
+	}
+}
+
+// TestFailing walks the table while vault and registry fail: the error shape,
+// and nothing of the inside in answers or logs.
+func TestFailing(t *testing.T) {
+	const inner = "inner-4711 SELECT mobile"
+	notADir := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(notADir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		err    error
+		status int
+	}{
+		"foreign":     {errors.New(inner), 500},
+		"internal":    {fault.New(fault.Internal, "x", inner), 500},
+		"integrity":   {fault.New(fault.Integrity, "x", inner), 500},
+		"unavailable": {fault.Wrap(fault.Unavailable, errors.New(inner), inner), 503},
+		"unknown":     {fault.New(fault.Unknown, "x", inner), 503},
+		"new kind":    {fault.New(fault.Kind("new"), "x", inner), 500},
+		"panic":       {nil, 500},
+	} {
+		r := newRig(t, func(c *Config) { c.LedgerDir = notADir })
+		r.back.err, r.back.panics = c.err, name == "panic"
+		for _, route := range r.routes() {
+			status, header, body := r.proven(t, route)
+			if pure(route) {
+				if status != 200 {
+					t.Errorf("%s, %s: %d, though it needs nothing that fails", name, route.Path, status)
+				}
+				continue
+			}
+			wants := c.status
+			if route.Action == "ledger" {
+				wants = 503
+			}
+			if status != wants || !strings.Contains(body, `"request_id":"`) || strings.Contains(body, "4711") || strings.Contains(body, "inner") {
+				t.Errorf("%s, %s: %d %s", name, route.Path, status, body)
+			}
+			if (status == 503) != (header.Get("Retry-After") != "") || header.Get("Cache-Control") != "no-store" || header.Get("Content-Type") != typeJSON {
+				t.Errorf("%s, %s: %v", name, route.Path, header)
+			}
+		}
+		if log := r.logs.String(); strings.Contains(log, "4711") || strings.Contains(log, "inner text") {
+			t.Errorf("%s: the log holds the inner text", name)
+		}
+	}
+}
+
+func TestIncompleteRoutes(t *testing.T) {
+	r := newRig(t)
+	ok := Route{Method: "POST", Path: "/x", Audience: Staff, Action: "a", BodyLimit: 1, ContentType: typeJSON, Rate: RateSelf, Handler: home}
+	if err := ok.check(); err != nil {
+		t.Fatalf("a complete route: %v", err)
+	}
+	for name, change := range map[string]func(*Route){
+		"method": func(r *Route) { r.Method = "" }, "unknown method": func(r *Route) { r.Method = "PUT" }, "path": func(r *Route) { r.Path = "" },
+		"audience": func(r *Route) { r.Audience = "" }, "unknown audience": func(r *Route) { r.Audience = "admin" }, "action": func(r *Route) { r.Action = "" },
+		"body limit": func(r *Route) { r.BodyLimit = 0 }, "body of a GET": func(r *Route) { r.Method = "GET" }, "content type": func(r *Route) { r.ContentType = "" },
+		"rate": func(r *Route) { r.Rate = "" }, "unknown rate": func(r *Route) { r.Rate = "slow" }, "handler": func(r *Route) { r.Handler = nil },
+	} {
+		bad := ok
+		change(&bad)
+		if err := r.mount([]Route{ok, bad}); err == nil {
+			t.Errorf("a route with a wrong %s was mounted", name)
+		}
+	}
+	if w := r.send("POST", "/x", "{}", "DPoP", "x"); w.Code != 404 {
+		t.Errorf("a refused table serves: %d", w.Code)
+	}
+	if _, err := New(Config{}); err == nil {
+		t.Error("a server without the vault's key was made")
+	}
+}
+
+// TestTableIsTheDescription compares the table with api/openapi.yaml both ways.
+func TestTableIsTheDescription(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]*openapi3.Operation{}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			described[method+" "+path] = op
+		}
+	}
+	for _, r := range newRig(t).routes() {
+		name := r.Method + " " + strings.NewReplacer("{path...}", "{path}", "{$}", "").Replace(r.Path)
+		op := described[name]
+		delete(described, name)
+		if op == nil {
+			t.Errorf("%s is not described", name)
+			continue
+		}
+		x, _ := op.Extensions["x-tikakosh"].(map[string]any)
+		if got, want := fmt.Sprint(x["audience"], x["action"], x["bodyLimit"], x["rate"]), fmt.Sprint(r.Audience, r.Action, r.BodyLimit, r.Rate); got != want {
+			t.Errorf("%s: described as %s, the table says %s", name, got, want)
+		}
+		for _, problem := range differences(r, op) {
+			t.Errorf("%s: %s", name, problem)
+		}
+	}
+	for name := range described {
+		t.Errorf("%s is described and not in the table", name)
+	}
+}
+
+func differences(r Route, op *openapi3.Operation) []string {
+	var out []string
+	say := func(bad bool, text string) {
+		if bad {
+			out = append(out, text)
+		}
+	}
+	status := func(code string) bool { return op.Responses.Value(code) != nil }
+	say((r.Audience == Holder) != (op.Security != nil), "security")
+	say((r.Audience == Staff) != (op.Parameters.GetByInAndName("header", "DPoP") != nil), "DPoP header")
+	say((r.Audience == Holder || r.Audience == Staff) && !status("401"), "401 is not described")
+	say(!status("429") || !status("500"), "429 or 500 is not described")
+	say((r.Method == "POST") != (op.RequestBody != nil) || (r.Method == "POST") != status("413"), "body or 413")
+	if r.Method == "POST" && op.RequestBody != nil {
+		more := op.RequestBody.Value.Content["application/json"].Schema.Value.AdditionalProperties.Has
+		say(r.Own != (more != nil && !*more), "whether unknown fields are refused")
+	}
+	kind, _, err := mime.ParseMediaType(r.ContentType)
+	ok := op.Responses.Value("200")
+	say(err != nil || (ok == nil) != status("204"), "one of 200 and 204 is described")
+	say(ok != nil && ok.Value.Content[kind] == nil, "content type "+kind)
+	return out
+}

@@ -1,0 +1,102 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// What tests outside the package need of its inside.
+
+// Bearer claims and their signing, for tokens with wrong claims.
+type BearerClaims = bearerClaims
+
+func (k *Keeper) SignBearer(c BearerClaims) (string, error)       { return k.signBearer(c) }
+func (k *Keeper) CheckBearer(text string) (BearerClaims, error)   { return k.checkBearer(text) }
+func (k *Keeper) Expire(ctx context.Context)                      { k.expire(ctx) }
+func (k *Keeper) ViewRef(viewID string) string                    { return k.viewRef(viewID) }
+func (k *Keeper) BlindIndex(mobile string) string                 { return k.blindIndex(mobile) }
+func (k *Keeper) IDTag(idType int, number string) (string, error) { return k.idTag(idType, number) }
+func (k *Keeper) LastNext() int64                                 { return k.lastNext.Load() }
+
+// Proof verifies a signed request in a transaction of its own.
+func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err error) {
+	_, err = k.update(ctx, func(t *txn) error {
+		staff, _, err = t.proven(s)
+		return err
+	})
+	return staff, err
+}
+
+// ParseDose parses a dose body; only whether it is taken matters.
+func ParseDose(body []byte) (reference id.Reference, centre id.Centre, lot, code string, sequence int, err error) {
+	p, err := parseDose(body)
+	return p.reference, p.centre, p.lot, p.code, p.sequence, err
+}
+
+// OpenEntry opens a ledger row and returns its body as JSON.
+func (k *Keeper) OpenEntry(row state.Entry) ([]byte, error) {
+	e, err := k.openEntry(row)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(e)
+}
+
+// Person returns a person's row.
+func (k *Keeper) Person(ctx context.Context, p id.Person) (row state.Person, err error) {
+	err = k.view(ctx, func(t *txn) error { row, err = t.person(p); return err })
+	return row, err
+}
+
+// WriteUnledgered changes an anchored row without an entry: a bug that flush
+// must refuse.
+func (k *Keeper) WriteUnledgered(ctx context.Context, p id.Person) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		row, err := t.person(p)
+		if err != nil {
+			return err
+		}
+		return put(t, state.Persons, string(p), row, 0)
+	})
+	return err
+}
+
+// OpenPartAs seals one document and opens it under perhaps another person,
+// part, version or key.
+func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part, version, otherVersion int, change func(*vault.Sealed)) error {
+	p := state.Person{Epoch: k.keys.epochName, Wrapped: k.newDataKey(person)}
+	key, err := k.dataKey(person, p)
+	if err != nil {
+		return err
+	}
+	s, err := k.sealPart(person, key, 1, part, version, identity{Name: "Asha Test"})
+	if err != nil {
+		return err
+	}
+	s.Part, s.Version = otherPart, otherVersion
+	if change != nil {
+		change(&s)
+	}
+	var doc identity
+	if err := k.openPart(other, key, s, &doc); err != nil {
+		return err
+	}
+	if doc.Name != "Asha Test" {
+		return fault.New(fault.Internal, "test", "opened to something else")
+	}
+	return nil
+}
+
+// UnwrapDataKeyAs wraps a data key for one person and epoch and unwraps it as another's.
+func (k *Keeper) UnwrapDataKeyAs(person, other id.Person, epoch string) error {
+	_, err := k.dataKey(other, state.Person{Epoch: epoch, Wrapped: k.newDataKey(person)})
+	return err
+}
+
+// EpochName names the epoch key in use.
+func (k *Keeper) EpochName() string { return k.keys.epochName }

@@ -1,0 +1,99 @@
+package keeper_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/store/keeperdb"
+	"tikakosh/internal/store/sqldb"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper"
+	"tikakosh/internal/vault/state"
+)
+
+// between lets a test act while a read-only snapshot is open.
+type between struct {
+	state.Store
+	act func()
+}
+
+func (b *between) View(ctx context.Context, fn func(state.Tx) error) error {
+	return b.Store.View(ctx, func(tx state.Tx) error {
+		if _, err := tx.Head(ctx); err != nil { // the first read makes the snapshot
+			return err
+		}
+		if act := b.act; act != nil {
+			b.act = nil
+			act()
+		}
+		return fn(tx)
+	})
+}
+
+// TestSnapshotBehindACommit: what others commit while a snapshot is read is no
+// rollback; a row that was newer before the snapshot began is one.
+func TestSnapshotBehindACommit(t *testing.T) {
+	r := newRig(t)
+	h := r.signIn("0000000001")
+	e := r.enrol(h, "k1", asha(1))
+	r.store(e.Seal, true)
+	r.close()
+	if err := r.open(); err != nil { // database and courier; the keeper below replaces this one
+		t.Fatal(err)
+	}
+	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &between{Store: keeperdb.New(r.db, 1)}
+	k, err := keeper.Open(t.Context(), r.cfg, b, p, r, func() time.Time { return r.now }, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrol := func(key string, n int) {
+		t.Helper()
+		id := asha(n)
+		id.Name = "Ravi Test"
+		if _, err := k.Enrol(t.Context(), vault.EnrolRequest{Holder: h, Key: key, Identity: id, Consent: consentOne}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enrol("k2", 2)
+	b.act = func() { enrol("k3", 3) }
+	m, err := k.Membership(t.Context(), h)
+	if err != nil || len(m.Members) != 2 {
+		t.Fatalf("the snapshot before the third member: %+v, %v", m, err)
+	}
+	if m, err = k.Membership(t.Context(), h); err != nil || len(m.Members) != 3 {
+		t.Fatalf("after it: %+v, %v", m, err)
+	}
+
+	// A real rollback: the rows as they were before the fourth member.
+	var version int64
+	var content, mac []byte
+	err = r.db.View(t.Context(), func(tx sqldb.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT version, content, mac FROM household").Scan(&version, &content, &mac)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrol("k4", 4)
+	if m, err = k.Membership(t.Context(), h); err != nil || len(m.Members) != 4 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	err = r.db.Update(t.Context(), func(tx sqldb.Tx) error {
+		_, err := tx.Exec(t.Context(), "UPDATE household SET version = $1, content = $2, mac = $3", version, content, mac)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = k.Membership(t.Context(), h)
+	if !fault.Is(err, fault.Integrity) {
+		t.Fatalf("a row rolled back while the vault runs: %v", err)
+	}
+}

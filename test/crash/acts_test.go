@@ -1,0 +1,127 @@
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"tikakosh/test/harness"
+)
+
+// who is one household on which an act is tried.
+type who struct {
+	c           *harness.Client
+	mobile      string
+	key         string // idempotency key of the act
+	id          string // number of the id document
+	ref         string
+	appointment string
+	code        string
+}
+
+// act is one mutation. Commits says how many transactions each role needs for
+// it; a crash on either side of each is tried, and that there are not more.
+type act struct {
+	name    string
+	points  []string       // named points that it passes
+	commits map[string]int // role → transactions
+	scene   func(l *lane) *who
+	do      func(l *lane, c *harness.Client, w *who) (harness.Answer, error)
+	result  string // field of the answer that names the result
+	done    func(l *lane, w *who) string
+	gone    bool // a repetition of what is complete answers "no such"
+	extra   bool // every commit only with TIKAKOSH_FULL=1
+}
+
+func acts() []act {
+	return []act{
+		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
+			scene: (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
+		{name: "book", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
+			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).person, do: book, result: "appointment_confirmation_no", done: booked},
+		{name: "dose", points: []string{"dose:after-vault", "dose:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
+			scene: (*lane).atTheDoor, do: dose, done: vaccinated},
+		{name: "cancel", points: []string{"cancel:after-vault", "cancel:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
+			scene: (*lane).booked, do: cancel, done: cancelled, gone: true, extra: true},
+		{name: "remove", points: []string{"remove:after-vault", "remove:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
+			scene: (*lane).person, do: remove, done: removed, gone: true, extra: true},
+	}
+}
+
+func enrol(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	return c.Do("POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Asha Test", ID: w.id}.Form(), "Idempotency-Key", w.key)
+}
+
+func book(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	body := map[string]any{"dose": 1, "session_id": l.day.Session, "slot": l.day.Slot, "beneficiaries": []string{w.ref}}
+	return c.Do("POST", "/v2/appointment/schedule", body, "Idempotency-Key", w.key)
+}
+
+// dose needs no key: one booking is spent once. The proof is new each time, as a
+// device makes one for each request.
+func dose(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	raw, err := json.Marshal(harness.DoseForm(l.day, w.ref, w.code, 1))
+	if err != nil {
+		return harness.Answer{}, err
+	}
+	proof, err := l.vaccinator.Sign(harness.Claims("POST", l.s.API+harness.VaccinatePath, raw, l.s.Now()))
+	if err != nil {
+		return harness.Answer{}, err
+	}
+	return c.Do("POST", harness.VaccinatePath, raw, "DPoP", proof)
+}
+
+func cancel(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	return c.Do("POST", "/v2/appointment/cancel", map[string]any{"appointment_id": w.appointment, "beneficiariesToCancel": []string{w.ref}})
+}
+
+func remove(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	return c.Do("POST", "/v2/registration/beneficiary/delete", map[string]any{"beneficiary_reference_id": w.ref})
+}
+
+// look is the household as its holder sees it: one person and so many
+// appointments, or what differs.
+func look(w *who, people, appointments int) (harness.Beneficiary, string) {
+	got, a := w.c.TryBeneficiaries()
+	if !a.OK() || len(got) != people {
+		return harness.Beneficiary{}, fmt.Sprintf("%d people are to be seen, want %d: %s", len(got), people, a.Text())
+	}
+	if people == 0 {
+		return harness.Beneficiary{}, ""
+	}
+	if len(got[0].Appointments) != appointments {
+		return got[0], fmt.Sprintf("%d appointments, want %d", len(got[0].Appointments), appointments)
+	}
+	return got[0], ""
+}
+
+func enrolled(_ *lane, w *who) string {
+	p, fault := look(w, 1, 0)
+	if fault == "" && w.ref != "" && p.Reference != w.ref {
+		fault = "the person has another reference number than was answered"
+	}
+	return fault
+}
+
+func booked(_ *lane, w *who) string {
+	p, fault := look(w, 1, 1)
+	if fault == "" && w.appointment != "" && p.Appointments[0].ID != w.appointment {
+		fault = "the appointment has another number than was answered"
+	}
+	return fault
+}
+
+func vaccinated(l *lane, w *who) string {
+	p, fault := look(w, 1, 1)
+	if fault == "" && p.Status != "Partially Vaccinated" {
+		fault = "status " + p.Status
+	}
+	doses := l.s.Cell(harness.RegistryDB, "SELECT count(*) FROM sealed WHERE part LIKE 'dose%' AND person = (SELECT person FROM reference WHERE reference = $1)", w.ref)
+	if fault == "" && doses != "1" {
+		fault = doses + " doses are stored"
+	}
+	return fault
+}
+
+func cancelled(_ *lane, w *who) string { _, fault := look(w, 1, 0); return fault }
+
+func removed(_ *lane, w *who) string { _, fault := look(w, 0, 0); return fault }

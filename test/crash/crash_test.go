@@ -1,0 +1,240 @@
+package crash
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tikakosh/test/harness"
+)
+
+var builder harness.Builder
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The lanes mostly wait for roles to come back, so more of them than there
+	// are processors run at once.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
+	}
+	os.Exit(harness.Main(m, &builder))
+}
+
+// roleOf is the role that a point stops.
+func roleOf(point string) string {
+	switch strings.Split(point, ":")[0] {
+	case "vault", "open":
+		return harness.RoleVault
+	}
+	return harness.RoleWeb
+}
+
+// TestCrash stops each act at each of its points, once with a client that
+// repeats its request and once with one that never comes back.
+func TestCrash(t *testing.T) {
+	for _, a := range acts() {
+		for _, repeats := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/repeated=%v", a.name, repeats), func(t *testing.T) {
+				t.Parallel()
+				l := newLane(t)
+				begin, n := time.Now(), 0
+				for _, p := range a.points {
+					l.try(a, p, 1, repeats, true)
+					n++
+				}
+				for role, commits := range a.commits {
+					if a.extra && os.Getenv("TIKAKOSH_FULL") != "1" {
+						continue // its named points will do
+					}
+					for i := range commits {
+						l.try(a, role+":before-commit", i+1, repeats, true)
+						l.try(a, role+":after-commit", i+1, repeats, true)
+						n += 2
+					}
+					l.try(a, role+":before-commit", commits+1, repeats, false)
+				}
+				t.Logf("%d crashes in %.1f s", n, time.Since(begin).Seconds())
+			})
+		}
+	}
+}
+
+// lane is one server on which acts are stopped, one after the other.
+type lane struct {
+	t          *testing.T
+	s          *harness.Server
+	arm        string // file that names the point of the next crash
+	clock      time.Duration
+	day        harness.Day
+	vaccinator harness.StaffKey
+	crashes    int // since the supervisor was started
+	serial     int
+}
+
+func newLane(t *testing.T) *lane {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tikakosh-arm-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil { // the roles' own users take the file away
+		t.Fatal(err)
+	}
+	l := &lane{t: t, arm: filepath.Join(dir, "arm"), clock: morning(time.Now())}
+	l.s = harness.Start(t, &builder, harness.Options{Tags: harness.Ablation, Clock: l.clock, People: 2,
+		Args: []string{"--worker-every=100ms"}, Env: []string{"TIKAKOSH_CRASH_ARM=" + l.arm}})
+	l.day = l.s.Today()
+	l.vaccinator = l.s.StaffKey("vaccinator")
+	if a := l.s.Client().OpenSession(l.s.StaffKey("manager"), l.day); !a.OK() {
+		t.Fatalf("open the session: %s", a.Text())
+	}
+	return l
+}
+
+// morning is what makes it early in the morning in India: each case moves the
+// clock on, and the day must not end.
+func morning(now time.Time) time.Duration {
+	local := now.In(time.FixedZone("IST", 5*3600+1800))
+	return time.Date(local.Year(), local.Month(), local.Day(), 6, 0, 0, 0, local.Location()).Sub(local)
+}
+
+// try sets a scene, stops the act at the n-th passage of a point, and looks at
+// what is left. Without fires the act must not come by the point so often.
+func (l *lane) try(a act, point string, n int, repeats, fires bool) {
+	l.t.Helper()
+	what := fmt.Sprintf("%s, stopped at %s %d", a.name, point, n)
+	l.serial++
+	w := a.scene(l)
+	w.key = fmt.Sprintf("key-%d", l.serial)
+	before := l.s.Role(roleOf(point))
+	if err := os.WriteFile(l.arm, fmt.Appendf(nil, "%s %d", point, n), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+	// A connection of its own: on a used one Go's client repeats by itself.
+	answer, err := a.do(l, l.s.Client().With(w.c.Bearer), w)
+	fired := os.Remove(l.arm) != nil
+	if fired != fires {
+		l.t.Fatalf("%s: stopped %v, want %v (%v %s)", what, fired, fires, err, answer.Text())
+	}
+	if fired {
+		l.s.AwaitRole(roleOf(point), before)
+		l.s.Alive()
+	}
+	told := err == nil && answer.OK()
+	if told {
+		l.told(a, w, what, answer)
+	}
+	if repeats || !fires {
+		l.again(a, w, what, told)
+	}
+	if !repeats && fires && !strings.HasSuffix(point, "-commit") {
+		l.stopWorker()
+	}
+	l.settle(what)
+	l.whole(what)
+	_ = os.Remove(l.arm)
+	if !repeats && fires {
+		if told {
+			l.told(a, w, what+", later", answer)
+		}
+		l.again(a, w, what+", repeated late", told)
+		l.settle(what)
+		l.whole(what + ", repeated late")
+	}
+	if fired {
+		l.renew()
+	}
+}
+
+// stopWorker has the worker, too, end at its first commit, if it has any.
+func (l *lane) stopWorker() {
+	l.t.Helper()
+	side := [...]string{"before", "after"}[l.serial%2]
+	if err := os.WriteFile(l.arm, fmt.Appendf(nil, "worker:%s-commit 1", side), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// told checks what an answer promised.
+func (l *lane) told(a act, w *who, what string, answer harness.Answer) {
+	l.t.Helper()
+	switch got := answer.Field(a.result); a.result {
+	case "beneficiary_reference_id":
+		w.ref = got
+	case "appointment_confirmation_no":
+		w.appointment = got
+	}
+	if fault := a.done(l, w); fault != "" {
+		l.t.Fatalf("%s: acknowledged, but %s\n%s", what, fault, l.s.LogAround(""))
+	}
+}
+
+// again repeats the act; it must give the one result, whatever became of the
+// first attempt.
+func (l *lane) again(a act, w *who, what string, told bool) {
+	l.t.Helper()
+	ref, appointment := w.ref, w.appointment
+	answer, err := a.do(l, w.c, w)
+	if err == nil && answer.Status == 404 && a.gone && a.done(l, w) == "" {
+		return
+	}
+	if err != nil || !answer.OK() {
+		l.t.Fatalf("%s: the repetition failed: %v %s\n%s", what, err, answer.Text(), l.s.LogAround(""))
+	}
+	l.told(a, w, what+", repeated", answer)
+	if told && (w.ref != ref || w.appointment != appointment) {
+		l.t.Fatalf("%s: the repetition has another result", what)
+	}
+}
+
+// renew starts everything anew after a few crashes, because a supervisor waits
+// longer before each restart. The kill of all roles at once is a case too.
+func (l *lane) renew() {
+	l.t.Helper()
+	if l.crashes++; l.crashes < 6 {
+		return
+	}
+	l.crashes = 0
+	l.s.Kill()
+	l.s.Up()
+	l.s.Alive()
+}
+
+// household signs a new number in.
+func (l *lane) household() *who {
+	l.t.Helper()
+	c, mobile := l.s.Holder()
+	return &who{c: c, mobile: mobile, id: l.s.PAN()}
+}
+
+// person is a household of one.
+func (l *lane) person() *who {
+	l.t.Helper()
+	w := l.household()
+	w.ref = w.c.Enrol("Asha Test")
+	return w
+}
+
+// booked is a household of one with an appointment today.
+func (l *lane) booked() *who {
+	l.t.Helper()
+	w := l.person()
+	var a harness.Answer
+	if w.appointment, a = w.c.Book(l.day, 1, w.ref); w.appointment == "" {
+		l.t.Fatalf("booking: %s", a.Text())
+	}
+	return w
+}
+
+// atTheDoor also knows the appointment's code.
+func (l *lane) atTheDoor() *who {
+	l.t.Helper()
+	w := l.booked()
+	w.code = l.s.SecurityCode(w.mobile)
+	return w
+}
