@@ -34,14 +34,18 @@ func (r result) at(q float64) time.Duration {
 	return took[min(len(took)-1, int(q*float64(len(took))))]
 }
 
+// most is how many people a round can have: their codes must be on the outbox
+// page together, and it keeps 2,000 messages.
+const most = 1900
+
 func main() {
 	n := flag.Int("n", 400, "people per round")
 	c := flag.Int("c", 16, "parallel clients")
 	rounds := flag.Int("rounds", 5, "rounds; medians are printed")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
 	flag.Parse()
-	if *n < 1 || *c < 1 || *rounds < 1 {
-		fmt.Fprintln(os.Stderr, "bench: -n, -c and -rounds are positive")
+	if *n < 1 || *n > most || *c < 1 || *rounds < 1 {
+		fmt.Fprintf(os.Stderr, "bench: -n is 1 to %d, -c and -rounds are positive\n", most)
 		os.Exit(2)
 	}
 	if err := run(*n, *c, *rounds, *bin); err != nil {
@@ -79,7 +83,7 @@ func run(n, c, rounds int, bin string) error {
 	defer func() { _ = raw.Close() }()
 	var all [][]result
 	for range rounds {
-		alone, err := rawCommits(ctx, raw, "raw durable commits, 1 caller", 1)
+		alone, err := rawCommits(ctx, raw, "raw durable commits, one caller", 1)
 		if err != nil {
 			return err
 		}

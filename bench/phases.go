@@ -173,7 +173,7 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 				return nil, err
 			}
 		}
-		base, err := rawCommits(ctx, raw, fmt.Sprintf("raw durable commits, %d callers", c), c)
+		base, err := rawCommits(ctx, raw, fmt.Sprintf("raw durable commits, callers: %d", c), c)
 		if err != nil {
 			return nil, err
 		}

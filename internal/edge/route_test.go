@@ -128,7 +128,7 @@ func TestUnauthenticated(t *testing.T) {
 // TestFailing walks the table while vault and registry fail: the error shape,
 // and nothing of the inside in answers or logs.
 func TestFailing(t *testing.T) {
-	const inner = "inner-4711 SELECT mobile"
+	const inner = "inner-quux SELECT mobile"
 	notADir := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(notADir, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -159,14 +159,14 @@ func TestFailing(t *testing.T) {
 			if route.Action == "ledger" {
 				wants = 503
 			}
-			if status != wants || !strings.Contains(body, `"request_id":"`) || strings.Contains(body, "4711") || strings.Contains(body, "inner") {
+			if status != wants || !strings.Contains(body, `"request_id":"`) || strings.Contains(body, "quux") || strings.Contains(body, "inner") {
 				t.Errorf("%s, %s: %d %s", name, route.Path, status, body)
 			}
 			if (status == 503) != (header.Get("Retry-After") != "") || header.Get("Cache-Control") != "no-store" || header.Get("Content-Type") != typeJSON {
 				t.Errorf("%s, %s: %v", name, route.Path, header)
 			}
 		}
-		if log := r.logs.String(); strings.Contains(log, "4711") || strings.Contains(log, "inner text") {
+		if log := r.logs.String(); strings.Contains(log, "quux") || strings.Contains(log, "inner text") {
 			t.Errorf("%s: the log holds the inner text", name)
 		}
 	}

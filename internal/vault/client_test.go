@@ -164,19 +164,28 @@ func TestClientWalk(t *testing.T) {
 	check("end", web.EndSession(ctx, h), "")
 	_, err = web.Membership(ctx, h)
 	check("ended", err, fault.Unauthorized)
+}
+
+// TestClientRefusals: what a role may not, and the time to wait.
+func TestClientRefusals(t *testing.T) {
+	as, _ := realVault(t)
+	web, ctx := as(keeper.CallerWeb), t.Context()
+	var err error
 	for range 5 {
-		_, err = web.RequestCode(ctx, vault.CodeRequest{Mobile: "0000000003"})
-		check("request", err, "")
+		if _, err = web.RequestCode(ctx, vault.CodeRequest{Mobile: "0000000003"}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, err = web.RequestCode(ctx, vault.CodeRequest{Mobile: "0000000003"})
-	check("too many", err, fault.RateLimited)
-	if fault.RetryAfter(err) != 24*time.Hour {
-		t.Errorf("the time to wait is lost: %v", fault.RetryAfter(err))
+	if !fault.Is(err, fault.RateLimited) || fault.RetryAfter(err) != 24*time.Hour {
+		t.Errorf("too many codes: %v, wait %v", err, fault.RetryAfter(err))
 	}
-	_, err = web.Unfinished(ctx, vault.UnfinishedRequest{})
-	check("the web role asks for the worker's list", err, fault.Forbidden)
-	_, err = web.Seed(ctx, vault.SeedRequest{})
-	check("the web role seeds", err, fault.Forbidden)
+	if _, err = web.Unfinished(ctx, vault.UnfinishedRequest{}); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("the web role asks for the worker's list: %v", err)
+	}
+	if _, err = web.Seed(ctx, vault.SeedRequest{}); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("the web role seeds: %v", err)
+	}
 }
 
 func digest(code string) string {

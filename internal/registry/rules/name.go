@@ -24,6 +24,15 @@ const (
 // of Devanagari, Gurmukhi and Gujarati.
 const namePunctuation = ".'’‘`-‐–,()/:@॰੶૰"
 
+// Printable reports whether a text such as a centre's name can be put on a page
+// as it is: valid, at most 200 bytes, without control characters and without
+// invisible ones other than the joiners that Indic scripts need.
+func Printable(text string) bool {
+	return len(text) <= 200 && utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r != zwj && r != zwnj && !unicode.IsPrint(r)
+	})
+}
+
 // NormalizeName brings a name to Unicode NFC with single spaces. It returns
 // fault.Invalid for an empty or too long name (100 characters), for control,
 // bidirectional-control and other invisible characters, for a name that begins

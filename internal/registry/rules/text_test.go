@@ -173,3 +173,14 @@ func FuzzParseLot(f *testing.F) {
 		}
 	})
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, "PHC No. 5 & Annexe": true, "प्राथमिक स्वास्थ्य केंद्र": true, "ക്‍": true, "ක්‌ෂ": true,
+		"a\nb": false, "a\x00": false, "\u202eevil": false, "a\ufeff": false, "\xff": false, strings.Repeat("a", 201): false,
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}

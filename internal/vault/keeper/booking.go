@@ -67,6 +67,9 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			return err
 		}
 		for _, p := range o.people {
+			if err := t.unchanged(p); err != nil {
+				return err
+			}
 			if err := t.bookOne(p.id, r, product.Programme); err != nil {
 				return err
 			}
@@ -98,6 +101,16 @@ func (k *Keeper) eligible(p openPerson, dose int, offer vault.Offer) error {
 		return f
 	}
 	return nil
+}
+
+// unchanged refuses to act on an opened record that has grown since: what the
+// rules decided may no longer hold.
+func (t *txn) unchanged(o openPerson) error {
+	p, err := t.person(o.id)
+	if err == nil && p.Seq != o.row.Seq {
+		err = fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+	}
+	return err
 }
 
 func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) error {

@@ -185,14 +185,19 @@ func untilNextHour(now time.Time) time.Duration {
 
 // count adds n to a counter of the current hour and returns its value.
 func (t *txn) count(kind, key string, n int64) (int64, error) {
-	hour := t.k.now().Truncate(time.Hour)
-	name := kind + "/" + key + "/" + strconv.FormatInt(hour.Unix(), 10)
+	return t.countIn(time.Hour, kind, key, n)
+}
+
+// countIn is count over a window of another length, from the epoch on.
+func (t *txn) countIn(window time.Duration, kind, key string, n int64) (int64, error) {
+	begin := t.k.now().Truncate(window)
+	name := kind + "/" + key + "/" + strconv.FormatInt(begin.Unix(), 10)
 	c, _, err := get[state.Counter](t, state.Counters, name)
 	if err != nil || n == 0 {
 		return c.N, err
 	}
 	c.N += n
-	return c.N, put(t, state.Counters, name, c, hour.Add(2*time.Hour).UnixMilli())
+	return c.N, put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
 }
 
 // askWork returns a proof-of-work challenge when wrong answers of this hour are

@@ -184,6 +184,10 @@ func wrongCodeFault() error {
 	return fault.New(fault.Invalid, "APPOIN0045", "The security code does not match an appointment of this person at this centre today")
 }
 
+// staffWindow is over which wrong booking codes of a staff member are counted: a
+// day in UTC. Office hours anywhere touch two such days at the most.
+const staffWindow = 24 * time.Hour
+
 // encounter checks the evidence. A refusal is returned apart from an error, so
 // that what it counted is kept.
 func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refused, err error) {
@@ -195,12 +199,12 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	if row.Role != roleVaccinator || row.Centre != f.centre {
 		return enc, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses"), nil
 	}
-	wrong, err := t.count("staff-wrong", string(staff), 0)
+	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
 		return enc, nil, err
 	}
 	if int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
-		return enc, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes; ask the manager", RetryAfter: time.Hour}, nil
+		return enc, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes today; a colleague has to go on", RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}, nil
 	}
 	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
@@ -243,7 +247,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 // wrongStaffCode counts a wrong code, for the staff member and the booking, and
 // notes the refusal where the person can see it.
 func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (refused, err error) {
-	if _, err := t.count("staff-wrong", string(staff), 1); err != nil {
+	if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
 		return nil, err
 	}
 	if person != "" {
@@ -318,6 +322,9 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		} else if again, done := t.sealedBefore(op.id, p, i, f.code); done {
 			out = *again
 			return nil
+		}
+		if err := t.unchanged(op); err != nil {
+			return err
 		}
 		key, err := k.dataKey(op.id, p)
 		if err != nil {

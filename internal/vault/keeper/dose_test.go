@@ -213,6 +213,9 @@ func TestSecurityCodeTries(t *testing.T) {
 		if fault.RetryAfter(err) <= 0 {
 			t.Error("no time to wait")
 		}
+		c.advance(2 * time.Hour)
+		_, err = c.dose(c.vaccinator, c.person, c.body(nil))
+		wantKind(t, err, fault.RateLimited)
 		colleague := c.staff("vaccinator", testCentre)
 		if _, err := c.dose(colleague, c.person, c.body(nil)); err != nil {
 			t.Errorf("a colleague is blocked too: %v", err)

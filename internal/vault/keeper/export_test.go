@@ -100,3 +100,18 @@ func (k *Keeper) UnwrapDataKeyAs(person, other id.Person, epoch string) error {
 
 // EpochName names the epoch key in use.
 func (k *Keeper) EpochName() string { return k.keys.epochName }
+
+// Documents are the documents that are kept sealed, by their place in the data
+// dictionary.
+func Documents() map[string]any {
+	return map[string]any{"sealed identity": identity{}, "sealed consent": consent{}, "sealed dose": doseDoc{}, "ledger body": entry{}}
+}
+
+// RecordOtherDictionary appends what a version with another dictionary would.
+func (k *Keeper) RecordOtherDictionary(ctx context.Context) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		t.append(entry{Kind: "dictionary", Role: "system", Evidence: "other", topic: dictionaryTopic})
+		return nil
+	})
+	return err
+}

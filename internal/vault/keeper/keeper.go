@@ -109,7 +109,27 @@ func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier
 	if err := k.compareAnchors(ctx); err != nil {
 		return nil, err
 	}
-	return k, nil
+	return k, k.recordDictionary(ctx)
+}
+
+// recordDictionary puts the digest of the data dictionary on the ledger when it
+// is not the last one recorded (design.md 4).
+func (k *Keeper) recordDictionary(ctx context.Context) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		last, err := t.tx.ByPerson(ctx, k.personTag(dictionaryTopic), 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(last) == 1 {
+			e, err := k.openEntry(last[0])
+			if err != nil || e.Evidence == state.DictionaryDigest() {
+				return err
+			}
+		}
+		t.append(entry{Kind: "dictionary", View: "data dictionary", Role: "system", Evidence: state.DictionaryDigest(), topic: dictionaryTopic})
+		return nil
+	})
+	return err
 }
 
 // compareAnchors recomputes the digest of all anchored rows and compares it

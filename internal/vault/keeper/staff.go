@@ -18,6 +18,7 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/state"
 )
@@ -218,6 +219,15 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 	if err != nil || f.Zone == "" || f.Session == "" || f.Name == "" || len(r.Signed.Body) > 4096 {
 		return vault.Done{}, fault.New(fault.Invalid, "USRRES0001", "a session needs center_id, session_id, date, zone and the centre's name")
 	}
+	for _, text := range []string{string(f.Session), f.Name, f.District, f.State} {
+		if !rules.Printable(text) {
+			return vault.Done{}, fault.New(fault.Invalid, "USRRES0001", "the session's texts hold characters that cannot be shown, or are too long")
+		}
+	}
+	product, ok := rules.LookupProduct(f.Vaccine)
+	if !ok {
+		return vault.Done{}, fault.New(fault.Invalid, "unknown_product", "vaccine is not one of the listed products")
+	}
 	today := civil.Of(k.now().In(loc))
 	if day != today {
 		return vault.Done{}, fault.New(fault.Invalid, "day", "a session is opened on its own day")
@@ -236,7 +246,7 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		}
 		t.append(entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
 		return put(t, state.OpenSessions, key, state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
-			District: f.District, State: f.State, Product: f.Vaccine, By: staff, At: k.now().UnixMilli()}, 0)
+			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}, 0)
 	})
 	return done(receipts), err
 }

@@ -172,7 +172,11 @@ type entry struct {
 	Digest   string       // combined digest of the anchored rows after the transaction
 
 	commitment ledger.Commitment
+	topic      id.Person // finds an entry that is about no person
 }
+
+// dictionaryTopic is no person's id.
+const dictionaryTopic = id.Person("dictionary")
 
 // sealNote says what a sealed or committed entry is about; hashes are of
 // ciphertext.
@@ -263,8 +267,8 @@ func (k *Keeper) sealEntry(e *entry) (state.Entry, error) {
 	e.commitment = ledger.Commit(salt, body)
 	row := state.Entry{Index: e.Index, Leaf: ledger.LeafData(e.commitment)}
 	row.Sealed = k.keys.entry.Seal(nil, nil, append(salt[:], body...), k.entryAAD(e.Index))
-	if e.Person != "" {
-		row.PersonTag = k.personTag(e.Person)
+	if about := e.Person + e.topic; about != "" {
+		row.PersonTag = k.personTag(about)
 	}
 	return row, nil
 }

@@ -224,7 +224,6 @@ type OpenSession struct {
 	Product               string
 	By                    id.Staff
 	At                    int64
-	WrongCodes            map[id.Staff]int
 }
 
 // Staff is one enrolled device key. Name is sealed.
