@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/vault"
@@ -56,9 +57,9 @@ func TestSnapshotBehindACommit(t *testing.T) {
 	}
 	enrol := func(key string, n int) {
 		t.Helper()
-		id := asha(n)
-		id.Name = "Ravi Test"
-		if _, err := k.Enrol(t.Context(), vault.EnrolRequest{Holder: h, Key: key, Identity: id, Consent: consentOne}); err != nil {
+		who := asha(n)
+		who.Name = "Ravi Test"
+		if _, err := k.Enrol(t.Context(), vault.EnrolRequest{Holder: h, Key: key, Identity: who, Consent: consentOne}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,5 +96,46 @@ func TestSnapshotBehindACommit(t *testing.T) {
 	_, err = k.Membership(t.Context(), h)
 	if !fault.Is(err, fault.Integrity) {
 		t.Fatalf("a row rolled back while the vault runs: %v", err)
+	}
+}
+
+// meanwhile lets a test act before the second update from now.
+type meanwhile struct {
+	state.Store
+	left int
+	act  func()
+}
+
+func (m *meanwhile) Update(ctx context.Context, fn func(state.Tx) error) error {
+	if m.left > 0 {
+		if m.left--; m.left == 0 {
+			m.act()
+		}
+	}
+	return m.Store.Update(ctx, fn)
+}
+
+// TestBookWhileADoseIsRecorded: the rules allow a first dose, and before the
+// booking is made a first dose is recorded. Nobody gets a second first dose.
+func TestBookWhileADoseIsRecorded(t *testing.T) {
+	m := &meanwhile{}
+	c := newCentre(t, func(r *rig) {
+		r.wrap = func(s state.Store) state.Store { m.Store = s; return m }
+	})
+	m.act = func() {
+		d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+		if err != nil {
+			t.Error(err)
+		}
+		c.store(d.Seal, true)
+	}
+	m.left = 2 // the opening, then the booking
+	err := c.book(c.holder, id.Hold(id.New()), 1, c.offer, c.person)
+	if m.left != 0 || !fault.Is(err, fault.Conflict) || fault.CodeOf(err) != "record" {
+		t.Fatalf("%d updates left; booking a dose that was given meanwhile: %v", m.left, err)
+	}
+	err = c.book(c.holder, id.Hold(id.New()), 1, c.offer, c.person)
+	if !fault.Is(err, fault.Invalid) {
+		t.Fatalf("booking it again: %v", err)
 	}
 }
