@@ -2,9 +2,12 @@
 # The whole main job against a running `tikakosh demo`, with curl and standard tools: sign in with a one-time code, register, find a place, book,
 # be vaccinated by staff, download the certificate, verify it, and see it refused with one character changed.
 # With TIKAKOSH_CLOCK=FILE the clock is that of `demo --clock-file FILE` (milliseconds to add).
-# Usage: examples/walk.sh API OUTBOX STAFFDIR [TIKAKOSH]     e.g. examples/walk.sh http://127.0.0.1:8080 http://127.0.0.1:8081 /tmp/…/staff ./tikakosh
+# Usage: examples/walk.sh API OUTBOX STAFFDIR [TIKAKOSH]     e.g. examples/walk.sh http://127.0.0.1:8080 http://127.0.0.1:8081/SECRET /tmp/…/staff ./tikakosh
 set -euo pipefail
-api=${1:?address of the demo}; outbox=${2:?address of the outbox}; staff=${3:?folder with the staff key files}; bin=${4:-go run ./cmd/tikakosh}
+api=${1:?usage: walk.sh API OUTBOX STAFFDIR [TIKAKOSH], as the demo printed them}; outbox=${2:?address of the outbox, as the demo printed it}; staff=${3:?folder with the staff key files}
+api=${api%/}; api=${api%/api}; outbox=${outbox%/}
+for f in manager vaccinator; do [ -r "$staff/$f.json" ] || { echo "no $f.json in $staff: give the folder that the demo printed" >&2; exit 2; }; done
+bin=${4:-go run ./cmd/tikakosh}
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 mobile="0$(od -An -N4 -tu4 /dev/urandom | tr -d ' ' | tail -c 10 | awk '{printf "%09d", $1 % 1000000000}')"
 clock=${TIKAKOSH_CLOCK:-}; seconds=$(($(date +%s) + $([ -z "$clock" ] && echo 0 || cat "$clock") / 1000))

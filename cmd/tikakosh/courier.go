@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"tikakosh/internal/ipc"
@@ -59,9 +61,15 @@ func serveUntil(ctx context.Context, serve func() error, srv *http.Server) error
 	return nil
 }
 
-// outboxPage shows the kept messages: HTML for people, JSON for scripts. It is
-// served by the vault on a loopback address, in demos and trials only.
-func outboxPage(c *notify.Client) http.Handler {
+// outboxVariable hands the vault the secret part of the outbox page's address:
+// only its own user and root can read its environment. Every process of the
+// machine can reach a loopback address, and whoever reads codes can sign in.
+const outboxVariable = "TIKAKOSH_OUTBOX_PATH"
+
+// outboxPage shows the kept messages below /SECRET/: HTML for people, JSON for
+// scripts. It is served by the vault on a loopback address, in demos and trials
+// only. Without the secret it answers 404 to everything.
+func outboxPage(c *notify.Client, secret string) http.Handler {
 	page := template.Must(template.New("outbox").Parse(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="refresh" content="3"><title>Outbox</title></head><body><h1>Outbox</h1>
 <p>Messages that would have been sent to phones. This page exists in demos and trials only.</p>
@@ -91,5 +99,14 @@ func outboxPage(c *notify.Client) http.Handler {
 			_ = page.Execute(w, all[:min(len(all), 100)])
 		}
 	})
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		if len(secret) < 26 || subtle.ConstantTimeCompare([]byte(first), []byte(secret)) != 1 {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		r.URL.Path = "/" + rest
+		mux.ServeHTTP(w, r)
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/supervise"
 )
@@ -61,6 +62,7 @@ type installation struct {
 	separate bool
 	api      net.Listener
 	outbox   net.Listener
+	secret   string // of the outbox page's address
 }
 
 // ids of a role's user; web and worker share a group for the registry's files.
@@ -103,6 +105,7 @@ func (in *installation) run(ctx context.Context) error {
 	if a, ok := in.outbox.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return badConfig("--outbox shows codes to whoever can reach it: only a loopback address is accepted")
 	}
+	in.secret = id.Secret(16)
 	roles, closeAll, err := in.roles()
 	if err != nil {
 		return err
@@ -227,6 +230,9 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 // role describes one child with a clean environment.
 func (in *installation) role(name string, args, names []string, files []*os.File) supervise.Role {
 	env := []string{fdsVariable + "=" + fdList(names), "GOMAXPROCS=" + fmt.Sprint(runtime.NumCPU())}
+	if name == "vault" {
+		env = append(env, outboxVariable+"="+in.secret)
+	}
 	if name != "vault" && name != "courier" {
 		// Freed memory is overwritten, so that plaintext which passed through does
 		// not stay behind (ADR 8).
@@ -253,7 +259,7 @@ func (in *installation) publicURL() string {
 // announce prints where everything is, once the web role answers.
 func (in *installation) announce(ctx context.Context) {
 	fmt.Fprintf(in.out, "api     %s/api\n", in.publicURL())
-	fmt.Fprintf(in.out, "outbox  http://%s/\n", in.outbox.Addr())
+	fmt.Fprintf(in.out, "outbox  http://%s/%s/\n", in.outbox.Addr(), in.secret)
 	if in.demo != nil {
 		if err := in.demoStaff(ctx); err != nil {
 			in.log.Error("demo staff", "error", err.Error())

@@ -169,7 +169,7 @@ func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courie
 		if err != nil {
 			return err
 		}
-		listen("outbox", ln, outboxPage(courier))
+		listen("outbox", ln, outboxPage(courier, os.Getenv(outboxVariable)))
 	}
 	supervise.Ready()
 	log.Info("vault ready", "separated", c.Separated)

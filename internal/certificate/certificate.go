@@ -53,6 +53,10 @@ func Verify(input []byte, keys encode.KeySet, now time.Time) (Result, error) {
 	return r, err
 }
 
+// minute is how instants are shown: to the minute, because a day in UTC is not
+// the day at the centre.
+const minute = "2006-01-02 15:04 UTC"
+
 // Lines renders the answer in English, one statement a line, for a terminal.
 // The first line is the verdict.
 func (r Result) Lines() []string {
@@ -91,7 +95,7 @@ func (r Result) Lines() []string {
 	add("Issuer", v.Issuer)
 	add("Identifier", v.CI)
 	add("View reference", v.ViewRef)
-	add("Valid", v.IssuedAt.Format(time.DateOnly)+" to "+v.ExpiresAt.Format(time.DateOnly))
+	add("Valid", v.IssuedAt.Format(minute)+" to "+v.ExpiresAt.Format(minute))
 	add("Form and key", v.Carrier+", "+v.KID.String())
 	if r.FromPDF {
 		lines = append(lines, "Only these signed facts count. The printed page was not checked and may show something else.")
@@ -114,5 +118,5 @@ func (r Result) verdict() string {
 	case encode.CodeSignature:
 		return "NOT GENUINE: the signature does not match."
 	}
-	return "NOT A CERTIFICATE: the input cannot be read as one."
+	return "NOT A CERTIFICATE: the input cannot be read as one. It was changed or damaged, or is something else."
 }

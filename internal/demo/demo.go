@@ -135,8 +135,8 @@ func (g *Programme) member(r *rand.Rand, family name, i int) vault.SeedMember {
 	gender := 1 + r.IntN(2)
 	given := g.word(r, givenNames(gender))
 	year := g.opt.Today.Year - (18 + r.IntN(70))
-	who := vault.Identity{Name: given.latin + " " + family.latin, NameLocal: given.local + " " + family.local, GenderID: gender, IDType: 6,
-		IDNumber: fmt.Sprintf("%s%04d%c", letters(r, 5), r.IntN(10000), 'A'+rune(r.IntN(26)))}
+	who := vault.Identity{Name: given.latin + " " + family.latin, NameLocal: given.local + " " + family.local, GenderID: gender, IDType: rules.IDPAN,
+		IDNumber: fmt.Sprintf("%sX%s%04d%c", letters(r, 3), letters(r, 1), r.IntN(10000), 'A'+rune(r.IntN(26)))} // X is no kind of holder: nobody's PAN
 	if i >= 2 && r.IntN(3) == 0 {
 		year = g.opt.Today.Year - (5 + r.IntN(13))
 		who.Guardian = "Guardian " + family.latin
@@ -175,8 +175,8 @@ func letters(r *rand.Rand, n int) string {
 	return string(b)
 }
 
-// aadhaarLike draws twelve digits with a right check digit that begin with 2 and
-// eight zeros less one, a range that is not issued.
+// aadhaarLike draws twelve digits with a right check digit from a range that is
+// not issued: it begins 20000.
 func aadhaarLike(r *rand.Rand) string {
 	s := fmt.Sprintf("20000%06d", r.IntN(1_000_000))
 	return s + string('0'+id.VerhoeffDigit(s))

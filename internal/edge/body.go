@@ -27,6 +27,11 @@ func missing(field string) error {
 	return fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: "+field)
 }
 
+// wanted says what a field that is there should be.
+func wanted(field, what string) error {
+	return fault.New(fault.Invalid, "USRRES0001", field+" has to be "+what)
+}
+
 func (c *Ctx) readBody() error {
 	if c.route.BodyLimit == 0 {
 		return nil

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"tikakosh/internal/civil"
@@ -80,8 +81,11 @@ type query struct {
 
 func (c *Ctx) query(w where) (q query, err error) {
 	v := c.r.URL.Query()
-	if q.day, err = civil.ParseIndian(v.Get("date")); err != nil {
+	if v.Get("date") == "" {
 		return q, missing("date")
+	}
+	if q.day, err = civil.ParseIndian(v.Get("date")); err != nil {
+		return q, wanted("date", "a day as dd-mm-yyyy")
 	}
 	q.vaccine = v.Get("vaccine")
 	if len(q.vaccine) > 40 {
@@ -89,19 +93,20 @@ func (c *Ctx) query(w where) (q query, err error) {
 	}
 	switch w {
 	case byPIN:
-		if q.pin = v.Get("pincode"); !scheduling.PINValid(q.pin) {
+		// Letters write it in two groups of three.
+		if q.pin = strings.ReplaceAll(v.Get("pincode"), " ", ""); !scheduling.PINValid(q.pin) {
 			return q, fault.New(fault.Invalid, "APPOIN0018", "Invalid Pincode")
 		}
 	case byDistrict:
 		n, err := strconv.ParseUint(v.Get("district_id"), 10, 31)
 		if err != nil {
-			return q, missing("district_id")
+			return q, wanted("district_id", "a number")
 		}
 		q.district = int(n)
 	case byCentre:
 		n, err := strconv.ParseUint(v.Get("center_id"), 10, 63)
 		if err != nil {
-			return q, missing("center_id")
+			return q, wanted("center_id", "a number")
 		}
 		q.centre = id.Centre(n)
 	}

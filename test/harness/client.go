@@ -52,11 +52,12 @@ func (s *Server) Mobile() string { return "5" + s.numbers.digits(9) }
 // registered without a test having signed in.
 func DemoMobile(n int) string { return fmt.Sprintf("%d%09d", n%6, 100_000_000+n) }
 
-// PAN returns an unused synthetic id number of type 6.
+// PAN returns an unused synthetic id number of type 6; the fourth letter of a
+// real one says what its holder is and is never X.
 func (s *Server) PAN() string {
 	d := s.numbers.digits(7)
 	letter := func(i int) byte { return 'A' + (d[i]-'0')*2 }
-	return string([]byte{letter(0), letter(1), letter(2), 'P', letter(4)}) + d[:4] + string(letter(6))
+	return string([]byte{letter(0), letter(1), letter(2), 'X', letter(4)}) + d[:4] + string(letter(6))
 }
 
 // Client is one caller: an address on loopback of its own (so that limits per

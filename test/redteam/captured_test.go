@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +43,7 @@ type scene struct {
 	Name                     string // of the victim: what must not come out
 	Hold, Session            string // the victim's live booking
 	Me, MyBearer, DeadBearer string
+	Outbox                   string // host and port of the page with the codes
 	Separate                 bool
 	Vaccinator               json.RawMessage
 	Today                    harness.Day
@@ -114,13 +117,16 @@ func setScene(t *testing.T, s *harness.Server) (scene, *harness.Client) {
 		t.Fatalf("ending a session: %s", a.Text())
 	}
 	sc.DeadBearer = ended.Bearer
-	me, _ := s.Holder()
-	sc.Me, sc.MyBearer = s.PersonOf(me.Enrol(nameB)), me.Bearer
-	raw, err := os.ReadFile(filepath.Join(s.Staff, "vaccinator.json"))
+	u, err := url.Parse(s.Outbox)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc.Vaccinator = raw
+	sc.Outbox = u.Host
+	me, _ := s.Holder()
+	sc.Me, sc.MyBearer = s.PersonOf(me.Enrol(nameB)), me.Bearer
+	if sc.Vaccinator, err = os.ReadFile(filepath.Join(s.Staff, "vaccinator.json")); err != nil {
+		t.Fatal(err)
+	}
 	if a := s.Client().OpenSession(s.StaffKey("manager"), sc.Today); !a.OK() {
 		t.Fatalf("the manager's session: %s", a.Text())
 	}
@@ -277,7 +283,44 @@ func (a *attacker) attack() error {
 	if err := a.inventions(ctx, victim); err != nil {
 		return err
 	}
+	a.codes(ctx)
 	return a.files()
+}
+
+// codes looks for the page that shows what is sent to phones: its port is known,
+// and secrets of its address are tried wherever this user can read.
+func (a *attacker) codes(ctx context.Context) {
+	paths := map[string]bool{"": true}
+	secret := regexp.MustCompile(`[a-z2-7]{26}`)
+	if a.Separate { // one user for all roles hides nothing from itself
+		for _, pattern := range []string{"/proc/[0-9]*/environ", "/proc/[0-9]*/cmdline"} {
+			files, _ := filepath.Glob(pattern)
+			for _, f := range files {
+				raw, _ := os.ReadFile(f)
+				for _, s := range secret.FindAllString(string(raw), -1) {
+					paths["/"+s] = true
+				}
+			}
+		}
+	}
+	var err error = errors.New("no page without its secret")
+	for p := range paths {
+		for _, page := range []string{"/messages.json", "/"} {
+			req, e := http.NewRequestWithContext(ctx, "GET", "http://"+a.Outbox+p+page, nil)
+			if e != nil {
+				panic(e)
+			}
+			res, e := http.DefaultClient.Do(req)
+			if e != nil {
+				continue
+			}
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				err = nil
+			}
+		}
+	}
+	a.try(fmt.Sprintf("the page with the codes, %d addresses", len(paths)), nil, err)
 }
 
 // record is what the registry holds of a person.

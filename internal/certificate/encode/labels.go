@@ -14,7 +14,7 @@ var (
 	txtBirth       = label{"Date of birth", "जन्म तिथि"}
 	txtBirthYear   = label{"Year of birth", "जन्म वर्ष"}
 	txtGender      = label{"Gender", "लिंग"}
-	txtID          = label{"ID verified", "सत्यापित पहचान पत्र"}
+	txtID          = label{"ID at registration", "पंजीकरण का पहचान पत्र"}
 	txtReference   = label{"Beneficiary reference ID", "लाभार्थी संदर्भ संख्या"}
 	txtGuardian    = label{"Guardian", "अभिभावक"}
 	txtStatus      = label{"Vaccination status", "टीकाकरण स्थिति"}
@@ -30,8 +30,8 @@ var (
 	txtOf          = label{"of", "में से"}
 	txtVerify      = label{"How to verify", "सत्यापन कैसे करें"}
 	txtVerifyHow   = label{
-		"Scan the QR code with a certificate verifier, or run: tikakosh certificate verify FILE. Only what the check shows counts; printed text can be altered.",
-		"क्यूआर कोड को प्रमाणपत्र सत्यापन ऐप से स्कैन करें, या चलाएँ: tikakosh certificate verify FILE. केवल सत्यापन में दिखी जानकारी मान्य है; छपा हुआ पाठ बदला जा सकता है।",
+		"Scan the QR code with a certificate verifier, or run: tikakosh certificate verify FILE --keys KEYS. Only what the check shows counts; printed text can be altered.",
+		"क्यूआर कोड को प्रमाणपत्र सत्यापन ऐप से स्कैन करें, या चलाएँ: tikakosh certificate verify FILE --keys KEYS. केवल सत्यापन में दिखी जानकारी मान्य है; छपा हुआ पाठ बदला जा सकता है।",
 	}
 	txtViewHow = label{
 		"The view reference names the entry, in the public ledger, of the opening that made this page.",

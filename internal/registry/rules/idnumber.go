@@ -11,7 +11,8 @@ import (
 // ParseIDNumber brings the number of an id document to one form: digits of any
 // script as ASCII, upper case, without spaces and separators; 4 to 32 letters
 // and digits. Aadhaar numbers need twelve digits, the first not 0 or 1, and a
-// right Verhoeff digit (UIDAI). It returns fault.Invalid otherwise; the error
+// right Verhoeff digit (UIDAI), PANs five letters, four digits and a letter. It
+// returns fault.Invalid otherwise; the error
 // never holds the number.
 func ParseIDNumber(idType int, raw string) (string, error) {
 	if !contains(IDTypes(), idType) {
@@ -43,7 +44,25 @@ func ParseIDNumber(idType int, raw string) (string, error) {
 	if idType == IDAadhaar && (len(s) != 12 || !onlyDigits(s) || s[0] < '2' || !id.VerhoeffValid(s)) {
 		return "", bad
 	}
+	if idType == IDPAN && !pan(s) {
+		return "", bad
+	}
 	return s, nil
+}
+
+// pan reports the form of a Permanent Account Number: five letters, four
+// digits, a letter (Income-tax Rules 1962, form 49A).
+func pan(s string) bool {
+	const form = "AAAAA0000A"
+	if len(s) != len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if digit := s[i] <= '9'; digit != (form[i] == '0') {
+			return false
+		}
+	}
+	return true
 }
 
 // Last4 returns the last four characters of a canonical id number.
