@@ -193,7 +193,7 @@ func (s *server) findDay(ctx context.Context) (day, error) {
 	}
 	for _, x := range found.Centers.Sessions {
 		if x.Date == d.Date {
-			d.Session, d.Vaccine, d.Slot = x.ID, x.Vaccine, x.Slots[0]
+			d.Session, d.Vaccine, d.Slot = x.ID, x.Vaccine, x.Slots[len(x.Slots)-1] // the one that is over last
 			d.Name, d.District, d.State = found.Centers.Name, found.Centers.District, found.Centers.State
 			break
 		}

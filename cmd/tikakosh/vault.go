@@ -88,7 +88,12 @@ func (c *vaultCmd) Run() error {
 	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
 		return err
 	}
-	provider, err := keeper.OpenFileProvider(l.keys(), true)
+	store := keeperdb.New(db, id.Realm(c.Realm))
+	fresh, err := keeper.Fresh(ctx, store)
+	if err != nil {
+		return err
+	}
+	provider, err := keeper.OpenFileProvider(l.keys(), fresh)
 	if err != nil {
 		return err
 	}
@@ -97,7 +102,7 @@ func (c *vaultCmd) Run() error {
 		return err
 	}
 	courier := notify.NewClient(ipc.HTTPClient(ipc.NewDialer(courierEnd), 10*time.Second))
-	k, err := keeper.Open(ctx, c.config(), keeperdb.New(db, id.Realm(c.Realm)), provider, post{courier}, clock(c.ClockFile), log)
+	k, err := keeper.Open(ctx, c.config(), store, provider, post{courier}, clock(c.ClockFile), log)
 	if err != nil {
 		return err
 	}

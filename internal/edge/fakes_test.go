@@ -113,6 +113,8 @@ func (b *backend) Appointments(context.Context, []id.Person) (map[id.Person][]sc
 	return nil, b.word()
 }
 
+func (b *backend) CheckOpening(context.Context, scheduling.Opening) error { return b.word() }
+
 // search finds nothing; it needs neither vault nor database.
 type search struct{}
 

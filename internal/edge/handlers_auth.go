@@ -2,6 +2,7 @@ package edge
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 
 	"tikakosh/internal/ablate"
@@ -17,7 +18,11 @@ func (c *Ctx) language() string {
 	if ablate.Off(ablate.SMSFixedText) {
 		return c.r.Header.Get("Accept-Language")
 	}
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(c.r.Header.Get("Accept-Language"))), "hi") {
+	return languageOf(c.r)
+}
+
+func languageOf(r *http.Request) string {
+	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("Accept-Language"))), "hi") {
 		return "hi"
 	}
 	return "en"

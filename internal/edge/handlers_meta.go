@@ -12,9 +12,12 @@ import (
 	"strings"
 	"unicode"
 
+	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/scheduling"
 	"tikakosh/internal/vault"
 )
 
@@ -220,6 +223,15 @@ func openSession(c *Ctx) error {
 	}
 	if in.Centre <= 0 {
 		return missing("center_id")
+	}
+	day, err := civil.ParseIndian(in.Date)
+	if err != nil {
+		return wanted("date", "a day as dd-mm-yyyy")
+	}
+	err = c.s.cfg.Bookings.CheckOpening(c.r.Context(), scheduling.Opening{Centre: id.Centre(in.Centre), Session: id.Session(in.Session), Day: day,
+		Zone: in.Zone, Name: in.Name, District: in.District, State: in.State, Product: in.Vaccine})
+	if err != nil {
+		return err
 	}
 	if _, err := c.s.cfg.Codes.OpenSession(c.r.Context(), vault.OpenSessionRequest{Signed: c.staff}); err != nil {
 		return err

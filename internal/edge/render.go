@@ -75,6 +75,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 	if f.Kind == fault.RateLimited && json.Valid([]byte(f.Text)) && f.Code == "challenge" {
 		body = wireError{Code: "USRAUT0018", Text: "Solve the challenge and ask again.", Work: json.RawMessage(f.Text)}
 	}
+	w.Header().Set("Vary", "Accept-Language")
+	body.Text = inLanguage(languageOf(r), body.Text)
 	writeJSON(w, status, body)
 }
 

@@ -52,7 +52,7 @@ func TestRender(t *testing.T) {
 		for _, wait := range []time.Duration{0, 1200 * time.Millisecond} {
 			f := &fault.Error{Kind: kind, Code: "C", Text: shown, RetryAfter: wait, Err: errors.New(inner)}
 			w := httptest.NewRecorder()
-			newRig(t).fail(w, nil, "r1", fmt.Errorf("context: %w", f))
+			newRig(t).fail(w, httptest.NewRequest("GET", "/", nil), "r1", fmt.Errorf("context: %w", f))
 			retry := row.retry
 			if wait > 0 {
 				retry = row.hint
@@ -77,7 +77,7 @@ func TestRenderSpecial(t *testing.T) {
 	r := newRig(t)
 	render := func(err error) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		r.fail(w, nil, "r1", err)
+		r.fail(w, httptest.NewRequest("GET", "/", nil), "r1", err)
 		return w
 	}
 	full := render(fault.New(fault.Full, "APPOIN0040", "the session is completely booked"))

@@ -69,6 +69,7 @@ type Bookings interface {
 	Cancel(ctx context.Context, h vault.Holder, hold id.Hold, refs []id.Reference) error
 	Slip(ctx context.Context, h vault.Holder, hold id.Hold) (scheduling.SlipView, error)
 	Appointments(ctx context.Context, people []id.Person) (map[id.Person][]scheduling.Appointment, error)
+	CheckOpening(ctx context.Context, o scheduling.Opening) error
 }
 
 // SlipWriter renders an appointment slip as PDF.

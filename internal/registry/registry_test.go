@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -413,7 +414,7 @@ func TestSameKey(t *testing.T) {
 		return nil
 	}
 	first := w.enrol(h, 1)
-	if w.enrol(h, 1) != first || asked != 1 {
+	if w.enrol(h, 1) != first || asked != 2 { // the vault alone can tell the same request
 		t.Errorf("the vault was asked %d times", asked)
 	}
 	w.svc.SetStep(func(point string) error {
@@ -432,9 +433,81 @@ func TestSameKey(t *testing.T) {
 		}
 		return nil
 	}
-	second := w.enrol(h, 2) // the vault has forgotten the key meanwhile
+	second := w.enrol(h, 2) // the vault knows the end of it meanwhile
 	if hh, err := w.svc.Household(ctx, h); err != nil || len(hh.People) != 2 || hh.People[1].Reference != second {
 		t.Errorf("%+v %v", hh, err)
 	}
 	w.clean()
+}
+
+// TestKeyStandsForOneRequest sends one enrolment key with other requests, and
+// after what it enrolled was deleted.
+func TestKeyStandsForOneRequest(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	h := w.vault.SignIn("a")
+	enrol := func(key string, n int) (id.Reference, error) {
+		return w.svc.Enrol(ctx, h, key, identity(n), vault.Consent{Version: "1"})
+	}
+	ref, err := enrol("same", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := enrol("same", 1); err != nil || again != ref {
+		t.Errorf("repeated: %s %v", again, err)
+	}
+	if got, err := enrol("same", 2); fault.CodeOf(err) != "key" || got != "" {
+		t.Errorf("another person under the key: %q %v", got, err)
+	}
+	if _, err := w.svc.Enrol(ctx, h, "same", identity(1), vault.Consent{Version: "2"}); fault.CodeOf(err) != "key" {
+		t.Errorf("another consent under the key: %v", err)
+	}
+	second, err := enrol("second", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Add(25 * time.Hour) // the vault has forgotten the keys
+	for n := 1; n <= 2; n++ {
+		if got, err := enrol("same", n); fault.CodeOf(err) != "id-in-use" || got != "" {
+			t.Errorf("a day later, person %d: %q %v", n, got, err)
+		}
+	}
+	third, err := enrol("third", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []id.Reference{ref, third} {
+		if err := w.svc.Remove(ctx, h, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := enrol("third", 3); kind(err) != "conflict" || fault.CodeOf(err) != "key" || got != "" {
+		t.Errorf("the key of a deleted registration: %q %v", got, err)
+	}
+	if got, err := enrol("same", 1); err != nil || got == ref || got == second {
+		t.Errorf("a forgotten key of a deleted registration: %q %v", got, err)
+	}
+	w.clean()
+}
+
+// TestMalformedNote leaves a note that cannot be read in front of another one.
+func TestMalformedNote(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	h := w.vault.SignIn("a")
+	for n := range 2 {
+		step, _ := stopAt(2) // after the person's rows
+		w.svc.SetStep(step)
+		if _, err := w.svc.Enrol(ctx, h, fmt.Sprint(n), identity(n), vault.Consent{}); !errors.Is(err, registry.ErrStop) {
+			t.Fatal(err)
+		}
+		w.svc.SetStep(none)
+		w.clock.Add(time.Second)
+	}
+	registrytest.SpoilNote(t, w.db)
+	w.clock.Add(time.Minute)
+	if n, err := w.relay.Relay(ctx); n != 1 || kind(err) != "integrity" {
+		t.Errorf("%d notes carried out, %v", n, err)
+	}
+	if n := registrytest.Count(t, w.db, `SELECT COUNT(*) FROM outbox WHERE attempts = 1`); n != 1 {
+		t.Errorf("%d deferred notes, want the malformed one", n)
+	}
 }

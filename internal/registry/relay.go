@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -23,8 +24,10 @@ const maxDefer = 10 * time.Minute
 // is removed last, so it may run any number of times, also at the same time.
 func (s *Service) carry(ctx context.Context, n Note) error {
 	switch n.Kind {
+	case NoteMalformed:
+		return fault.New(fault.Integrity, "note", "a stored note is malformed")
 	case NoteEnrolled:
-		if err := settle(func() error { return s.store.SetMember(ctx, n.Member, n.Claim) }); err != nil {
+		if err := settle(func() error { return s.store.SetMember(ctx, n.Member) }); err != nil {
 			return err
 		}
 		if err := s.step("enrol:after-member"); err != nil {
@@ -34,10 +37,10 @@ func (s *Service) carry(ctx context.Context, n Note) error {
 			return err
 		}
 	case NoteRemoved:
-		if err := settle(func() error { return s.store.SetMember(ctx, n.Member, Claim{}) }); err != nil {
+		if err := settle(func() error { return s.store.SetMember(ctx, n.Member) }); err != nil {
 			return err
 		}
-		if err := s.vault.Settled(ctx, vault.SettledRequest{Persons: one(n.Person)}); err != nil {
+		if err := s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkRemove, Persons: one(n.Person)}); err != nil {
 			return err
 		}
 	}
@@ -71,6 +74,9 @@ func (s *Service) carryInline(ctx context.Context, n Note) error {
 type Relay struct {
 	s      *Service
 	outbox Outbox
+
+	mu   sync.Mutex
+	mark vault.WorkMark // where the next page of removals begins
 }
 
 // NewRelay makes the relay of a service over the outbox of all buckets.
@@ -82,11 +88,7 @@ func NewRelay(s *Service, outbox Outbox) *Relay { return &Relay{s: s, outbox: ou
 // may run at the same time.
 func (r *Relay) Relay(ctx context.Context) (n int, err error) {
 	now := r.s.now().UnixMilli()
-	notes, err := r.outbox.Notes(ctx, now, relayBatch)
-	if err != nil {
-		return 0, err
-	}
-	var first error
+	notes, first := r.outbox.Notes(ctx, now, relayBatch)
 	for _, note := range notes {
 		if err := r.s.carry(ctx, note); err != nil {
 			first = earlier(first, err)
@@ -102,21 +104,23 @@ func (r *Relay) Relay(ctx context.Context) (n int, err error) {
 }
 
 // removals finishes removals that a crash cut off right after the vault's
-// leave, before the registry had stored anything about them.
+// leave, before the registry had stored anything about them. It takes a page;
+// the next run takes the page after it, so that a removal that cannot be
+// finished does not keep the others waiting.
 func (r *Relay) removals(ctx context.Context, now int64) (n int, err error) {
-	u, err := r.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Before: now - unfinishedAge.Milliseconds(), Limit: relayBatch})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u, err := r.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Kind: vault.WorkRemove, Before: now - unfinishedAge.Milliseconds(), After: r.mark, Limit: relayBatch})
 	if err != nil {
 		return 0, err
 	}
+	r.mark = u.Next
 	var first error
 	for _, w := range u.Work {
-		if w.Kind != "remove" {
-			continue
-		}
 		row, err := r.s.store.Person(ctx, w.Person)
 		switch {
 		case fault.Is(err, fault.NotFound): // never stored: nothing to carry out
-			err = r.s.vault.Settled(ctx, vault.SettledRequest{Persons: one(w.Person)})
+			err = r.s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkRemove, Persons: one(w.Person)})
 		case err == nil:
 			err = r.s.retire(ctx, row)
 		}

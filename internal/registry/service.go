@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
@@ -238,13 +236,6 @@ func settle(f func() error) error {
 		}
 	}
 	return err
-}
-
-// claimKey is the stored form of an idempotency key: bound to its household
-// and its act, of fixed length, and not the caller's text.
-func claimKey(act string, h id.Household, key string) string {
-	sum := sha256.Sum256([]byte(act + "\x00" + string(h) + "\x00" + key))
-	return hex.EncodeToString(sum[:])
 }
 
 func checkKey(key string) error {

@@ -33,22 +33,15 @@ type MemberRow struct {
 	Since     int64
 }
 
-// Claim is the remembered answer to a mutation's idempotency key, kept in the
-// bucket of the household that sent it. Key is a digest, never the caller's text.
-type Claim struct {
-	Key    string
-	Result string
-	At     int64
-}
-
 // NoteKind says what remains to be done after a transaction.
 type NoteKind string
 
 // The kinds of note.
 const (
-	NoteEnrolled NoteKind = "enrolled" // member and reference rows, then vault.Committed
-	NoteSealed   NoteKind = "sealed"   // vault.Committed
-	NoteRemoved  NoteKind = "removed"  // member row, then vault.Settled
+	NoteEnrolled  NoteKind = "enrolled" // member and reference rows, then vault.Committed
+	NoteSealed    NoteKind = "sealed"   // vault.Committed
+	NoteRemoved   NoteKind = "removed"  // member row, then vault.Settled
+	NoteMalformed NoteKind = ""         // never stored: the stored content cannot be read
 )
 
 // Note is one row of the outbox: what remains after the transaction that
@@ -61,7 +54,6 @@ type Note struct {
 	Seal     string
 	Member   MemberRow
 	Ref      id.Reference
-	Claim    Claim
 	Created  int64
 	Due      int64
 	Attempts int
@@ -101,11 +93,8 @@ type PersonStore interface {
 // DirectoryStore is storage in the buckets of households and reference
 // numbers, with the same durability, retry and faults as PersonStore.
 type DirectoryStore interface {
-	// SetMember stores a place of a household, unless a later row is there,
-	// and in the same transaction the claim, when it has a key.
-	SetMember(ctx context.Context, m MemberRow, c Claim) error
-	// Claimed returns the result stored under a key, or "".
-	Claimed(ctx context.Context, h id.Household, key string) (string, error)
+	// SetMember stores a place of a household, unless a later row is there.
+	SetMember(ctx context.Context, m MemberRow) error
 	// SetReference adds a person under a reference number.
 	SetReference(ctx context.Context, r id.Reference, p id.Person) error
 	// ByReference returns the people under a reference number: none, one, or in

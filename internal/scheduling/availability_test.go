@@ -154,7 +154,7 @@ func TestBookingCloses(t *testing.T) {
 		ctr := centre(1)
 		ctr.Zone = c.zone
 		s := session(ctr, c.day, 1, 0)
-		s.BookingCloses = c.closes
+		s.BookingCloses, s.Slots = c.closes, []string{"12:00AM-12:00AM"} // over when the day is
 		w.add(ctr, s)
 		found := w.svc.FindByPIN("999001", c.day, "")
 		if (len(found) == 1) != c.open {
@@ -165,10 +165,28 @@ func TestBookingCloses(t *testing.T) {
 			t.Errorf("%s: calendar %v", c.name, names(all))
 		}
 		h, refs := w.household(1)
-		_, err := w.svc.Book(t.Context(), h, input(s, "k", refs...))
+		in := input(s, "k", refs...)
+		in.Slot = s.Slots[0]
+		_, err := w.svc.Book(t.Context(), h, in)
 		if (err == nil) != c.open || (!c.open && fault.CodeOf(err) != "APPOIN0040") {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestSlotOverIsRefused: the session still takes bookings, the slot is over.
+func TestSlotOverIsRefused(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(5, 0)
+	h, refs := w.household(1)
+	w.clock.Add(time.Date(2026, 2, 5, 5, 30, 0, 0, time.UTC).Sub(start)) // 11:00 IST
+	if _, err := w.svc.Book(t.Context(), h, input(s, "k", refs...)); fault.CodeOf(err) != scheduling.CodeSlot {
+		t.Errorf("a slot that is over: %v", err)
+	}
+	later := input(s, "k2", refs...)
+	later.Slot = s.Slots[1]
+	if _, err := w.svc.Book(t.Context(), h, later); err != nil {
+		t.Errorf("the next slot: %v", err)
 	}
 }
 

@@ -98,6 +98,9 @@ func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, erro
 	if !now.Before(b.session.closes(loc)) {
 		return Hold{}, fault.New(fault.Full, CodeFull, "online booking for this session has closed")
 	}
+	if slotOver(b.in.Slot, b.session.Day, loc, now) {
+		return Hold{}, invalid(CodeSlot, "this time of the day is over; choose a later slot")
+	}
 	if b.session.free(b.in.Dose) < len(b.records) {
 		return s.soldOut(ctx, b)
 	}
@@ -185,7 +188,7 @@ func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error
 		if err = s.step("book:after-confirm"); err != nil {
 			return "", err
 		}
-		err = s.vault.Settled(ctx, vault.SettledRequest{Hold: h.ID, Persons: h.Persons})
+		err = s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: h.ID, Persons: h.Persons})
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a bound booking is left to the sweep", "err", err)
@@ -250,7 +253,7 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 		if err := settle(func() error { return s.store.Confirm(ctx, h.Centre, h.ID) }); err != nil {
 			return true, err
 		}
-		return true, s.vault.Settled(ctx, vault.SettledRequest{Hold: h.ID, Persons: h.Persons})
+		return true, s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: h.ID, Persons: h.Persons})
 	}
 	for _, p := range h.Persons {
 		if err := settle(func() error { return s.store.Undo(ctx, p, h.ID) }); err != nil {

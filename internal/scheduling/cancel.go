@@ -68,7 +68,7 @@ func (s *Service) cancelled(ctx context.Context, p id.Person, hold id.Hold) erro
 	if a.State != Cancelled {
 		// Never bound: the fence now there makes whoever ends the hold release
 		// all its places. Or given meanwhile: the dose used the place up.
-		return s.settled(ctx, hold, p)
+		return s.carried(ctx, hold, p)
 	}
 	n.Centre, n.Session, n.Dose = a.Centre, a.Session, a.Dose
 	return s.giveBack(ctx, n)
@@ -77,6 +77,9 @@ func (s *Service) cancelled(ctx context.Context, p id.Person, hold id.Hold) erro
 // giveBack returns the place of a cancelled appointment, tells the vault and
 // removes the note. Idempotent.
 func (s *Service) giveBack(ctx context.Context, n Note) error {
+	if n.Hold == "" {
+		return fault.New(fault.Integrity, "note", "a stored note is malformed")
+	}
 	var back bool
 	err := settle(func() error {
 		ok, err := s.store.Return(ctx, n.Centre, n.Hold, n.Person)
@@ -89,12 +92,12 @@ func (s *Service) giveBack(ctx context.Context, n Note) error {
 	if back {
 		s.avail.add(n.Session, n.Dose, -1)
 	}
-	if err := s.settled(ctx, n.Hold, n.Person); err != nil {
+	if err := s.carried(ctx, n.Hold, n.Person); err != nil {
 		return err
 	}
 	return settle(func() error { return s.store.DoneNote(ctx, n) })
 }
 
-func (s *Service) settled(ctx context.Context, hold id.Hold, p id.Person) error {
-	return s.vault.Settled(ctx, vault.SettledRequest{Hold: hold, Persons: []id.Person{p}})
+func (s *Service) carried(ctx context.Context, hold id.Hold, p id.Person) error {
+	return s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkCancel, Hold: hold, Persons: []id.Person{p}})
 }

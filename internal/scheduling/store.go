@@ -148,9 +148,11 @@ type Listing interface {
 
 // Overdue reads work across all buckets. Only the worker has it.
 type Overdue interface {
-	// ExpiredHolds returns holds, still held, that expired before now.
-	ExpiredHolds(ctx context.Context, now int64, limit int) ([]Hold, error)
-	// CancelNotes returns notes due at now, oldest due first.
+	// ExpiredHolds returns holds, still held, that expired before now and come
+	// after a cursor (its Expires and ID), in order of both.
+	ExpiredHolds(ctx context.Context, now int64, cursor Hold, limit int) ([]Hold, error)
+	// CancelNotes returns notes due at now, oldest due first. One whose content
+	// cannot be read names no hold.
 	CancelNotes(ctx context.Context, now int64, limit int) ([]Note, error)
 }
 

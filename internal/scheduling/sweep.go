@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"tikakosh/internal/id"
@@ -19,14 +20,22 @@ const maxDefer = 10 * time.Minute
 type Sweeper struct {
 	s       *Service
 	overdue Overdue
+
+	mu    sync.Mutex // guards where the next pages begin
+	holds Hold
+	marks map[string]vault.WorkMark // by kind of work
 }
 
 // NewSweeper makes the sweeper of a service over the overdue work of all buckets.
-func NewSweeper(s *Service, o Overdue) *Sweeper { return &Sweeper{s: s, overdue: o} }
+func NewSweeper(s *Service, o Overdue) *Sweeper {
+	return &Sweeper{s: s, overdue: o, marks: map[string]vault.WorkMark{}}
+}
 
 // Sweep ends holds that expired before now, carries out cancellations whose
 // note is due, and then asks the vault for bookings and cancellations whose
-// end it has not seen. It returns how many it ended. A failure does not stop
+// end it has not seen. Of holds and of the vault's work it takes a page; the
+// next sweep takes the page after it, so that work that cannot be ended does not
+// keep the rest waiting. It returns how many it ended. A failure does not stop
 // the others; the first one is returned. Any number may run at the same time.
 func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (n int, err error) {
 	ms := now.UnixMilli()
@@ -38,9 +47,15 @@ func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (n int, err error) {
 			first = err
 		}
 	}
-	holds, err := w.overdue.ExpiredHolds(ctx, ms, sweepBatch)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	holds, err := w.overdue.ExpiredHolds(ctx, ms, w.holds, sweepBatch)
 	if err != nil {
-		return 0, err
+		count(err)
+	}
+	w.holds = Hold{}
+	if len(holds) == sweepBatch {
+		w.holds = holds[sweepBatch-1]
 	}
 	for _, h := range holds {
 		_, err := w.s.finish(ctx, h)
@@ -48,7 +63,7 @@ func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (n int, err error) {
 	}
 	notes, err := w.overdue.CancelNotes(ctx, ms, sweepBatch)
 	if err != nil {
-		return n, err
+		count(err)
 	}
 	for _, note := range notes {
 		err := w.s.giveBack(ctx, note)
@@ -60,20 +75,30 @@ func (w *Sweeper) Sweep(ctx context.Context, now time.Time) (n int, err error) {
 		}
 		count(err)
 	}
-	u, err := w.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Before: ms - HoldTime.Milliseconds(), Limit: sweepBatch})
-	if err != nil {
-		count(err)
-		return n, first
-	}
-	for _, work := range u.Work {
-		switch work.Kind {
-		case "book":
-			count(w.booked(ctx, work, ms))
-		case "cancel":
-			count(w.s.cancelled(ctx, work.Person, work.Hold))
+	for _, kind := range []string{vault.WorkBook, vault.WorkCancel} {
+		work, err := w.unfinished(ctx, kind, ms-HoldTime.Milliseconds())
+		if err != nil {
+			count(err)
+		}
+		for _, work := range work {
+			if kind == vault.WorkBook {
+				count(w.booked(ctx, work, ms))
+			} else {
+				count(w.s.cancelled(ctx, work.Person, work.Hold))
+			}
 		}
 	}
 	return n, first
+}
+
+// unfinished asks for the next page of the vault's work of one kind.
+func (w *Sweeper) unfinished(ctx context.Context, kind string, before int64) ([]vault.Work, error) {
+	u, err := w.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Kind: kind, Before: before, After: w.marks[kind], Limit: sweepBatch})
+	if err != nil {
+		return nil, err
+	}
+	w.marks[kind] = u.Next
+	return u.Work, nil
 }
 
 // booked tells the vault how a booking it granted has ended in the registry.
@@ -85,7 +110,7 @@ func (w *Sweeper) booked(ctx context.Context, work vault.Work, now int64) error 
 	one := []id.Person{work.Person}
 	switch {
 	case h.State == Confirmed:
-		return w.s.vault.Settled(ctx, vault.SettledRequest{Hold: work.Hold, Persons: one})
+		return w.s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: work.Hold, Persons: one})
 	case h.State == Holding && h.Expires >= now:
 		return nil // still under way
 	case h.State == Holding:
@@ -99,7 +124,7 @@ func (w *Sweeper) booked(ctx context.Context, work vault.Work, now int64) error 
 		return err
 	}
 	if st != Fenced {
-		return w.s.vault.Settled(ctx, vault.SettledRequest{Hold: work.Hold, Persons: one})
+		return w.s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: work.Hold, Persons: one})
 	}
 	_, err = w.s.vault.Release(ctx, vault.ReleaseRequest{Hold: work.Hold, Persons: one})
 	return err

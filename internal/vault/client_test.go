@@ -141,7 +141,7 @@ func TestClientWalk(t *testing.T) {
 	check("cancel", err, "")
 	_, err = worker.Release(ctx, vault.ReleaseRequest{Hold: "h", Persons: persons})
 	check("release", err, "")
-	check("settled", worker.Settled(ctx, vault.SettledRequest{Hold: "h", Persons: persons}), "")
+	check("settled", worker.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: "h", Persons: persons}), "")
 	_, err = web.OpenSession(ctx, vault.OpenSessionRequest{})
 	check("session", err, fault.Invalid)
 	_, err = web.RecordDose(ctx, vault.DoseRequest{})

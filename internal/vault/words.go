@@ -239,23 +239,43 @@ type ReleaseRequest struct {
 	Persons []id.Person
 }
 
-// SettledRequest reports that the registry has finished what the vault listed
-// as unfinished (a booking bound, a cancellation carried out).
+// The kinds of work that the vault waits for the registry to finish.
+const (
+	WorkBook   = "book"
+	WorkCancel = "cancel"
+	WorkRemove = "remove"
+)
+
+// SettledRequest reports that the registry has finished work of one kind (a
+// booking bound, a cancellation or a removal carried out). It says nothing of
+// the other kinds: a booking may be cancelled before its end was reported.
+// Hold is empty for a removal.
 type SettledRequest struct {
+	Kind    string
 	Hold    id.Hold
 	Persons []id.Person
 }
 
-// UnfinishedRequest lists work older than Before (Unix milliseconds).
+// UnfinishedRequest lists work of one kind, or with "" of all, older than
+// Before (Unix milliseconds), from the mark of the page before on.
 type UnfinishedRequest struct {
+	Kind   string
 	Before int64
+	After  WorkMark
 	Limit  int
+}
+
+// WorkMark is a place in the list of unfinished work. The zero value is its
+// beginning.
+type WorkMark struct {
+	Since int64
+	Task  string
 }
 
 // Work is one act the vault did whose end in the registry it has not seen.
 // Seals are not listed: the registry's own outbox brings their end.
 type Work struct {
-	Kind    string // "book", "cancel", "remove"
+	Kind    string // WorkBook, WorkCancel or WorkRemove
 	Hold    id.Hold
 	Person  id.Person
 	Centre  id.Centre
@@ -263,8 +283,12 @@ type Work struct {
 	Since   int64
 }
 
-// Unfinished is a page of work, oldest first.
-type Unfinished struct{ Work []Work }
+// Unfinished is a page of work, oldest first. What cannot be read is left out.
+// Next is where the next page begins; zero: this was the last one.
+type Unfinished struct {
+	Work []Work
+	Next WorkMark
+}
 
 // Signed is a staff request as it arrived: method, absolute URL, body and the
 // DPoP proof (RFC 9449) with the body's digest. The vault verifies it itself.

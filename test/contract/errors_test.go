@@ -225,9 +225,11 @@ func TestStaffErrors(t *testing.T) {
 		key harness.StaffKey
 	}{
 		{refused{"vaccinator opens", "", "/v3/staff/sessions", sessionForm(day), 403, "role"}, vaccinator},
-		{refused{"another centre", "", "/v3/staff/sessions", with(sessionForm(day), "center_id", day.Centre+1), 403, "role"}, manager},
-		{refused{"another day", "", "/v3/staff/sessions", with(sessionForm(day), "date", "01-01-2020"), 400, "day"}, manager},
-		{refused{"another zone", "", "/v3/staff/sessions", with(sessionForm(day), "zone", "Moon/Base"), 400, "USRRES0001"}, manager},
+		{refused{"another centre", "", "/v3/staff/sessions", with(sessionForm(day), "center_id", day.Centre+1), 400, "session"}, manager},
+		{refused{"another day", "", "/v3/staff/sessions", with(sessionForm(day), "date", "01-01-2020"), 400, "session"}, manager},
+		{refused{"another zone", "", "/v3/staff/sessions", with(sessionForm(day), "zone", "Moon/Base"), 400, "session"}, manager},
+		{refused{"another name", "", "/v3/staff/sessions", with(sessionForm(day), "name", "A Wrong Name"), 400, "session"}, manager},
+		{refused{"nobody's session", "", "/v3/staff/sessions", with(sessionForm(day), "session_id", id.New()), 400, "session"}, manager},
 		{refused{"unknown field", "", "/v3/staff/sessions", with(sessionForm(day), "more", 1), 400, "USRRES0001"}, manager},
 		{refused{"nobody's key", "", "/v3/staff/sessions", sessionForm(day), 401, ""}, other},
 		{refused{"manager records", "", harness.VaccinatePath, dose(), 403, "role"}, manager},

@@ -63,6 +63,51 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestTwoCrashes stops a booking, then the cancellation of what the holder sees
+// of it, before the worker takes over either.
+func TestTwoCrashes(t *testing.T) {
+	t.Parallel()
+	l := newLane(t)
+	for _, pair := range [][2]string{{"book:after-bind", "cancel:after-vault"}, {"book:after-bind", "cancel:after-person"}} {
+		what := fmt.Sprintf("a booking stopped at %s, its cancellation at %s", pair[0], pair[1])
+		l.serial++
+		w := l.person()
+		w.key = fmt.Sprintf("key-%d", l.serial)
+		l.stopped(w, pair[0], what, func(c *harness.Client) (harness.Answer, error) { return book(l, c, w) })
+		p, fault := look(w, 1, 1)
+		if fault != "" {
+			t.Fatalf("%s: %s", what, fault)
+		}
+		w.appointment = p.Appointments[0].ID
+		l.stopped(w, pair[1], what, func(c *harness.Client) (harness.Answer, error) { return cancel(l, c, w) })
+		l.settle(what)
+		l.whole(what)
+		if fault := cancelled(l, w); fault != "" {
+			t.Fatalf("%s: %s", what, fault)
+		}
+		if appointment, a := w.c.Book(l.day, 1, w.ref); appointment == "" {
+			t.Fatalf("%s: booking again: %s", what, a.Text())
+		}
+		l.settle(what)
+		l.whole(what + ", booked again")
+	}
+}
+
+// stopped sends a request during which a role is to end.
+func (l *lane) stopped(w *who, point, what string, send func(c *harness.Client) (harness.Answer, error)) {
+	l.t.Helper()
+	before := l.s.Role(roleOf(point))
+	if err := os.WriteFile(l.arm, fmt.Appendf(nil, "%s 1", point), 0o644); err != nil {
+		l.t.Fatal(err)
+	}
+	answer, err := send(l.s.Client().With(w.c.Bearer)) // a connection of its own, as in try
+	if os.Remove(l.arm) == nil {
+		l.t.Fatalf("%s: not stopped at %s (%v %s)", what, point, err, answer.Text())
+	}
+	l.s.AwaitRole(roleOf(point), before)
+	l.s.Alive()
+}
+
 // lane is one server on which acts are stopped, one after the other.
 type lane struct {
 	t          *testing.T

@@ -207,7 +207,8 @@ func (s *Server) Days() []Day {
 	var out []Day
 	for _, x := range found.Centers.Sessions {
 		if x.Free > 0 && x.MinAge <= 45 && len(x.Slots) > 0 {
-			out = append(out, Day{Centre: centre, Session: x.ID, Slot: x.Slots[0], Date: x.Date, Vaccine: x.Vaccine,
+			out = append(out, Day{Centre: centre, Session: x.ID, Slot: x.Slots[len(x.Slots)-1], // the one that is over last
+				Date: x.Date, Vaccine: x.Vaccine,
 				CentreName: found.Centers.Name, District: found.Centers.District, State: found.Centers.State})
 		}
 	}

@@ -24,7 +24,7 @@ func (v *Vault) Remove(_ context.Context, r vault.RemoveRequest) (out vault.Done
 		return out, fault.New(fault.Conflict, "dose", "a dose or a live booking")
 	}
 	d.gone = true
-	v.removals[r.Record.Person] = v.now().UnixMilli()
+	v.tasks[task{kind: vault.WorkRemove, person: r.Record.Person}] = v.now().UnixMilli()
 	return vault.Done{Receipt: "receipt"}, nil
 }
 
@@ -61,7 +61,8 @@ func (v *Vault) Book(_ context.Context, r vault.BookRequest) (out vault.Booked, 
 	for _, rec := range r.Records {
 		k := presenceKey{rec.Person, r.Hold}
 		if pr := v.presence[k]; pr == nil || pr.state != "live" {
-			v.presence[k] = &presence{offer: r.Offer, dose: r.Dose, state: "live", since: v.now().UnixMilli()}
+			v.presence[k] = &presence{offer: r.Offer, dose: r.Dose, state: "live"}
+			v.tasks[task{vault.WorkBook, r.Hold, rec.Person}] = v.now().UnixMilli()
 		}
 	}
 	return vault.Booked{Receipts: []string{"receipt"}}, nil
@@ -80,13 +81,15 @@ func (v *Vault) Cancel(_ context.Context, r vault.CancelRequest) (out vault.Done
 	}
 	for _, p := range r.Persons {
 		pr := v.presence[presenceKey{p, r.Hold}]
-		if d := v.people[p]; d == nil || d.house != hh || pr == nil || (pr.state != "live" && (pr.state != "cancelled" || pr.settled)) {
+		_, open := v.tasks[task{vault.WorkCancel, r.Hold, p}]
+		if d := v.people[p]; d == nil || d.house != hh || pr == nil || (pr.state != "live" && !open) {
 			return out, fault.New(fault.NotFound, "booking", "no booking")
 		}
 	}
 	for _, p := range r.Persons {
-		pr := v.presence[presenceKey{p, r.Hold}]
-		pr.state, pr.settled, pr.since = "cancelled", false, v.now().UnixMilli()
+		v.presence[presenceKey{p, r.Hold}].state = "cancelled"
+		delete(v.tasks, task{vault.WorkBook, r.Hold, p})
+		v.tasks[task{vault.WorkCancel, r.Hold, p}] = v.now().UnixMilli()
 	}
 	return vault.Done{Receipt: "receipt"}, nil
 }
@@ -120,8 +123,13 @@ func (v *Vault) Release(_ context.Context, r vault.ReleaseRequest) (out vault.Do
 	}
 	defer done(&err)
 	for _, p := range r.Persons {
-		if pr := v.presence[presenceKey{p, r.Hold}]; pr != nil && !pr.settled && (pr.state == "live" || pr.state == "cancelled") {
-			pr.state, pr.settled = "released", true
+		delete(v.tasks, task{vault.WorkCancel, r.Hold, p})
+		book := task{vault.WorkBook, r.Hold, p}
+		if _, open := v.tasks[book]; open {
+			if pr := v.presence[presenceKey{p, r.Hold}]; pr.state == "live" {
+				pr.state = "released"
+			}
+			delete(v.tasks, book)
 		}
 	}
 	return out, nil
@@ -134,12 +142,13 @@ func (v *Vault) Settled(_ context.Context, r vault.SettledRequest) (err error) {
 		return err
 	}
 	defer done(&err)
-	for _, p := range r.Persons {
-		if r.Hold == "" {
-			delete(v.removals, p)
-		} else if pr := v.presence[presenceKey{p, r.Hold}]; pr != nil {
-			pr.settled = true
+	if v.Refuse != nil {
+		if err := v.Refuse(r.Hold); err != nil {
+			return err
 		}
+	}
+	for _, p := range r.Persons {
+		delete(v.tasks, task{r.Kind, r.Hold, p})
 	}
 	return nil
 }
@@ -151,21 +160,41 @@ func (v *Vault) Unfinished(_ context.Context, r vault.UnfinishedRequest) (out va
 		return out, err
 	}
 	defer done(&err)
-	for k, pr := range v.presence {
-		kind := map[string]string{"live": "book", "cancelled": "cancel"}[pr.state]
-		if kind == "" || pr.settled || pr.since >= r.Before {
+	limit := r.Limit
+	if v.PageLimit > 0 {
+		limit = min(limit, v.PageLimit)
+	}
+	for k, since := range v.tasks {
+		if since >= r.Before || (r.Kind != "" && k.kind != r.Kind) || !after(mark(k, since), r.After) {
 			continue
 		}
-		out.Work = append(out.Work, vault.Work{Kind: kind, Hold: k.hold, Person: k.person, Centre: pr.offer.Centre, Session: pr.offer.Session, Since: pr.since})
-	}
-	for p, at := range v.removals {
-		if at < r.Before {
-			out.Work = append(out.Work, vault.Work{Kind: "remove", Person: p, Since: at})
+		w := vault.Work{Kind: k.kind, Hold: k.hold, Person: k.person, Since: since}
+		if pr := v.presence[presenceKey{k.person, k.hold}]; pr != nil {
+			w.Centre, w.Session = pr.offer.Centre, pr.offer.Session
 		}
+		out.Work = append(out.Work, w)
 	}
-	slices.SortFunc(out.Work, func(a, b vault.Work) int { return int(a.Since - b.Since) })
-	out.Work = out.Work[:min(len(out.Work), r.Limit)]
+	slices.SortFunc(out.Work, func(a, b vault.Work) int {
+		if after(markOf(a), markOf(b)) {
+			return 1
+		}
+		return -1
+	})
+	if len(out.Work) >= limit {
+		out.Work = out.Work[:limit]
+		out.Next = markOf(out.Work[limit-1])
+	}
 	return out, nil
+}
+
+func mark(k task, since int64) vault.WorkMark {
+	return vault.WorkMark{Since: since, Task: k.kind + "/" + string(k.hold) + "/" + string(k.person)}
+}
+
+func markOf(w vault.Work) vault.WorkMark { return mark(task{w.Kind, w.Hold, w.Person}, w.Since) }
+
+func after(a, b vault.WorkMark) bool {
+	return a.Since > b.Since || (a.Since == b.Since && a.Task > b.Task)
 }
 
 // RecordDose implements the vault's word. The booking code of a person is the
@@ -205,7 +234,7 @@ func (v *Vault) RecordDose(_ context.Context, r vault.DoseRequest) (out vault.Do
 	if err := v.check(r.Record); err != nil {
 		return out, err
 	}
-	pr.state, pr.settled = "given", true
+	pr.state = "given"
 	s := v.seal(r.Person, v.people[r.Person].seq, vault.PartDosePrefix+vault.Part(id.NewOrdered()))
 	s.dose, s.proof = true, r.Signed.Proof
 	out = vault.DoseSealed{Seal: s.parts, Hold: hold, Dose: pr.dose}
@@ -223,7 +252,9 @@ func (v *Vault) Live() (live map[id.Person]id.Hold, unsettled int) {
 		if pr.state == "live" {
 			live[k.person] = k.hold
 		}
-		if !pr.settled {
+	}
+	for k := range v.tasks {
+		if k.kind != vault.WorkRemove {
 			unsettled++
 		}
 	}
@@ -241,5 +272,11 @@ func (v *Vault) Head(p id.Person) int64 {
 func (v *Vault) Removals() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return len(v.removals)
+	n := 0
+	for k := range v.tasks {
+		if k.kind == vault.WorkRemove {
+			n++
+		}
+	}
+	return n
 }

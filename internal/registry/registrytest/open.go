@@ -55,3 +55,23 @@ func Open(t testing.TB) sqldb.DB {
 	t.Cleanup(func() { db.Close() })
 	return shardcheck.Wrap(t, db, shardcheck.Rules{})
 }
+
+// SpoilNote makes the content of the oldest note unreadable.
+func SpoilNote(t testing.TB, db sqldb.DB) {
+	t.Helper()
+	var note string
+	var bucket int
+	ctx := sqldb.Scatter(t.Context())
+	err := db.View(ctx, func(tx sqldb.Tx) error {
+		return tx.QueryRow(ctx, `SELECT id, bucket FROM outbox ORDER BY id LIMIT 1`).Scan(&note, &bucket)
+	})
+	if err == nil {
+		err = db.Update(t.Context(), func(tx sqldb.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE outbox SET payload = 'x' WHERE id = $1 AND bucket = $2`, note, bucket)
+			return err
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

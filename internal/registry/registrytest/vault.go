@@ -32,19 +32,23 @@ var (
 const StaffProof = "staff"
 
 // Vault is a vault in memory. The zero value is not usable; see NewVault.
-// Before and After may be set to make a call fail without or after its effect.
+// Before and After may be set to make a call fail without or after its effect;
+// PageLimit, to make the pages of unfinished work small; Refuse, to refuse the
+// reports about a hold.
 type Vault struct {
 	Before, After func(method string) error
+	PageLimit     int
+	Refuse        func(id.Hold) error
 
 	mu       sync.Mutex
 	now      func() time.Time
 	house    map[string]id.Household
 	people   map[id.Person]*person
-	keys     map[string]vault.Enrolled
+	keys     map[string]enrolment
 	seals    map[string]*seal
 	presence map[presenceKey]*presence
 	doses    map[string]vault.DoseSealed
-	removals map[id.Person]int64
+	tasks    map[task]int64
 	entries  []vault.Opening
 }
 
@@ -75,17 +79,33 @@ type presenceKey struct {
 }
 
 type presence struct {
-	offer   vault.Offer
-	dose    int
-	state   string // "live", "cancelled", "given", "released"
-	settled bool
-	since   int64
+	offer vault.Offer
+	dose  int
+	state string // "live", "cancelled", "given", "released"
 }
+
+// task is work whose end in the registry has not been reported; each kind is
+// reported on its own. A removal has no hold.
+type task struct {
+	kind   string
+	hold   id.Hold
+	person id.Person
+}
+
+// enrolment is what an enrolment's key stands for, for keyLife.
+type enrolment struct {
+	vault.Enrolled
+	body string
+	at   time.Time
+}
+
+// keyLife is how long the vault keeps an enrolment's key.
+const keyLife = 24 * time.Hour
 
 // NewVault makes an empty vault.
 func NewVault(now func() time.Time) *Vault {
-	return &Vault{now: now, house: map[string]id.Household{}, people: map[id.Person]*person{}, keys: map[string]vault.Enrolled{},
-		seals: map[string]*seal{}, presence: map[presenceKey]*presence{}, doses: map[string]vault.DoseSealed{}, removals: map[id.Person]int64{}}
+	return &Vault{now: now, house: map[string]id.Household{}, people: map[id.Person]*person{}, keys: map[string]enrolment{},
+		seals: map[string]*seal{}, presence: map[presenceKey]*presence{}, doses: map[string]vault.DoseSealed{}, tasks: map[task]int64{}}
 }
 
 // SignIn makes a household whose bearer is the given text.
@@ -205,8 +225,8 @@ func (v *Vault) Membership(_ context.Context, h vault.Holder) (out vault.Members
 	return vault.Membership{Household: hh, Members: v.members(hh)}, nil
 }
 
-// Enrol implements the vault's word. After the commit a key is forgotten and
-// the id number alone refuses a second enrolment.
+// Enrol implements the vault's word. After a day a key is forgotten and the id
+// number alone refuses a second enrolment.
 func (v *Vault) Enrol(_ context.Context, r vault.EnrolRequest) (out vault.Enrolled, err error) {
 	done, err := v.enter("Enrol")
 	if err != nil {
@@ -217,15 +237,23 @@ func (v *Vault) Enrol(_ context.Context, r vault.EnrolRequest) (out vault.Enroll
 	if err != nil {
 		return out, err
 	}
-	key := string(hh) + "/" + r.Key
-	if e, ok := v.keys[key]; ok {
-		return e, nil
+	key, body := string(hh)+"/"+r.Key, fmt.Sprint(r.Identity, r.Consent)
+	if e, ok := v.keys[key]; ok && v.now().Before(e.at.Add(keyLife)) {
+		switch d := v.people[e.Seal.Person]; {
+		case e.body != body:
+			return out, fault.New(fault.Conflict, "key", "the key came with another request")
+		case d.gone:
+			return out, fault.New(fault.NotFound, "person", "not a member")
+		case d.committed:
+			e.Seal = vault.Seal{Person: e.Seal.Person}
+		}
+		return e.Enrolled, nil
 	}
 	taken := map[int]bool{}
 	for _, m := range v.members(hh) {
 		taken[m.Slot] = true
 		if v.people[m.Person].who.IDNumber == r.Identity.IDNumber {
-			return out, fault.New(fault.Conflict, "id", "already in this household")
+			return out, fault.New(fault.Conflict, "id-in-use", "already in this household")
 		}
 	}
 	slot := 1
@@ -239,7 +267,7 @@ func (v *Vault) Enrol(_ context.Context, r vault.EnrolRequest) (out vault.Enroll
 	v.people[p] = &person{house: hh, slot: slot, ref: id.NewReference(), who: r.Identity}
 	s := v.seal(p, 0, vault.PartIdentity, vault.PartConsentPrefix+vault.Part(id.NewOrdered()))
 	out = vault.Enrolled{Seal: s.parts, Reference: v.people[p].ref, Household: hh, Slot: slot}
-	v.keys[key] = out
+	v.keys[key] = enrolment{out, body, v.now()}
 	return out, nil
 }
 
@@ -281,11 +309,6 @@ func (v *Vault) Committed(_ context.Context, r vault.CommittedRequest) (out vaul
 		s.done, d.committed = true, true
 		if s.dose {
 			d.doses++
-		}
-		for k, e := range v.keys {
-			if e.Seal.ID == name {
-				delete(v.keys, k)
-			}
 		}
 		out.Advanced++
 	}

@@ -207,8 +207,10 @@ func (t *tx) EndTask(ctx context.Context, taskID string) error {
 	return failed(err)
 }
 
-func (t *tx) ListTasks(ctx context.Context, before int64, limit int) ([]state.Task, error) {
-	rows, err := t.q.Query(sqldb.Scatter(ctx), "SELECT id, kind, person, ref, since FROM task WHERE since < $1 AND kind <> 'seal' ORDER BY since LIMIT $2", before, limit)
+func (t *tx) ListTasks(ctx context.Context, p state.TaskPage) ([]state.Task, error) {
+	rows, err := t.q.Query(sqldb.Scatter(ctx), `SELECT id, kind, person, ref, since FROM task
+		WHERE since < $1 AND kind <> 'seal' AND (kind = $2 OR $3 = '') AND (since, id) > ($4, $5) ORDER BY since, id LIMIT $6`,
+		p.Before, p.Kind, p.Kind, p.Since, p.ID, p.Limit)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -356,9 +356,9 @@ func TestTasks(t *testing.T) {
 	again := tasks[0]
 	again.Since = 1
 	add(again) // twice is once
-	list := func(before int64, limit int) (out []string) {
+	list := func(p state.TaskPage) (out []string) {
 		view(t, s, func(tx state.Tx) error {
-			got, err := tx.ListTasks(t.Context(), before, limit)
+			got, err := tx.ListTasks(t.Context(), p)
 			for _, k := range got {
 				if !slices.Contains(tasks, k) {
 					t.Errorf("%+v", k)
@@ -369,18 +369,21 @@ func TestTasks(t *testing.T) {
 		})
 		return out
 	}
+	second := tasks[slices.IndexFunc(tasks, func(k state.Task) bool { return k.ID == "remove/q" })]
 	for _, c := range []struct {
-		before int64
-		limit  int
-		want   []string
+		page state.TaskPage
+		want []string
 	}{
-		{100, 10, []string{"cancel/h2/p", "remove/q", "book/h1/p"}}, // no seals
-		{100, 2, []string{"cancel/h2/p", "remove/q"}},
-		{20, 10, []string{"cancel/h2/p"}},
-		{0, 10, nil},
+		{state.TaskPage{Before: 100, Limit: 10}, []string{"cancel/h2/p", "remove/q", "book/h1/p"}}, // no seals
+		{state.TaskPage{Before: 100, Limit: 2}, []string{"cancel/h2/p", "remove/q"}},
+		{state.TaskPage{Before: 20, Limit: 10}, []string{"cancel/h2/p"}},
+		{state.TaskPage{Before: 0, Limit: 10}, nil},
+		{state.TaskPage{Kind: "book", Before: 100, Limit: 1}, []string{"book/h1/p"}},
+		{state.TaskPage{Kind: "seal", Before: 100, Limit: 1}, nil},
+		{state.TaskPage{Before: 100, Since: second.Since, ID: second.ID, Limit: 10}, []string{"book/h1/p"}},
 	} {
-		if got := list(c.before, c.limit); !slices.Equal(got, c.want) {
-			t.Errorf("before %d: %v", c.before, got)
+		if got := list(c.page); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v", c.page, got)
 		}
 	}
 	update(t, s, func(tx state.Tx) error {
@@ -429,7 +432,10 @@ func TestFailures(t *testing.T) {
 		"add task": func(ctx context.Context, tx state.Tx) error { return tx.AddTask(ctx, state.Task{ID: "secret"}) },
 		"get task": func(ctx context.Context, tx state.Tx) error { _, _, err := tx.GetTask(ctx, "secret"); return err },
 		"end task": func(ctx context.Context, tx state.Tx) error { return tx.EndTask(ctx, "secret") },
-		"list":     func(ctx context.Context, tx state.Tx) error { _, err := tx.ListTasks(ctx, 1, 1); return err },
+		"list": func(ctx context.Context, tx state.Tx) error {
+			_, err := tx.ListTasks(ctx, state.TaskPage{Before: 1, Limit: 1})
+			return err
+		},
 	}
 	db, _ := openDB(t)
 	s := keeperdb.New(db, id.DefaultRealm)

@@ -14,7 +14,7 @@ import (
 const maxSameReference = 8
 
 // SetMember implements registry.DirectoryStore.
-func (s *People) SetMember(ctx context.Context, m registry.MemberRow, c registry.Claim) error {
+func (s *People) SetMember(ctx context.Context, m registry.MemberRow) error {
 	state := stateThere
 	if m.Removed {
 		state = stateRemoved
@@ -28,26 +28,8 @@ func (s *People) SetMember(ctx context.Context, m registry.MemberRow, c registry
 			WHERE (member.person <> excluded.person AND member.since < excluded.since)
 			OR (member.person = excluded.person AND member.state < excluded.state)`,
 			string(m.Household), m.Slot, string(m.Person), state, m.Since, bucket)
-		if err != nil || c.Key == "" {
-			return err
-		}
-		_, err = tx.Exec(ctx, `INSERT INTO idempotency (key, result, body, created, bucket)
-			VALUES ($1, $2, '', $3, $4) ON CONFLICT DO NOTHING`, c.Key, c.Result, c.At, bucket)
 		return err
 	})
-}
-
-// Claimed implements registry.DirectoryStore.
-func (s *People) Claimed(ctx context.Context, h id.Household, key string) (string, error) {
-	var result string
-	err := s.view(ctx, "claimed", func(tx sqldb.Tx) error {
-		err := tx.QueryRow(ctx, `SELECT result FROM idempotency WHERE key = $1 AND bucket = $2`, key, h.Bucket()).Scan(&result)
-		if isNone(err) {
-			return nil
-		}
-		return err
-	})
-	return result, err
 }
 
 // SetReference implements registry.DirectoryStore.
@@ -79,15 +61,11 @@ type notePayload struct {
 	Removed   bool   `json:"removed,omitempty"`
 	Since     int64  `json:"since,omitempty"`
 	Reference string `json:"reference,omitempty"`
-	ClaimKey  string `json:"claim,omitempty"`
-	Result    string `json:"result,omitempty"`
-	ClaimAt   int64  `json:"claim_at,omitempty"`
 }
 
 func encodeNote(n registry.Note) (string, error) {
 	b, err := json.Marshal(notePayload{Seal: n.Seal, Household: string(n.Member.Household), Slot: n.Member.Slot,
-		Removed: n.Member.Removed, Since: n.Member.Since, Reference: string(n.Ref),
-		ClaimKey: n.Claim.Key, Result: n.Claim.Result, ClaimAt: n.Claim.At})
+		Removed: n.Member.Removed, Since: n.Member.Since, Reference: string(n.Ref)})
 	return string(b), fault.Wrap(fault.Internal, err, "note")
 }
 
@@ -98,7 +76,6 @@ func decodeNote(n *registry.Note, payload string) error {
 	}
 	n.Seal, n.Ref = v.Seal, id.Reference(v.Reference)
 	n.Member = registry.MemberRow{Household: id.Household(v.Household), Slot: v.Slot, Person: n.Person, Removed: v.Removed, Since: v.Since}
-	n.Claim = registry.Claim{Key: v.ClaimKey, Result: v.Result, At: v.ClaimAt}
 	return nil
 }
 

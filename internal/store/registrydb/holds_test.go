@@ -59,11 +59,11 @@ func TestHoldLife(t *testing.T) {
 		t.Error(err)
 	}
 	taken(2, 1)
-	overdue, err := registrydb.NewScatter(db).ExpiredHolds(ctx, 11, 10)
+	overdue, err := registrydb.NewScatter(db).ExpiredHolds(ctx, 11, scheduling.Hold{}, 10)
 	if err != nil || len(overdue) != 2 || len(overdue[0].Persons)+len(overdue[1].Persons) != 3 {
 		t.Errorf("%+v %v", overdue, err)
 	}
-	if overdue, _ := registrydb.NewScatter(db).ExpiredHolds(ctx, 10, 10); len(overdue) != 0 {
+	if overdue, _ := registrydb.NewScatter(db).ExpiredHolds(ctx, 10, scheduling.Hold{}, 10); len(overdue) != 0 {
 		t.Error("a hold lives to its last millisecond")
 	}
 	if err := b.Confirm(ctx, 7, "h1"); err != nil {

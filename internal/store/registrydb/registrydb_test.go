@@ -144,24 +144,12 @@ func TestMembers(t *testing.T) {
 		{"repeated with a later clock", "b", 30, false, "b2"},
 	} {
 		m := registry.MemberRow{Household: h, Slot: 3, Person: c.person, Since: c.since, Removed: c.removed}
-		if err := s.SetMember(ctx, m, registry.Claim{}); err != nil {
+		if err := s.SetMember(ctx, m); err != nil {
 			t.Fatal(err)
 		}
 		if n := registrytest.Count(t, db, `SELECT COUNT(*) FROM member WHERE person || state = $1`, c.want); n != 1 {
 			t.Errorf("%s: not %s", c.name, c.want)
 		}
-	}
-	key := strings.Repeat("k", 64)
-	for _, result := range []string{"one", "two"} {
-		if err := s.SetMember(ctx, registry.MemberRow{Household: h, Slot: 4, Person: "c"}, registry.Claim{Key: key, Result: result}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := s.Claimed(ctx, h, key); err != nil || got != "one" {
-		t.Errorf("%q %v", got, err)
-	}
-	if got, err := s.Claimed(ctx, h, "other"); err != nil || got != "" {
-		t.Errorf("%q %v", got, err)
 	}
 }
 
@@ -188,7 +176,6 @@ func TestNotes(t *testing.T) {
 	n := note(p)
 	n.Kind, n.Due, n.Ref = registry.NoteRemoved, 50, "12345678901234"
 	n.Member = registry.MemberRow{Household: "h", Slot: 2, Person: p, Removed: true, Since: 7}
-	n.Claim = registry.Claim{Key: "k", Result: "r", At: 3}
 	for range 2 {
 		if err := s.Retire(ctx, p, n); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,10 @@ func (s *Scatter) Notes(ctx context.Context, now int64, limit int) (out []regist
 			if err := r.Scan(&n.ID, (*string)(&n.Person), (*string)(&n.Kind), &payload, &n.Created, &n.Due, &n.Attempts); err != nil {
 				return err
 			}
-			return decodeNote(n, payload)
+			if decodeNote(n, payload) != nil {
+				n.Kind = registry.NoteMalformed // the relay defers it, the others go on
+			}
+			return nil
 		}, `SELECT id, owner, kind, payload, created, due, attempts FROM outbox
 			WHERE kind <> $1 AND due <= $2 ORDER BY due, id LIMIT $3`, kindCancelled, now, limit)
 		return err
@@ -44,8 +47,8 @@ func (s *Scatter) CancelNotes(ctx context.Context, now int64, limit int) (out []
 				return err
 			}
 			var v cancelPayload
-			if err := json.Unmarshal([]byte(payload), &v); err != nil {
-				return fault.New(fault.Integrity, "note", "a stored note is malformed")
+			if json.Unmarshal([]byte(payload), &v) != nil {
+				return nil // names no hold: its owner defers it, the others go on
 			}
 			n.Hold, n.Centre, n.Session, n.Dose = id.Hold(v.Hold), id.Centre(v.Centre), id.Session(v.Session), v.Dose
 			return nil
@@ -57,12 +60,13 @@ func (s *Scatter) CancelNotes(ctx context.Context, now int64, limit int) (out []
 }
 
 // ExpiredHolds implements scheduling.Overdue.
-func (s *Scatter) ExpiredHolds(ctx context.Context, now int64, limit int) (out []scheduling.Hold, err error) {
+func (s *Scatter) ExpiredHolds(ctx context.Context, now int64, cursor scheduling.Hold, limit int) (out []scheduling.Hold, err error) {
 	ctx = sqldb.Scatter(ctx)
 	err = s.view(ctx, "expired holds", func(tx sqldb.Tx) (err error) {
 		out, err = collect(ctx, tx, func(r *sql.Rows, h *scheduling.Hold) error {
 			return r.Scan((*string)(&h.ID), (*int64)(&h.Centre))
-		}, `SELECT hold, centre FROM hold WHERE state = 1 AND expires < $1 ORDER BY expires, hold LIMIT $2`, now, limit)
+		}, `SELECT hold, centre FROM hold WHERE state = 1 AND expires < $1 AND (expires, hold) > ($2, $3)
+			ORDER BY expires, hold LIMIT $4`, now, cursor.Expires, string(cursor.ID), limit)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 // Finding is one thing the audit found wrong, by the opaque ids an operator can
 // look at.
 type Finding struct {
-	Kind   string // "forged", "deleted", "edited", "rolled back", "swapped", "row", "head"
+	Kind   string // "forged", "deleted", "edited", "rolled back", "swapped", "row", "head", "digest"
 	Person id.Person
 	Part   vault.Part
 	Seq    int64
@@ -53,7 +53,9 @@ type committedPart struct {
 type personLedger struct {
 	parts     map[int64]map[vault.Part]seenPart
 	committed map[int64]committedPart
+	first     int64 // index of the first entry that seals for the person
 	removed   bool
+	removedAt int64
 }
 
 // Audit compares the registry's records with the ledger, entry by entry (design.md 4):
@@ -64,9 +66,9 @@ type personLedger struct {
 // committed meanwhile is not missed.
 func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, error]) (AuditReport, error) {
 	var rep AuditReport
-	var begin state.Head
+	var begin int64
 	if err := k.view(ctx, func(t *txn) (err error) {
-		begin, err = t.head()
+		begin, _, err = t.head()
 		return err
 	}); err != nil {
 		return rep, err
@@ -85,17 +87,18 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 		}
 		stored = append(stored, rec)
 	}
-	heads, err := k.auditRows(ctx, &rep)
+	rows, err := k.auditRows(ctx, &rep)
 	if err != nil {
 		return rep, err
 	}
-	people, hashes, err := k.readLedger(ctx, &rep)
+	people, hashes, err := k.readLedger(ctx, &rep, rows)
 	if err != nil {
 		return rep, err
 	}
-	k.compare(people, hashes, stored, edited, heads, begin.Next, &rep)
+	k.compare(people, hashes, stored, edited, rows.heads, begin, &rep)
+	rows.compare(k, people, &rep)
 	slices.SortFunc(rep.Findings, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Seq, b.Seq))
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Text, b.Text))
 	})
 	rep.Persons = len(people)
 	return rep, nil
@@ -126,7 +129,7 @@ func (k *Keeper) compare(people map[id.Person]*personLedger, hashes map[vault.Ha
 	}
 }
 
-func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport) (map[id.Person]*personLedger, map[vault.Hash]id.Person, error) {
+func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *auditedRows) (map[id.Person]*personLedger, map[vault.Hash]id.Person, error) {
 	people, hashes := map[id.Person]*personLedger{}, map[vault.Hash]id.Person{}
 	for from := int64(0); ; {
 		var rows []state.Entry
@@ -145,6 +148,7 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport) (map[id.Perso
 				return nil, nil, err
 			}
 			noteEntry(e, people, hashes)
+			have.note(e)
 			from++
 		}
 		rep.Entries = from
@@ -160,11 +164,11 @@ func noteEntry(e entry, people map[id.Person]*personLedger, hashes map[vault.Has
 	}
 	l := people[e.Person]
 	if l == nil {
-		l = &personLedger{parts: map[int64]map[vault.Part]seenPart{}, committed: map[int64]committedPart{}}
+		l = &personLedger{parts: map[int64]map[vault.Part]seenPart{}, committed: map[int64]committedPart{}, first: e.Index}
 		people[e.Person] = l
 	}
 	if e.Kind == "removed" {
-		l.removed = true
+		l.removed, l.removedAt = true, e.Index
 		return
 	}
 	for _, p := range e.Seal.Parts {
@@ -222,32 +226,6 @@ func auditRecord(rec vault.Record, l *personLedger, hashes map[vault.Hash]id.Per
 	}
 }
 
-// auditRows checks the MAC of every person's row and returns where each head is.
-func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (map[id.Person]int64, error) {
-	heads := map[id.Person]int64{}
-	err := k.view(ctx, func(t *txn) error {
-		for after := ""; ; {
-			rows, err := t.tx.Scan(ctx, state.Persons, after, 500)
-			if err != nil {
-				return err
-			}
-			for _, s := range rows {
-				after = s.Key
-				p, _, err := get[state.Person](t, state.Persons, s.Key)
-				if err != nil {
-					rep.Findings = append(rep.Findings, Finding{Kind: "row", Person: id.Person(s.Key), Text: err.Error()})
-					continue
-				}
-				heads[id.Person(s.Key)] = p.Seq
-			}
-			if len(rows) < 500 {
-				return nil
-			}
-		}
-	})
-	return heads, err
-}
-
 func (k *Keeper) countOpen(l *personLedger, rep *AuditReport) {
 	limit := k.now().Add(-abandonedAfter).UnixMilli()
 	for seq, parts := range l.parts {
@@ -284,5 +262,8 @@ func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p Provider, no
 	if keys.entry, err = newAEAD(keys.sym[purposeEntry]); err != nil {
 		return nil, err
 	}
-	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, seen: map[string]sighting{}}, nil
+	if keys.head, err = keys.headAEAD(); err != nil {
+		return nil, err
+	}
+	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, seen: newMemory()}, nil
 }

@@ -136,7 +136,7 @@ func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
 	if err != nil {
 		return "", row, err
 	}
-	if !ok || row.Revoked || row.Expires <= t.k.now().UnixMilli() {
+	if !ok || row.Revoked || t.k.seen.isRevoked(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
 		return "", row, unauthenticated()
 	}
 	return row.Household, row, nil
@@ -146,16 +146,17 @@ func unauthenticated() error {
 	return fault.New(fault.Unauthorized, "bearer", "no live session: sign in with a one-time code")
 }
 
-// EndSession revokes a bearer; an ended or unknown one is no error.
+// endSession revokes a bearer, in its row and on the ledger; an ended or unknown one is no error.
 func (k *Keeper) endSession(t *txn, h vault.Holder) error {
 	c, err := k.checkBearer(h.Bearer)
 	if err != nil {
 		return nil //nolint:nilerr // no session of ours: there is nothing to end
 	}
 	row, ok, err := get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
-	if err != nil || !ok {
+	if err != nil || !ok || row.Revoked {
 		return err
 	}
 	row.Revoked = true
+	t.append(entry{Kind: signOut, House: row.Household, Role: "holder", Evidence: bearerKey(c.ID)})
 	return put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+int64(time.Hour/time.Millisecond))
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/hmac"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -16,10 +16,7 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-const (
-	bookingTries = 3 // security codes tried per booking
-	noticeLife   = 24 * time.Hour
-)
+const bookingTries = 3 // security codes tried per booking
 
 // securityCode is the booking's 4-digit code: derived under the booking key, so
 // that the slip can show it again and nothing of it is stored.
@@ -62,7 +59,9 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			return vault.Booked{}, err
 		}
 	}
+	var tell []id.Person
 	receipts, err := k.update(ctx, func(t *txn) error {
+		tell = nil
 		if _, _, err := t.live(r.Holder); err != nil {
 			return err
 		}
@@ -73,13 +72,20 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			if err := t.bookOne(p.id, r, product.Programme); err != nil {
 				return err
 			}
+			may, err := t.mayTell(p.row.Household, "booking")
+			if err != nil {
+				return err
+			}
+			if may {
+				tell = append(tell, p.id)
+			}
 		}
 		return nil
 	})
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	k.bookingNotices(ctx, r.Hold, o.people)
+	k.bookingNotices(ctx, r.Hold, tell)
 	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
 }
 
@@ -94,13 +100,23 @@ func (k *Keeper) eligible(p openPerson, dose int, offer vault.Offer) error {
 	}
 	d := rules.Evaluate(given(doses), doc.birth(), rules.Want{Product: offer.Product, Dose: dose, Day: offer.Day, MinAge: offer.MinAge, MaxAge: offer.MaxAge})
 	if !d.OK {
-		f := fault.Newf(fault.Invalid, d.Code, "this dose cannot be booked: %s", d.Code)
-		if d.Code == "too_early" {
-			f.Text = "this dose cannot be booked before " + d.Earliest.Indian()
-		}
-		return f
+		return ineligible(d)
 	}
 	return nil
+}
+
+// ineligible says in words why a dose may not be given.
+func ineligible(d rules.Decision) error {
+	text := map[string]string{
+		rules.CodeComplete:       "all doses of this vaccine are recorded",
+		rules.CodeWrongDose:      "this is not the next dose",
+		rules.CodeTooYoung:       "the person is too young for this session or vaccine",
+		rules.CodeTooOld:         "the person is too old for this session or vaccine",
+		rules.CodeOtherProduct:   "the earlier dose was of another vaccine",
+		rules.CodeUnknownProduct: "the session offers no known vaccine",
+		rules.CodeTooEarly:       "this dose cannot be booked before " + d.Earliest.Indian(),
+	}
+	return fault.New(fault.Invalid, d.Code, text[d.Code])
 }
 
 // unchanged refuses to act on an opened record that has grown since: what the
@@ -126,7 +142,7 @@ func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) e
 			return nil // repeated
 		}
 		if b.State == state.Live && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
-			return fault.New(fault.Conflict, "APPOIN0022", "somebody already has an appointment; cancel or reschedule it first")
+			return fault.New(fault.Conflict, "APPOIN0022", "this person already has an appointment; cancel it first")
 		}
 	}
 	now := t.k.now().UnixMilli()
@@ -157,10 +173,10 @@ func taskID(kind string, h id.Hold, p id.Person) string {
 
 // bookingNotices tells the household's mobile: place, day and code. Failing to
 // tell does not undo the booking; the slip has the same facts.
-func (k *Keeper) bookingNotices(ctx context.Context, hold id.Hold, people []openPerson) {
-	for _, op := range people {
+func (k *Keeper) bookingNotices(ctx context.Context, hold id.Hold, people []id.Person) {
+	for _, person := range people {
 		err := k.view(ctx, func(t *txn) error {
-			p, err := t.person(op.id)
+			p, err := t.person(person)
 			if err != nil {
 				return err
 			}
@@ -169,28 +185,13 @@ func (k *Keeper) bookingNotices(ctx context.Context, hold id.Hold, people []open
 				return nil
 			}
 			b := p.Bookings[i]
-			return t.tell(p.Household, Notice{ID: taskID("book", hold, op.id), Template: "booking", Params: map[string]string{
-				"date": b.Offer.Day.Indian(), "slot": b.Offer.Slot, "code": k.securityCode(op.id, b)}})
+			return t.tell(p.Household, Notice{ID: taskID("book", hold, person), Template: "booking", Params: map[string]string{
+				"date": b.Offer.Day.Indian(), "slot": b.Offer.Slot, "code": k.securityCode(person, b)}})
 		})
 		if err != nil {
 			k.log.Warn("booking message not sent", "kind", fault.KindOf(err))
 		}
 	}
-}
-
-// tell opens the household's number for one message.
-func (t *txn) tell(house id.Household, n Notice) error {
-	h, err := t.household(house)
-	if err != nil {
-		return err
-	}
-	mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(house)))
-	if err != nil {
-		return integrity(state.Households, "a number does not open")
-	}
-	n.Mobile, n.Language, n.Deadline = string(mobile), "en", t.k.now().Add(noticeLife).UnixMilli()
-	t.k.notify(n)
-	return nil
 }
 
 // Cancel implements the vault's word.
@@ -218,8 +219,12 @@ func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done,
 	return done(receipts), err
 }
 
+var errDosePending = fault.New(fault.Conflict, "booking", "the dose of this appointment is being recorded")
+
 // endBooking ends a live booking; ending one that ended the same way is no
-// error, so that a broken-off cancellation can be repeated.
+// error, so that a broken-off cancellation can be repeated. While its dose is
+// sealed and waits to be stored, a booking does not end; a seal that was never
+// stored is waited for a day.
 func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how string) error {
 	i := slices.IndexFunc(p.Bookings, func(b state.Booking) bool { return b.Hold == hold })
 	if i < 0 {
@@ -233,6 +238,10 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 		return fault.New(fault.Conflict, "booking", "the dose of this appointment has been recorded")
 	case state.Cancelled, state.Released:
 		return fault.New(fault.NotFound, "booking", "no such appointment")
+	}
+	since := t.k.now().Add(-pendingLife).UnixMilli()
+	if slices.ContainsFunc(p.Pending, func(s state.Seal) bool { return s.Hold == hold && s.At > since }) {
+		return errDosePending
 	}
 	b.State, b.Settled = how, false
 	role := "holder"
@@ -269,8 +278,11 @@ func (k *Keeper) Release(ctx context.Context, r vault.ReleaseRequest) (vault.Don
 				continue
 			}
 			err = t.endBooking(person, p, r.Hold, state.Released)
-			if fault.Is(err, fault.NotFound) {
-				continue
+			if errors.Is(err, errDosePending) {
+				continue // asked again until the dose is stored or given up
+			}
+			if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) { // over, or spent by a dose
+				err = t.tx.EndTask(ctx, taskID("book", r.Hold, person))
 			}
 			if err != nil {
 				return err
@@ -291,18 +303,22 @@ func (t *txn) unsettled(hold id.Hold, person id.Person) (bool, error) {
 	return open, err
 }
 
-// Settled implements the vault's word.
+// Settled implements the vault's word. It ends work of the kind reported and no
+// other: a booking whose end comes in late may have been cancelled since.
 func (k *Keeper) Settled(ctx context.Context, r vault.SettledRequest) error {
+	switch r.Kind {
+	case vault.WorkBook, vault.WorkCancel, vault.WorkRemove:
+	default:
+		return fault.New(fault.Invalid, "kind", "no such kind of work")
+	}
 	return k.store.Update(ctx, func(tx state.Tx) error {
 		for _, person := range r.Persons {
-			ids := []string{taskID("book", r.Hold, person), taskID("cancel", r.Hold, person)}
-			if r.Hold == "" {
-				ids = []string{removeTask(person)}
+			task := taskID(r.Kind, r.Hold, person)
+			if r.Kind == vault.WorkRemove {
+				task = removeTask(person)
 			}
-			for _, task := range ids {
-				if err := tx.EndTask(ctx, task); err != nil {
-					return err
-				}
+			if err := tx.EndTask(ctx, task); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -317,28 +333,45 @@ func (k *Keeper) Unfinished(ctx context.Context, r vault.UnfinishedRequest) (vau
 	out := vault.Unfinished{Work: []vault.Work{}}
 	err := k.view(ctx, func(t *txn) error {
 		out.Work = out.Work[:0]
-		tasks, err := t.tx.ListTasks(ctx, r.Before, r.Limit)
+		tasks, err := t.tx.ListTasks(ctx, state.TaskPage{Kind: r.Kind, Before: r.Before, Since: r.After.Since, ID: r.After.Task, Limit: r.Limit})
 		if err != nil {
 			return err
 		}
 		for _, task := range tasks {
-			w := vault.Work{Kind: task.Kind, Person: task.Person, Since: task.Since}
-			switch task.Kind {
-			case "book", "cancel":
-				w.Hold = id.Hold(task.Ref)
-				p, err := t.person(task.Person)
-				if err != nil {
-					return err
-				}
-				if i := slices.IndexFunc(p.Bookings, func(b state.Booking) bool { return b.Hold == w.Hold }); i >= 0 {
-					w.Centre, w.Session = p.Bookings[i].Offer.Centre, p.Bookings[i].Offer.Session
-				}
+			w, err := t.work(task)
+			if fault.Is(err, fault.Integrity) { // one bad row must not hide the others
+				k.log.Error("unfinished work is left out: its person's row cannot be trusted", "task", task.Kind, "hold", task.Ref)
+				continue
+			}
+			if err != nil {
+				return err
 			}
 			out.Work = append(out.Work, w)
+		}
+		out.Next = vault.WorkMark{}
+		if n := len(tasks); n == r.Limit {
+			out.Next = vault.WorkMark{Since: tasks[n-1].Since, Task: tasks[n-1].ID}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// work is a task as the worker sees it.
+func (t *txn) work(task state.Task) (vault.Work, error) {
+	w := vault.Work{Kind: task.Kind, Person: task.Person, Since: task.Since}
+	if task.Kind != vault.WorkBook && task.Kind != vault.WorkCancel {
+		return w, nil
+	}
+	w.Hold = id.Hold(task.Ref)
+	p, err := t.person(task.Person)
+	if err != nil {
+		return w, err
+	}
+	if i := slices.IndexFunc(p.Bookings, func(b state.Booking) bool { return b.Hold == w.Hold }); i >= 0 {
+		w.Centre, w.Session = p.Bookings[i].Offer.Centre, p.Bookings[i].Offer.Session
+	}
+	return w, nil
 }
 
 // Slip implements the vault's word.

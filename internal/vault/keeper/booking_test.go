@@ -134,7 +134,10 @@ func TestBookingEnds(t *testing.T) {
 		return err
 	}
 	settled := func(w world) error {
-		return w.k.Settled(w.t.Context(), vault.SettledRequest{Hold: "h1", Persons: []id.Person{w.p}})
+		return w.k.Settled(w.t.Context(), vault.SettledRequest{Kind: vault.WorkBook, Hold: "h1", Persons: []id.Person{w.p}})
+	}
+	carried := func(w world) error {
+		return w.k.Settled(w.t.Context(), vault.SettledRequest{Kind: vault.WorkCancel, Hold: "h1", Persons: []id.Person{w.p}})
 	}
 	cases := map[string]struct {
 		do    func(w world) error
@@ -146,7 +149,9 @@ func TestBookingEnds(t *testing.T) {
 		"settled":                 {settled, "live", "", fault.Conflict},
 		"cancelled":               {func(w world) error { return cancel(w, w.p) }, "cancelled", "cancel h1", ""},
 		"cancelled twice":         {func(w world) error { return first(cancel(w, w.p), cancel(w, w.p)) }, "cancelled", "cancel h1", ""},
-		"cancelled and settled":   {func(w world) error { return first(cancel(w, w.p), settled(w)) }, "cancelled", "", ""},
+		"cancelled and settled":   {func(w world) error { return first(cancel(w, w.p), carried(w)) }, "cancelled", "", ""},
+		"cancelled, then settled": {func(w world) error { return first(cancel(w, w.p), settled(w)) }, "cancelled", "cancel h1", ""},
+		"booked, not cancelled":   {carried, "live", "book h1", fault.Conflict},
 		"settled and cancelled":   {func(w world) error { return first(settled(w), cancel(w, w.p)) }, "cancelled", "cancel h1", ""},
 		"released":                {release, "released", "", ""},
 		"released twice":          {func(w world) error { return first(release(w), release(w)) }, "released", "", ""},
@@ -333,7 +338,8 @@ func TestUnfinishedPages(t *testing.T) {
 	if got := r.unfinished(r.clock()); !slices.Contains(got, "remove ") {
 		t.Errorf("%q", got)
 	}
-	if err := r.k.Settled(t.Context(), vault.SettledRequest{Persons: people[:1]}); err != nil {
+	wantKind(t, r.k.Settled(t.Context(), vault.SettledRequest{Persons: people[:1]}), fault.Invalid)
+	if err := r.k.Settled(t.Context(), vault.SettledRequest{Kind: vault.WorkRemove, Persons: people[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.unfinished(r.clock()); slices.Contains(got, "remove ") {

@@ -42,11 +42,13 @@ func (k *Keeper) blindIndex(mobile string) string {
 	return hexString(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("mobile"), []byte(mobile))[:16])
 }
 
+// codeMAC binds a code to its transaction and to this run of the vault: a
+// challenge from before a start may have been set back, so its code is void.
 func (k *Keeper) codeMAC(txnID, digest string) []byte {
 	if ablate.Off(ablate.OTPBinding) {
 		txnID = ""
 	}
-	return mac(k.keys.sym[purposeCode], []byte(txnID), []byte(digest))
+	return mac(k.keys.sym[purposeCode], k.run, []byte(txnID), []byte(digest))
 }
 
 func challengeKey(txnID string) string {
@@ -86,7 +88,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 	var refused error
 	_, err = k.update(ctx, func(t *txn) error {
 		issued, refused = vault.CodeIssued{Txn: txnID}, nil
-		asked, err := t.askWork(r.Work)
+		asked, err := t.askWork(r.Work, r.Origin)
 		if err != nil || asked != "" {
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
@@ -175,8 +177,12 @@ func (t *txn) spendCodeBudgets(index, origin, challenge string) (refused, err er
 
 func tooManyCodes(wait time.Duration) error {
 	wait = max(wait.Round(time.Second), time.Second)
+	span := fmt.Sprintf("%d minutes", int(wait/time.Minute)+1)
+	if wait > 2*time.Hour {
+		span = fmt.Sprintf("%d hours", int((wait+time.Hour-time.Second)/time.Hour))
+	}
 	return &fault.Error{Kind: fault.RateLimited, Code: "USRAUT0018", RetryAfter: wait,
-		Text: fmt.Sprintf("Too many codes were requested. Wait %d minutes, or go to a vaccination centre.", int(wait/time.Minute)+1)}
+		Text: "Too many codes were requested. Wait " + span + ", or go to a vaccination centre."}
 }
 
 func untilNextHour(now time.Time) time.Duration {
@@ -200,15 +206,31 @@ func (t *txn) countIn(window time.Duration, kind, key string, n int64) (int64, e
 	return c.N, put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
 }
 
-// askWork returns a proof-of-work challenge when wrong answers of this hour are
-// over the budget and the request brings no solution (defence.md R03).
-func (t *txn) askWork(solution string) (string, error) {
-	wrong, err := t.count("wrong-code", "", 0)
-	if err != nil || wrong < t.k.cfg.Limits.FailedGuesses || ablate.Off(ablate.OTPGuessBudget) {
-		t.k.failing.Store(false)
+// The counters of wrong answers in an hour: guesses that could have been right,
+// of the whole system, and every wrong answer of an origin.
+const (
+	wrongGlobal = "wrong-code"
+	wrongOrigin = "wrong-origin"
+)
+
+// askWork returns a proof-of-work challenge when wrong answers of this hour, of
+// the origin or else of the whole system, are over the budget and the request
+// brings no solution (defence.md R03; per prefix before global, design.md 5).
+func (t *txn) askWork(solution, origin string) (string, error) {
+	all, err := t.count(wrongGlobal, "", 0)
+	if err != nil {
 		return "", err
 	}
-	t.k.failing.Store(true)
+	own, err := t.count(wrongOrigin, origin, 0)
+	if err != nil {
+		return "", err
+	}
+	lim := t.k.cfg.Limits
+	on := !ablate.Off(ablate.OTPGuessBudget)
+	t.k.failing.Store(on && all >= lim.FailedGuesses)
+	if !on || (all < lim.FailedGuesses && own < lim.FailedPrefix) {
+		return "", nil
+	}
 	secret := hexString(mac(t.k.keys.sym[purposeCode], []byte("work")))
 	if done := workDone(solution, secret, t.k.now()); done != "" {
 		_, spent, err := get[state.Counter](t, state.Replays, "work/"+done)
@@ -334,8 +356,7 @@ func (k *Keeper) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt f
 func (t *txn) judge(ch *state.Challenge, ok bool, r vault.CodeAnswer) (outcome, error) {
 	now := t.k.now().UnixMilli()
 	if !ok {
-		_, err := t.count("wrong-code", "", 1)
-		return unknownTxn, err
+		return unknownTxn, t.countWrong(r.Origin, false)
 	}
 	dead := ch.State != state.ChallengeOpen && !(ch.State == state.ChallengeUsed && ablate.Off(ablate.OTPSingleUse))
 	if now >= ch.Expires && !ablate.Off(ablate.OTPExpiry) {
@@ -355,17 +376,33 @@ func (t *txn) judge(ch *state.Challenge, ok bool, r vault.CodeAnswer) (outcome, 
 	if right {
 		return rightCode, nil
 	}
-	n, err := t.count("wrong-code", "", 1)
-	if err != nil {
+	if err := t.countWrong(r.Origin, !dead); err != nil {
 		return wrongCode, err
-	}
-	if n == t.k.cfg.Limits.FailedAlarm || n == t.k.cfg.Limits.FailedGuesses {
-		t.k.log.Warn("alarm: many wrong one-time codes this hour", "alarm", "failed-guesses", "count", n)
 	}
 	if ch.Tries >= codeTries && !ablate.Off(ablate.OTPTries) && ch.State == state.ChallengeOpen {
 		ch.State, ch.Code = state.ChallengeDead, nil
 	}
 	return wrongCode, put(t, state.Challenges, challengeKey(r.Txn), *ch, ch.Sent+quotaSpan.Milliseconds())
+}
+
+// countWrong counts a wrong answer for its origin and, when it was a guess that
+// could have been right, for the whole system. Of one origin the system counts
+// at most a share: what goes beyond is answered by asking work of that origin,
+// so that no single network can have work asked of everybody.
+func (t *txn) countWrong(origin string, guess bool) error {
+	if _, err := t.count(wrongOrigin, origin, 1); err != nil || !guess {
+		return err
+	}
+	lim := t.k.cfg.Limits
+	own, err := t.count("wrong-guess", origin, 1)
+	if err != nil || own > max(lim.FailedPrefix, lim.FailedGuesses/5) {
+		return err
+	}
+	n, err := t.count(wrongGlobal, "", 1)
+	if err == nil && (n == lim.FailedAlarm || n == lim.FailedGuesses) {
+		t.k.log.Warn("alarm: many wrong one-time codes this hour", "alarm", "failed-guesses", "count", n)
+	}
+	return err
 }
 
 // anyChallenge matches a code against every open transaction, as a code that is

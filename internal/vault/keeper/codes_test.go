@@ -258,6 +258,87 @@ func TestProofOfWork(t *testing.T) {
 	}
 }
 
+// TestWorkOfThePrefix: wrong answers have work asked of the network they come
+// from, first and alone.
+func TestWorkOfThePrefix(t *testing.T) {
+	const guilty, other = "203.0.113.0/24", "192.0.2.0/24"
+	asked := func(r *rig, origin string) bool {
+		t.Helper()
+		i, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: "0000000199", Origin: origin})
+		if err != nil || (i.Txn == "") != (i.Challenge != "") {
+			t.Fatalf("%+v %v", i, err)
+		}
+		return i.Challenge != ""
+	}
+	wrongTry := func(r *rig, txn, origin string) error {
+		_, err := r.k.ConfirmCode(t.Context(), vault.CodeAnswer{Txn: txn, Digest: sha("nope"), Origin: origin})
+		return err
+	}
+	limits := func(r *rig) {
+		r.cfg.Limits.FailedGuesses, r.cfg.Limits.FailedPrefix, r.cfg.Limits.FailedAlarm = 30, 4, 30
+	}
+	spray := func(r *rig, i int, origin string) string {
+		txn := ask(t, r, fmt.Sprintf("00000001%02d", i))
+		wantKind(t, wrongTry(r, txn, origin), fault.Invalid)
+		return txn
+	}
+	t.Run("unknown transactions", func(t *testing.T) {
+		r := rigWith(t, limits)
+		for range 40 {
+			wantKind(t, wrongTry(r, id.New(), guilty), fault.Unauthorized)
+		}
+		if !asked(r, guilty) || asked(r, other) || strings.Contains(r.log(), "alarm") {
+			t.Errorf("guilty %v, other %v, %s", asked(r, guilty), asked(r, other), r.log())
+		}
+		st, err := r.k.Status(t.Context(), vault.Empty{})
+		if err != nil || st.Challenge {
+			t.Errorf("%+v %v", st, err)
+		}
+		r.advance(time.Hour)
+		if asked(r, guilty) {
+			t.Error("the next hour still asks")
+		}
+	})
+	t.Run("dead and used challenges", func(t *testing.T) {
+		r := rigWith(t, limits)
+		dead := ask(t, r, "0000000101")
+		for range 20 {
+			wantKind(t, wrongTry(r, dead, guilty), fault.Invalid)
+		}
+		used := ask(t, r, "0000000102")
+		if err := answer(r, used, r.code("0000000102")); err != nil {
+			t.Fatal(err)
+		}
+		late := ask(t, r, "0000000103")
+		r.advance(4 * time.Minute)
+		for range 20 {
+			wantKind(t, wrongTry(r, used, guilty), fault.Invalid)
+			wantKind(t, wrongTry(r, late, guilty), fault.Invalid)
+		}
+		if !asked(r, guilty) || asked(r, other) {
+			t.Error("answers that could not be right have work asked of everybody")
+		}
+	})
+	t.Run("guesses of one network", func(t *testing.T) {
+		r := rigWith(t, limits)
+		for i := range 30 {
+			spray(r, i, guilty)
+		}
+		if !asked(r, guilty) || asked(r, other) {
+			t.Error("one network has work asked of everybody")
+		}
+	})
+	t.Run("guesses of many networks", func(t *testing.T) {
+		r := rigWith(t, limits)
+		for i := range 30 {
+			spray(r, i, fmt.Sprintf("198.51.%d.0/24", i))
+		}
+		if !asked(r, other) {
+			t.Error("spraying from many networks goes on without work")
+		}
+	})
+}
+
 // solve does the work of a challenge as the browser's widget does.
 func solve(t *testing.T, challenge string) string {
 	t.Helper()

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"crypto/hmac"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -188,8 +189,9 @@ func wrongCodeFault() error {
 // day in UTC. Office hours anywhere touch two such days at the most.
 const staffWindow = 24 * time.Hour
 
-// encounter checks the evidence. A refusal is returned apart from an error, so
-// that what it counted is kept.
+// encounter checks the evidence, the code before all else about the person: who
+// does not bring it learns nothing, not even whether a booking is here. A
+// refusal is returned apart from an error, so that what it counted is kept.
 func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refused, err error) {
 	staff, row, used, err := t.proof(r.Signed)
 	if err != nil {
@@ -206,11 +208,15 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	if int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
 		return enc, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes today; a colleague has to go on", RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}, nil
 	}
+	replayed := used && !ablate.Off(ablate.ProofReplay)
 	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
 		return enc, nil, err
 	}
 	if !ok || p.Reference != f.reference || p.State == state.Removed {
+		if replayed {
+			return enc, badProof("the proof was used before"), nil
+		}
 		refused, err = t.wrongStaffCode(staff, "", p)
 		return enc, refused, err
 	}
@@ -218,28 +224,22 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	if err != nil {
 		return enc, nil, err
 	}
-	if i < 0 {
-		refused, err = t.wrongStaffCode(staff, r.Person, p)
-		return enc, refused, err
+	if i >= 0 {
+		enc.session, enc.booking = session, p.Bookings[i]
+		enc.again = t.sealedBefore(r.Person, p, i, f.code)
 	}
-	enc.session, enc.booking = session, p.Bookings[i]
+	if enc.again == nil {
+		if replayed {
+			return enc, badProof("the proof was used before"), nil
+		}
+		if _, right := t.rightCodeFor(r.Person, &p, session, f.code); i < 0 || !right {
+			refused, err = t.wrongStaffCode(staff, r.Person, p)
+			return enc, refused, err
+		}
+	}
 	today := t.k.today(session.Zone)
 	if f.product.Code != session.Product || f.day != today || session.Day != today {
 		return enc, fault.New(fault.Invalid, "session", "vaccine or date differ from the open session"), nil
-	}
-	if p.Bookings[i].State == state.Spent || len(p.Pending) > 0 {
-		again, done := t.sealedBefore(r.Person, p, i, f.code)
-		if done {
-			enc.again = again
-			return enc, nil, nil
-		}
-	}
-	if used && !ablate.Off(ablate.ProofReplay) {
-		return enc, badProof("the proof was used before"), nil
-	}
-	if _, right := t.rightCodeFor(r.Person, &p, session, f.code); !right {
-		refused, err = t.wrongStaffCode(staff, r.Person, p)
-		return enc, refused, err
 	}
 	return enc, nil, nil
 }
@@ -287,39 +287,47 @@ func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int
 }
 
 // sealedBefore answers a repeated recording of the same booking: the pending
-// seal again, or nothing to store when it is committed.
-func (t *txn) sealedBefore(person id.Person, p state.Person, i int, code string) (*vault.DoseSealed, bool) {
+// seal again, or nothing to store when it is committed. nil: not sealed, or
+// another code.
+func (t *txn) sealedBefore(person id.Person, p state.Person, i int, code string) *vault.DoseSealed {
 	b := p.Bookings[i]
-	if code != t.k.securityCode(person, b) {
-		return nil, false
+	if !hmac.Equal([]byte(code), []byte(t.k.securityCode(person, b))) {
+		return nil
 	}
 	out := &vault.DoseSealed{Seal: vault.Seal{Person: person}, Hold: b.Hold, Dose: b.Dose}
 	j := slices.IndexFunc(p.Pending, func(s state.Seal) bool { return s.Hold == b.Hold })
 	if j >= 0 {
 		out.Seal.ID, out.Seal.Parts = p.Pending[j].ID, p.Pending[j].Parts
 	}
-	return out, j >= 0 || b.State == state.Spent
+	if j < 0 && b.State != state.Spent {
+		return nil
+	}
+	return out
 }
 
 // sealDose seals the event on top of the head.
 func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter) (vault.DoseSealed, error) {
 	var out vault.DoseSealed
+	var tell bool
 	ev := id.Event(id.NewOrdered())
 	now := k.now()
 	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEvent(ev, f.product, f.lot, f.sequence, now.UnixMilli(), enc.session.Zone, rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
+		tell = false
 		p, err := t.person(op.id)
 		if err != nil {
 			return err
 		}
-		if i, s, err := t.openBooking(p, enc.session.Centre, enc.session.Product); err != nil || i < 0 || s.Session != enc.session.Session {
-			if err == nil {
-				err = fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
-			}
+		i, s, err := t.openBooking(p, enc.session.Centre, enc.session.Product)
+		if err != nil {
 			return err
-		} else if again, done := t.sealedBefore(op.id, p, i, f.code); done {
+		}
+		if i < 0 || s.Session != enc.session.Session || p.Bookings[i].Hold != enc.booking.Hold {
+			return fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
+		}
+		if again := t.sealedBefore(op.id, p, i, f.code); again != nil {
 			out = *again
 			return nil
 		}
@@ -331,13 +339,16 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 			return err
 		}
 		part := vault.Part(vault.PartDosePrefix + string(ev))
-		s, err := k.sealPart(op.id, key, p.Seq+1, part, 1, doc)
+		sealed, err := k.sealPart(op.id, key, p.Seq+1, part, 1, doc)
 		if err != nil {
 			return err
 		}
-		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{s}, Hold: enc.booking.Hold}
+		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{sealed}, Hold: enc.booking.Hold}
 		err = t.addSeal(op.id, &p, seal, entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
 		if err != nil {
+			return err
+		}
+		if tell, err = t.mayTell(p.Household, "dose"); err != nil {
 			return err
 		}
 		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.id, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
@@ -347,7 +358,9 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		return vault.DoseSealed{}, err
 	}
 	out.Seal.Receipt = done(receipts).Receipt
-	k.doseNotice(ctx, op.id, out.Seal.ID)
+	if tell { // a dose that was sealed before has been told
+		k.doseNotice(ctx, op.id, out.Seal.ID)
+	}
 	return out, nil
 }
 

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper"
+	"tikakosh/internal/vault/state"
 	"tikakosh/test/harness"
 )
 
@@ -90,6 +92,8 @@ func TestDoseEvidence(t *testing.T) {
 		{"another centre's vaccinator", elsewhere, c.person, nil, fault.Forbidden, "role"},
 		{"another centre in the body", c.vaccinator, c.person, map[string]any{"center_id": 8}, fault.Forbidden, "role"},
 		{"a key nobody enrolled", unknown, c.person, nil, fault.Unauthorized, "proof"},
+		{"another vaccine without the code", c.vaccinator, c.person, map[string]any{"vaccine": "COVAXIN", "security_code": wrong(c.code)}, fault.Invalid, "APPOIN0045"},
+		{"another vaccine, nobody booked", c.vaccinator, stranger.person, map[string]any{"vaccine": "COVAXIN", "beneficiary_reference_id": stranger.ref}, fault.Invalid, "APPOIN0045"},
 		{"another vaccine", c.vaccinator, c.person, map[string]any{"vaccine": "COVAXIN"}, fault.Invalid, "session"},
 		{"yesterday", c.vaccinator, c.person, map[string]any{"dose_date": c.today().AddDays(-1).Indian()}, fault.Invalid, "session"},
 		{"the second dose", c.vaccinator, c.person, map[string]any{"dose": 2}, fault.Invalid, "wrong_dose"},
@@ -116,6 +120,129 @@ func TestDoseEvidence(t *testing.T) {
 	}
 	if _, err := c.dose(c.vaccinator, c.person, c.body(nil)); err != nil {
 		t.Errorf("the right dose: %v", err)
+	}
+}
+
+// TestNothingWithoutTheCode: whether a person is booked here today is told to
+// nobody without the code; each try is counted and in the person's history.
+func TestNothingWithoutTheCode(t *testing.T) {
+	c := newCentre(t, func(r *rig) { r.cfg.Limits.WrongStaffCodes = 7 })
+	stranger := c.register("0000000052", 52)
+	for name, change := range map[string]map[string]any{
+		"another vaccine": {"vaccine": "COVAXIN"}, "yesterday": {"dose_date": c.today().AddDays(-1).Indian()}, "everything right": {},
+	} {
+		change["security_code"] = wrong(c.code)
+		before := c.k.LastNext()
+		_, booked := c.dose(c.vaccinator, c.person, c.body(change))
+		if c.k.LastNext() != before+1 {
+			t.Errorf("%s: %d entries about a wrong code", name, c.k.LastNext()-before)
+		}
+		change["beneficiary_reference_id"] = stranger.ref
+		_, other := c.dose(c.vaccinator, stranger.person, c.body(change))
+		if fault.CodeOf(booked) != "APPOIN0045" || other == nil || booked.Error() != other.Error() {
+			t.Errorf("%s: booked %v, not booked %v", name, booked, other)
+		}
+	}
+	// A proof that was used answers the same for both, too.
+	bad := c.body(map[string]any{"security_code": wrong(c.code)})
+	req := vault.DoseRequest{Signed: c.sign(c.vaccinator, doseURL, bad), Person: c.person, Record: c.records(c.person)[0]}
+	_, err := c.k.RecordDose(t.Context(), req)
+	wantKind(t, err, fault.Invalid) // the seventh
+	_, err = c.dose(c.vaccinator, c.person, c.body(nil))
+	wantKind(t, err, fault.RateLimited)
+	second := c.staff("vaccinator", testCentre)
+	var replies []string
+	for _, p := range []patient{c.patient, stranger} {
+		req := vault.DoseRequest{Signed: c.sign(second, doseURL, c.body(map[string]any{"beneficiary_reference_id": p.ref, "security_code": wrong(c.code)})), Person: p.person, Record: c.records(p.person)[0]}
+		for range 2 {
+			_, err = c.k.RecordDose(t.Context(), req)
+		}
+		if err == nil {
+			t.Fatal("taken")
+		}
+		replies = append(replies, err.Error())
+	}
+	if replies[0] != replies[1] {
+		t.Errorf("a used proof: booked %q, not booked %q", replies[0], replies[1])
+	}
+}
+
+// midway lets a test act after a dose's history was opened and before its dose
+// is sealed.
+type midway struct {
+	state.Store
+	commits int // until act; 0: never
+	act     func()
+}
+
+// Update implements state.Store.
+func (b *midway) Update(ctx context.Context, fn func(state.Tx) error) error {
+	act := b.commits == 1
+	b.commits = max(0, b.commits-1)
+	if act {
+		b.act()
+	}
+	return b.Store.Update(ctx, fn)
+}
+
+// TestDoseOnAnotherBooking: a dose is sealed on the booking it was decided on,
+// not on one made meanwhile.
+func TestDoseOnAnotherBooking(t *testing.T) {
+	var b *midway
+	c := newCentre(t, func(r *rig) {
+		r.wrap = func(st state.Store) state.Store { b = &midway{Store: st}; return b }
+	})
+	req := vault.DoseRequest{Signed: c.sign(c.vaccinator, doseURL, c.body(nil)), Person: c.person, Record: c.records(c.person)[0]}
+	b.act = func() {
+		if _, err := c.k.Cancel(t.Context(), vault.CancelRequest{Holder: c.holder, Hold: c.hold, Persons: []id.Person{c.person}}); err != nil {
+			t.Error(err)
+		}
+		c.mustBook(c.holder, "rebooked", 1, c.offer, c.person)
+	}
+	b.commits = 2 // the opening, then the seal
+	_, err := c.k.RecordDose(t.Context(), req)
+	if !fault.Is(err, fault.Conflict) || fault.CodeOf(err) != "booking" {
+		t.Errorf("got %v", err)
+	}
+	row, err := c.k.Person(t.Context(), c.person)
+	if err != nil || len(row.Pending) != 0 {
+		t.Errorf("%+v %v", row, err)
+	}
+}
+
+// TestCancelDuringDose: while its dose is sealed and not stored, a booking is
+// not cancelled; a seal that never arrives does not hold it for ever.
+func TestCancelDuringDose(t *testing.T) {
+	c := newCentre(t, nil)
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel := func() error {
+		_, err := c.k.Cancel(t.Context(), vault.CancelRequest{Holder: c.holder, Hold: c.hold, Persons: []id.Person{c.person}})
+		return err
+	}
+	wantKind(t, cancel(), fault.Conflict)
+	if _, err = c.k.Release(t.Context(), vault.ReleaseRequest{Hold: c.hold, Persons: []id.Person{c.person}}); err != nil {
+		t.Fatal(err)
+	}
+	if row, err := c.k.Person(t.Context(), c.person); err != nil || row.Bookings[0].State != state.Live || len(c.unfinished(c.clock())) != 1 {
+		t.Errorf("released during its dose: %+v %v, unfinished %v", row.Bookings, err, c.unfinished(c.clock()))
+	}
+	c.store(d.Seal, true)
+	wantKind(t, cancel(), fault.Conflict)
+	row, err := c.k.Person(t.Context(), c.person)
+	if err != nil || row.Bookings[0].State != state.Spent {
+		t.Errorf("%+v %v", row.Bookings, err)
+	}
+	lost := newCentre(t, nil)
+	if _, err := lost.dose(lost.vaccinator, lost.person, lost.body(nil)); err != nil {
+		t.Fatal(err)
+	}
+	lost.advance(25 * time.Hour)
+	lost.holder = lost.signIn("0000000050")
+	if _, err := lost.k.Cancel(t.Context(), vault.CancelRequest{Holder: lost.holder, Hold: lost.hold, Persons: []id.Person{lost.person}}); err != nil {
+		t.Errorf("a day after a seal that was never stored: %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"crypto/cipher"
 	"encoding/json"
 
 	"tikakosh/internal/fault"
@@ -115,3 +116,18 @@ func (k *Keeper) RecordOtherDictionary(ctx context.Context) error {
 	})
 	return err
 }
+
+// watched is an AEAD that tells of every opening.
+type watched struct {
+	cipher.AEAD
+	opened func()
+}
+
+// Open implements cipher.AEAD.
+func (w watched) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error) {
+	w.opened()
+	return w.AEAD.Open(dst, nonce, ciphertext, additional)
+}
+
+// WatchContact calls f whenever contact data is opened.
+func (k *Keeper) WatchContact(f func()) { k.keys.contact = watched{k.keys.contact, f} }

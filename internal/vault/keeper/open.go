@@ -151,7 +151,7 @@ func (p openPerson) doses(k *Keeper) ([]doseDoc, error) {
 
 // Open implements the vault's word: the booking view of the household.
 func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, error) {
-	var last4 string
+	var sealed, place []byte // the number's last digits: opened after the entries
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		house, _, err := t.live(r.Holder)
 		if err != nil {
@@ -161,11 +161,7 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 		if err != nil {
 			return err
 		}
-		raw, err := k.keys.contact.Open(nil, nil, h.Last4, k.contactAAD("last4", string(house)))
-		if err != nil {
-			return integrity(state.Households, "a number does not open")
-		}
-		last4 = string(raw)
+		sealed, place = h.Last4, k.contactAAD("last4", string(house))
 		people, records, err := membersOf(h, r.Records, true)
 		if err != nil {
 			return err
@@ -175,13 +171,17 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 	if err != nil {
 		return vault.Opened{}, err
 	}
+	last4, err := k.keys.contact.Open(nil, nil, sealed, place)
+	if err != nil {
+		return vault.Opened{}, integrity(state.Households, "a number does not open")
+	}
 	out := vault.Opened{ViewRef: k.viewRef(o.viewID), Receipts: o.receipts, People: []vault.Person{}}
 	for _, p := range o.people {
 		view, err := k.bookingView(p)
 		if err != nil {
 			return vault.Opened{}, err
 		}
-		view.MobileLast4 = last4
+		view.MobileLast4 = string(last4)
 		out.People = append(out.People, view)
 	}
 	return out, nil

@@ -2,8 +2,8 @@ package keeper
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"tikakosh/internal/civil"
@@ -140,10 +140,7 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 		return vault.Enrolled{}, err
 	}
 	r.Identity.IDNumber = tag
-	digest, err := digestJSON(struct {
-		I vault.Identity
-		C vault.Consent
-	}{r.Identity, r.Consent})
+	digest, err := k.enrolDigest(r.Identity, r.Consent)
 	if err != nil {
 		return vault.Enrolled{}, err
 	}
@@ -166,9 +163,18 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	return out, err
 }
 
-func digestJSON(v any) (vault.Hash, error) {
-	raw, err := json.Marshal(v)
-	return sha256.Sum256(raw), fault.Wrap(fault.Internal, err, "digest")
+// enrolDigest tells a repeated enrolment from another one. It stays in the
+// database next to the id tag, and names are few: without the key it must
+// confirm nobody's, so it is a MAC.
+func (k *Keeper) enrolDigest(in vault.Identity, c vault.Consent) (vault.Hash, error) {
+	raw, err := json.Marshal(struct {
+		I vault.Identity
+		C vault.Consent
+	}{in, c})
+	if err != nil {
+		return vault.Hash{}, fault.Wrap(fault.Internal, err, "digest")
+	}
+	return vault.Hash(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("enrolment"), raw)), nil
 }
 
 // enrolledBefore answers a repeated key: the same seal while it is pending, no
@@ -284,10 +290,13 @@ func (t *txn) enrolling(house id.Household, h state.Household, tag string, diges
 }
 
 // freeSlot finds a place, refusing a second use of an id number inside the
-// household and a seventh member. Enrolments that were never stored give their
-// place back after a day.
+// household and a seventh member. An enrolment that nothing is known to be
+// stored of after a day may be stored all the same, its report being late: it
+// keeps its place until the place or its id is needed, and then it ends as a
+// deletion does.
 func (t *txn) freeSlot(house id.Household, h *state.Household, tag string) (int, error) {
 	used := map[int]bool{}
+	oldest, since := -1, t.k.now().Add(-pendingLife).UnixMilli()
 	for i, m := range h.Members {
 		if m.State == state.Removed {
 			continue
@@ -296,21 +305,60 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tag string) (int,
 		if err != nil {
 			return 0, err
 		}
-		if p.State == state.Pending && p.Created < t.k.now().Add(-pendingLife).UnixMilli() {
-			h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
+		lost := p.State == state.Pending && p.Created < since
+		if m.IDTag == tag {
+			if !lost {
+				return 0, fault.New(fault.Conflict, "id-in-use", "this id document is already registered under this mobile")
+			}
+			if err := t.evict(house, &h.Members[i], p); err != nil {
+				return 0, err
+			}
 			continue
 		}
-		if m.IDTag == tag {
-			return 0, fault.New(fault.Conflict, "id-in-use", "this id document is already registered under this mobile")
-		}
 		used[m.Slot] = true
+		if lost && oldest < 0 { // members stand in the order they came
+			oldest = i
+		}
 	}
 	for slot := 1; slot <= MaxMembers; slot++ {
 		if !used[slot] {
 			return slot, nil
 		}
 	}
-	return 0, fault.New(fault.Full, "household", "six people can be registered under one mobile")
+	if oldest < 0 {
+		return 0, fault.New(fault.Full, "household", "six people can be registered under one mobile")
+	}
+	m := &h.Members[oldest]
+	p, err := t.person(m.Person)
+	if err != nil {
+		return 0, err
+	}
+	return m.Slot, t.evict(house, m, p)
+}
+
+// evict ends an enrolment that was never reported as stored.
+func (t *txn) evict(house id.Household, m *state.Member, p state.Person) error {
+	return t.leave(house, m, &p, entry{View: "registration never stored", Role: "system"})
+}
+
+// leave takes a person out of the household for good: tag, seals and data key
+// go, and the registry is told through a task. The caller puts the household.
+func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entry) error {
+	if err := t.dropTag(m.IDTag, m.Person); err != nil {
+		return err
+	}
+	m.State, m.IDTag = state.Removed, ""
+	if err := t.endSeals(p); err != nil {
+		return err
+	}
+	p.State, p.Wrapped, p.Flags = state.Removed, nil, nil
+	e.Kind, e.Person, e.House = "removed", m.Person, house
+	t.append(e)
+	task := state.Task{ID: removeTask(m.Person), Kind: "remove", Person: m.Person, Since: t.k.now().UnixMilli()}
+	if err := t.tx.AddTask(t.ctx, task); err != nil {
+		return err
+	}
+	return put(t, state.Persons, string(m.Person), *p, 0)
 }
 
 // useTag notes the use of an id number and flags one that is in use in another
@@ -394,27 +442,11 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 		if err := t.removable(person, &p, r.Record); err != nil {
 			return err
 		}
-		for i := range h.Members {
-			if h.Members[i].Person == person {
-				if err := t.dropTag(h.Members[i].IDTag, person); err != nil {
-					return err
-				}
-				h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
-			}
-		}
-		if err := t.endSeals(&p); err != nil {
+		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person })
+		if err := t.leave(house, &h.Members[i], &p, entry{View: "registration deleted", Role: "holder"}); err != nil {
 			return err
 		}
-		p.State, p.Wrapped, p.Flags = state.Removed, nil, nil
-		t.append(entry{Kind: "removed", Person: person, House: house, View: "registration deleted", Role: "holder"})
-		task := state.Task{ID: removeTask(person), Kind: "remove", Person: person, Since: k.now().UnixMilli()}
-		if err := t.tx.AddTask(ctx, task); err != nil {
-			return err
-		}
-		if err := put(t, state.Households, string(house), h, 0); err != nil {
-			return err
-		}
-		return put(t, state.Persons, string(person), p, 0)
+		return put(t, state.Households, string(house), h, 0)
 	})
 	return done(receipts), err
 }

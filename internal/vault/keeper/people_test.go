@@ -1,6 +1,8 @@
 package keeper_test
 
 import (
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
 )
 
 // TestEnrolChecks refuses one wrong field at a time and changes nothing.
@@ -284,6 +287,124 @@ func TestPlaceOfALostEnrolment(t *testing.T) {
 		t.Errorf("slot %d", e.Slot)
 	}
 	r.store(e.Seal, true)
+	r.audit()
+}
+
+// TestDigestNeedsAKey searches the rows for the digest of an enrolment whose
+// every field is known or taken from the rows themselves: without a key it must
+// confirm nobody's name.
+func TestDigestNeedsAKey(t *testing.T) {
+	r := newRig(t)
+	h := r.signIn("0000000301")
+	e := r.enrol(h, "k", asha(1))
+	row, err := r.k.Person(t.Context(), e.Seal.Person)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump := r.dump("idempotency", "person", "household", "id_tag")
+	var kept state.Idempotency
+	_, content, _ := strings.Cut(r.dump("idempotency"), "{")
+	if err := json.Unmarshal([]byte("{"+strings.TrimSpace(content)), &kept); err != nil {
+		t.Fatal(err)
+	}
+	tag, err := r.k.IDTag(6, "ABCDE0001F")
+	if err != nil || !strings.Contains(dump, tag) || kept.Digest != row.Pending[0].Made || kept.Digest == (vault.Hash{}) {
+		t.Fatalf("%v, %x and %x", err, kept.Digest, row.Pending[0].Made)
+	}
+	for _, number := range []string{tag, "ABCDE0001F", ""} {
+		in := asha(1)
+		in.IDNumber = number
+		raw := []byte(jsonOf(t, struct {
+			I vault.Identity
+			C vault.Consent
+		}{in, consentOne}))
+		for name, sum := range map[string]vault.Hash{"SHA-256": sha256.Sum256(raw), "SHA-512/256": sha512.Sum512_256(raw)} {
+			if sum == kept.Digest {
+				t.Errorf("the digest is the plain %s of the request: a dump confirms a name", name)
+			}
+		}
+	}
+	// Another vault, another key: the same request has another digest.
+	other := newRig(t)
+	o := other.enrol(other.signIn("0000000301"), "k", asha(1))
+	row, err = other.k.Person(t.Context(), o.Seal.Person)
+	if err != nil || row.Pending[0].Made == kept.Digest {
+		t.Errorf("two vaults have the same digest (%v)", err)
+	}
+	if again := r.enrol(h, "k", asha(1)); again.Seal.ID != e.Seal.ID {
+		t.Error("a repeated enrolment is not known again")
+	}
+}
+
+// TestLateReport: a registration that was stored, and whose report is late by
+// more than a day, keeps its place while there is another.
+func TestLateReport(t *testing.T) {
+	r := newRig(t)
+	h := r.signIn("0000000301")
+	late := r.enrol(h, "late", asha(1))
+	r.store(late.Seal, false)
+	r.advance(25 * time.Hour)
+	h = r.signIn("0000000301")
+	second := r.enrol(h, "second", asha(2))
+	r.store(second.Seal, true)
+	if second.Slot != 2 {
+		t.Errorf("slot %d", second.Slot)
+	}
+	got, err := r.k.Committed(t.Context(), vault.CommittedRequest{Seals: []string{late.Seal.ID}})
+	if err != nil || got.Advanced != 1 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	m, err := r.k.Membership(t.Context(), h)
+	if err != nil || len(m.Members) != 2 || m.Members[0].Pending {
+		t.Errorf("%+v %v", m, err)
+	}
+	v, err := r.k.Open(t.Context(), vault.OpenRequest{Holder: h, Records: r.records(late.Seal.Person, second.Seal.Person)})
+	if err != nil || len(v.People) != 2 {
+		t.Errorf("%+v %v", v, err)
+	}
+	r.audit()
+}
+
+// TestEvicted: a full household's oldest lost enrolment gives its place up, and
+// leaves nothing behind: no tag, no key, no seal.
+func TestEvicted(t *testing.T) {
+	r := newRig(t)
+	h := r.signIn("0000000301")
+	var lost []vault.Enrolled
+	for i := range 2 {
+		lost = append(lost, r.enrol(h, fmt.Sprint("lost", i), asha(i)))
+	}
+	r.advance(25 * time.Hour)
+	h = r.signIn("0000000301")
+	for i := range 5 {
+		e := r.enrol(h, fmt.Sprint("k", i), asha(10+i))
+		r.store(e.Seal, true)
+		if want := []int{3, 4, 5, 6, 1}[i]; e.Slot != want {
+			t.Errorf("slot %d, want %d", e.Slot, want)
+		}
+	}
+	for i, state := range []string{"removed", "pending"} {
+		row, err := r.k.Person(t.Context(), lost[i].Seal.Person)
+		if err != nil || row.State != state || (len(row.Wrapped) == 0) != (i == 0) || (len(row.Pending) == 0) != (i == 0) {
+			t.Errorf("lost %d: %+v %v", i, row, err)
+		}
+	}
+	got, err := r.k.Committed(t.Context(), vault.CommittedRequest{Seals: []string{lost[0].Seal.ID}})
+	if err != nil || got.Advanced != 0 {
+		t.Errorf("%+v %v", got, err)
+	}
+	if left := r.unfinished(r.clock()); !slices.Contains(left, "remove ") {
+		t.Errorf("the registry is not told: %q", left)
+	}
+	// The id of the evicted is free everywhere, the other's is not.
+	other := r.signIn("0000000302")
+	for i, flags := range []int{0, 1} {
+		e := r.enrol(other, fmt.Sprint("k", i), asha(i))
+		row, err := r.k.Person(t.Context(), e.Seal.Person)
+		if err != nil || len(row.Flags) != flags {
+			t.Errorf("id %d elsewhere: flags %v (%v)", i, row.Flags, err)
+		}
+	}
 	r.audit()
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -36,12 +35,15 @@ type FileProvider struct {
 	idTag []byte
 }
 
-// OpenFileProvider reads the keys in dir and creates them when create is set
-// and none exists. It refuses (fault.Forbidden) a key file or folder that group
-// or others can access.
+// OpenFileProvider reads the keys in dir. With create it makes those that do
+// not exist: only over a database that is Fresh. It refuses (fault.Forbidden) a
+// key file or folder that group or others can access.
 func OpenFileProvider(dir string, create bool) (*FileProvider, error) {
 	if create {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fault.Wrap(fault.Unavailable, err, "key folder")
+		}
+		if err := syncDir(filepath.Dir(dir)); err != nil {
 			return nil, fault.Wrap(fault.Unavailable, err, "key folder")
 		}
 	}
@@ -72,6 +74,9 @@ func keyFile(path string, create bool) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) && create {
 		return createKeyFile(path)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.Newf(fault.Integrity, "key-file", "key file %s is missing; no key was made in its place. Put it back from its backup", path)
+	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "key file")
 	}
@@ -89,23 +94,35 @@ func keyFile(path string, create bool) ([]byte, error) {
 	return key, nil
 }
 
-// createKeyFile writes a new key durably: the file, then its folder.
-func createKeyFile(path string) ([]byte, error) {
-	key := make([]byte, 32)
-	rand.Read(key)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// createKeyFile writes a new key durably: a file under another name, which gets
+// its own when the content is on disk, then the folder. A crash leaves no key
+// file that is empty or half written, and a link takes no existing key's place.
+func createKeyFile(path string) (key []byte, err error) {
+	key = randomBytes(32)
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "new key file")
 	}
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.WriteString(hex.EncodeToString(key) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if dir, derr := os.Open(filepath.Dir(path)); derr == nil {
-		err = errors.Join(err, dir.Sync(), dir.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		if err = os.Link(f.Name(), path); err == nil {
+			err = syncDir(dir)
+		}
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Unavailable, err, "new key file")
 	}
 	return key, nil
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // Wrap implements Provider.

@@ -39,12 +39,14 @@ type rig struct {
 	mu   sync.Mutex
 	sent []keeper.Notice
 	lose int // messages to lose
-	now  time.Time
-	regs map[id.Person][]vault.Sealed // what a registry would hold
-	cfg  keeper.Config
-	wrap func(state.Store) state.Store // lets a test stand between vault and store
-	logs bytes.Buffer
-	stop func()
+	// route, if set, stands for the courier's until it says nil.
+	route func(context.Context, keeper.Notice) error
+	now   time.Time
+	regs  map[id.Person][]vault.Sealed // what a registry would hold
+	cfg   keeper.Config
+	wrap  func(state.Store) state.Store // lets a test stand between vault and store
+	logs  bytes.Buffer
+	stop  func()
 }
 
 // Write collects the vault's log.
@@ -56,7 +58,15 @@ func (r *rig) Write(p []byte) (int, error) {
 
 func (r *rig) log() string { r.mu.Lock(); defer r.mu.Unlock(); return r.logs.String() }
 
-func (r *rig) Send(_ context.Context, n keeper.Notice) error {
+func (r *rig) Send(ctx context.Context, n keeper.Notice) error {
+	r.mu.Lock()
+	route := r.route
+	r.mu.Unlock()
+	if route != nil {
+		if err := route(ctx, n); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.lose > 0 {
@@ -152,12 +162,17 @@ func (r *rig) open() error {
 		cancel()
 		return err
 	}
-	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), true)
+	r.st = keeperdb.New(db, 1)
+	fresh, err := keeper.Fresh(ctx, r.st)
 	if err != nil {
 		cancel()
 		return err
 	}
-	r.st = keeperdb.New(db, 1)
+	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), fresh)
+	if err != nil {
+		cancel()
+		return err
+	}
 	if r.wrap != nil {
 		r.st = r.wrap(r.st)
 	}

@@ -294,8 +294,11 @@ func TestKeyProvider(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "root-1.key")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keeper.OpenFileProvider(dir, false); !fault.Is(err, fault.Unavailable) {
+	if _, err := keeper.OpenFileProvider(dir, false); !fault.Is(err, fault.Integrity) {
 		t.Errorf("a missing key: %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("the key folder holds %v (%v)", left, err)
 	}
 }
 

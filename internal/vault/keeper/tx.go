@@ -7,6 +7,8 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,12 +30,13 @@ type txn struct {
 	delta    [32]byte
 	changed  bool
 	entries  []*entry
-	seen     map[string]int64
+	seen     map[string]sighting
 	versions map[string]int64
-	fresh    map[string]bool   // rows made anew, perhaps after the last one expired
-	olds     map[string][]byte // digests of anchored rows as read or last written
-	began    uint64            // sightings before this transaction's snapshot
-	next     int64             // the ledger's size before it
+	fresh    map[string]bool    // rows made anew, perhaps after the last one expired
+	olds     map[string][]byte  // digests of anchored rows as read or last written
+	rows     map[string]rowNote // anchored rows as last written
+	began    uint64             // sightings before this transaction's snapshot
+	next     int64              // the ledger's size before it
 }
 
 // begin makes the transaction's bookkeeping. A row or head may be expected as
@@ -41,7 +44,7 @@ type txn struct {
 // touched by what others commit while it is read.
 func (k *Keeper) begin(ctx context.Context, began uint64, next int64, tx state.Tx) *txn {
 	return &txn{ctx: ctx, k: k, tx: tx, began: began, next: next,
-		seen: map[string]int64{}, versions: map[string]int64{}, fresh: map[string]bool{}, olds: map[string][]byte{}}
+		seen: map[string]sighting{}, versions: map[string]int64{}, fresh: map[string]bool{}, olds: map[string][]byte{}, rows: map[string]rowNote{}}
 }
 
 // update runs fn as one durable transaction and returns the receipts of its
@@ -50,14 +53,14 @@ func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, err
 	for attempt := 0; ; attempt++ {
 		var t *txn
 		err := k.store.Update(ctx, func(tx state.Tx) error {
-			t = k.begin(ctx, k.sightings.Load(), k.lastNext.Load(), tx)
+			t = k.begin(ctx, k.seen.count.Load(), k.lastNext.Load(), tx)
 			if err := fn(t); err != nil {
 				return err
 			}
 			return t.flush()
 		})
 		if err == nil {
-			k.remember(t.seen, t.fresh)
+			k.seen.remember(t.seen, t.fresh, k.now().UnixMilli())
 			return t.receipts(), nil
 		}
 		if !errors.Is(err, errAgain) || attempt == 8 {
@@ -71,12 +74,18 @@ var errAgain = fault.New(fault.Conflict, "version", "the row changed meanwhile")
 
 // view runs fn on a read-only snapshot.
 func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
-	began, next := k.sightings.Load(), k.lastNext.Load()
+	began, next := k.seen.count.Load(), k.lastNext.Load()
 	return k.store.View(ctx, func(tx state.Tx) error { return fn(k.begin(ctx, began, next, tx)) })
 }
 
 func (k *Keeper) rowMAC(t state.Table, s state.Stored) []byte {
-	return mac(k.keys.sym[purposeRow], k.keys.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)), s.Content)
+	return mac(k.keys.sym[purposeRow], k.keys.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)),
+		[]byte(strconv.FormatInt(s.Expires, 10)), s.Content)
+}
+
+// rowTag names a row in ledger bodies.
+func (k *Keeper) rowTag(t state.Table, key string) string {
+	return hexString(mac(k.keys.sym[purposeDigest], []byte("row name"), k.keys.realmBytes(), []byte(t), []byte(key))[:16])
 }
 
 func (k *Keeper) rowDigest(t state.Table, s state.Stored) []byte {
@@ -92,12 +101,12 @@ func anchored(t state.Table) bool {
 	return false
 }
 
-// get reads a row and checks its MAC and that its version has not gone back
-// since this process last saw it.
+// get reads a row and checks its MAC, and that it has neither gone back nor
+// disappeared since this process last saw it.
 func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error) {
 	s, ok, err := t.tx.Get(t.ctx, table, key)
 	if err != nil || !ok {
-		if err == nil && anchored(table) && t.k.lastSeen(table, key, t.began) > 0 && !ablate.Off(ablate.GuardAnchor) {
+		if err == nil && t.k.lastSeen(table, key, t.began) > 0 && !ablate.Off(ablate.GuardAnchor) {
 			return v, false, integrity(table, "a row has disappeared")
 		}
 		return v, false, err
@@ -112,7 +121,7 @@ func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error)
 		return v, false, integrity(table, "a row is malformed")
 	}
 	t.versions[rowName(table, key)] = s.Version
-	t.seen[rowName(table, key)] = s.Version
+	t.seen[rowName(table, key)] = sighting{version: s.Version, expires: s.Expires}
 	if anchored(table) {
 		t.olds[rowName(table, key)] = t.k.rowDigest(table, s)
 	}
@@ -142,8 +151,9 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 		subtle.XORBytes(t.delta[:], t.delta[:], digest)
 		t.olds[name] = digest
 		t.changed = true
+		t.rows[name] = rowNote{t.k.rowTag(table, key), s.Version}
 	}
-	t.versions[name], t.seen[name] = s.Version, s.Version
+	t.versions[name], t.seen[name] = s.Version, sighting{version: s.Version, expires: expires}
 	t.fresh[name] = t.fresh[name] || (s.Version == 1 && !anchored(table))
 	return nil
 }
@@ -169,6 +179,7 @@ type entry struct {
 	ViewID   string       `json:",omitempty"`
 	Evidence string       `json:",omitempty"`
 	Seal     *sealNote    `json:",omitempty"`
+	Rows     []rowNote    `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
 	Digest   string       // combined digest of the anchored rows after the transaction
 
 	commitment ledger.Commitment
@@ -177,6 +188,12 @@ type entry struct {
 
 // dictionaryTopic is no person's id.
 const dictionaryTopic = id.Person("dictionary")
+
+// rowNote is a row, by its keyed tag, and the version it was written at.
+type rowNote struct {
+	Row     string
+	Version int64
+}
 
 // sealNote says what a sealed or committed entry is about; hashes are of
 // ciphertext.
@@ -216,13 +233,16 @@ func (t *txn) flush() error {
 		}
 		return nil
 	}
-	head, err := t.head()
+	next, sum, err := t.head()
 	if err != nil {
 		return err
 	}
-	subtle.XORBytes(head.Digest, head.Digest, t.delta[:])
+	subtle.XORBytes(sum[:], sum[:], t.delta[:])
+	for _, name := range slices.Sorted(maps.Keys(t.rows)) {
+		t.entries[0].Rows = append(t.entries[0].Rows, t.rows[name])
+	}
 	for _, e := range t.entries {
-		e.Index, e.Digest = head.Next, hexString(head.Digest)
+		e.Index, e.Digest = next, hexString(sum[:])
 		row, err := t.k.sealEntry(e)
 		if err != nil {
 			return err
@@ -230,8 +250,9 @@ func (t *txn) flush() error {
 		if err := t.tx.Append(t.ctx, row); err != nil {
 			return err
 		}
-		head.Next++
+		next++
 	}
+	head := state.Head{Next: next, Digest: t.k.keys.head.Seal(nil, nil, sum[:], t.k.headAAD(next))}
 	head.MAC = t.k.headMAC(head)
 	return t.tx.SetHead(t.ctx, head)
 }
@@ -240,22 +261,26 @@ func (k *Keeper) headMAC(h state.Head) []byte {
 	return mac(k.keys.sym[purposeRow], []byte("head"), k.keys.realmBytes(), []byte(strconv.FormatInt(h.Next, 10)), h.Digest)
 }
 
-// head reads the ledger's head, which must not be behind what was committed
-// before this transaction began.
-func (t *txn) head() (state.Head, error) {
+func (k *Keeper) headAAD(next int64) []byte {
+	return []byte("tikakosh/head/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + strconv.FormatInt(next, 10))
+}
+
+// head reads the ledger's head and opens its digest. It must not be behind what
+// was committed before this transaction began.
+func (t *txn) head() (next int64, sum [32]byte, err error) {
 	k := t.k
 	head, err := t.tx.Head(t.ctx)
-	if err != nil {
-		return head, err
-	}
-	if head.Next == 0 && t.next == 0 {
-		head.Digest = make([]byte, 32)
-		return head, nil
+	if err != nil || (head.Next == 0 && t.next == 0) {
+		return 0, sum, err
 	}
 	if !hmac.Equal(head.MAC, k.headMAC(head)) || head.Next < t.next {
-		return head, integrity("ledger_head", "the ledger's head does not match")
+		return 0, sum, integrity("ledger_head", "the ledger's head does not match")
 	}
-	return head, nil
+	raw, err := k.keys.head.Open(nil, nil, head.Digest, k.headAAD(head.Next))
+	if err != nil || len(raw) != len(sum) {
+		return 0, sum, integrity("ledger_head", "the ledger's digest does not open")
+	}
+	return head.Next, [32]byte(raw), nil
 }
 
 func (k *Keeper) sealEntry(e *entry) (state.Entry, error) {
@@ -300,6 +325,7 @@ func (t *txn) receipts() []string {
 	var out []string
 	for _, e := range t.entries {
 		t.k.raiseNext(e.Index + 1)
+		t.k.noteSignOut(*e)
 		r := ledger.Receipt{Origin: t.k.cfg.Origin, Realm: t.k.keys.realm, Index: uint64(e.Index), Commitment: e.commitment, TimeMillis: e.At}
 		out = append(out, ledger.SignReceipt(r, t.k.keys.receipt))
 	}

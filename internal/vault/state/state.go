@@ -2,7 +2,7 @@
 // types only, no keys and no SQL.
 //
 // A row is a small document under a key. Rows that grant anything are anchored:
-// they carry a MAC over table, key, version and content, and the combined
+// they carry a MAC over table, key, version, expiry and content, and the combined
 // digest of all anchored rows is part of every ledger entry, so that neither an
 // edited nor a rolled-back row goes unseen (design: "a DBA can neither repoint
 // an index nor roll back a counter").
@@ -42,10 +42,13 @@ func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys}
 }
 
-// All lists every table.
-func All() []Table {
-	return append(Anchored(), Challenges, Quotas, Counters, Bearers, Replays, KeyRing, Idempotencies)
+// Passing lists the tables whose rows expire.
+func Passing() []Table {
+	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies}
 }
+
+// All lists every table.
+func All() []Table { return append(append(Anchored(), Passing()...), KeyRing) }
 
 // Stored is a row as the store has it. Version starts at 1. Expires (Unix
 // milliseconds, 0 never) lets housekeeping drop rows that no longer matter.
@@ -66,7 +69,9 @@ type Entry struct {
 	PersonTag []byte
 }
 
-// Head is the ledger's end: the next index and the digest of the anchored rows.
+// Head is the ledger's end: the next index and the digest of the anchored rows,
+// sealed, because the digest before and after a change would tell the rows'
+// share in it.
 type Head struct {
 	Next   int64
 	Digest []byte
@@ -81,6 +86,16 @@ type Task struct {
 	Person id.Person
 	Ref    string // hold or seal
 	Since  int64
+}
+
+// TaskPage is a page of the list of tasks: of one kind or, with "", of all; older
+// than Before; after the place of (Since, ID).
+type TaskPage struct {
+	Kind   string
+	Before int64
+	Since  int64
+	ID     string
+	Limit  int
 }
 
 // Rows are the documents of one transaction. Put writes version s.Version and
@@ -104,12 +119,12 @@ type Ledger interface {
 }
 
 // Tasks is the list of unfinished work. Adding twice is adding once. ListTasks
-// leaves seals out: those that are never stored would crowd out the rest.
+// lists in order of Since and ID and leaves seals out: those that are never stored would crowd out the rest.
 type Tasks interface {
 	AddTask(ctx context.Context, t Task) error
 	GetTask(ctx context.Context, id string) (Task, bool, error)
 	EndTask(ctx context.Context, id string) error
-	ListTasks(ctx context.Context, before int64, limit int) ([]Task, error)
+	ListTasks(ctx context.Context, page TaskPage) ([]Task, error)
 }
 
 // Tx is one transaction on the vault's database.

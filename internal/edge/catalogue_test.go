@@ -1,0 +1,110 @@
+package edge
+
+import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// elsewhere are source files whose refusals no citizen and no staff member at a
+// centre meets: operators', other roles' and programmers' faults.
+var elsewhere = []string{"check.go", "client.go", "event.go", "hex.go", "provider.go", "seed.go", "server.go", "keys.go", "audit.go", "relay.go"}
+
+// inside are single texts of that kind.
+var inside = []string{"a booking names a hold and at least one person", "more records than people under one mobile", "at most 500 seals at once",
+	"a public EC P-256 key is wanted as JWK", "a staff role is manager or vaccinator", "a staff member needs a name and a centre",
+	"this device key is enrolled already", "the row changed meanwhile", "no such kind of work", "Beneficiary Not Registered", "a page starts at a positive index"}
+
+// refusals reads the texts of faults a person can cause: literals that follow
+// a kind of such a fault, or fault-making helpers of the packages.
+func refusals(t *testing.T) map[string]string {
+	t.Helper()
+	kinds := []string{"Invalid", "Conflict", "Full", "Forbidden", "RateLimited"}
+	out := map[string]string{}
+	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../vault/keeper"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") || slices.Contains(elsewhere, filepath.Base(name)) {
+				continue
+			}
+			set := gotoken.NewFileSet()
+			file, err := parser.ParseFile(set, name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || len(call.Args) == 0 {
+					return true
+				}
+				last := call.Args[len(call.Args)-1]
+				switch f := call.Fun.(type) {
+				case *ast.SelectorExpr: // fault.New(fault.Kind, code, text)
+					kind, ok := call.Args[0].(*ast.SelectorExpr)
+					if f.Sel.Name != "New" || !ok || !slices.Contains(kinds, kind.Sel.Name) || len(call.Args) != 3 {
+						return true
+					}
+				case *ast.Ident: // invalid(code, text), wanted(field, what)
+					if f.Name != "invalid" || len(call.Args) != 2 {
+						return true
+					}
+				default:
+					return true
+				}
+				if lit, ok := last.(*ast.BasicLit); ok {
+					text, err := strconv.Unquote(lit.Value)
+					if err == nil {
+						out[text] = name
+					}
+				}
+				return true
+			})
+		}
+	}
+	return out
+}
+
+func devanagari(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Devanagari, r) })
+}
+
+// TestHindiIsComplete: whatever a person can be told is there in Hindi.
+func TestHindiIsComplete(t *testing.T) {
+	all := refusals(t)
+	if len(all) < 40 {
+		t.Fatalf("only %d texts were found in the sources", len(all))
+	}
+	for text, file := range all {
+		if text != "" && !slices.Contains(inside, text) && !devanagari(inLanguage("hi", text)) {
+			t.Errorf("%s: %q has no Hindi", file, text)
+		}
+	}
+	for _, text := range []string{"Input parameter missing: name", "date has to be a day as dd-mm-yyyy", "this dose cannot be booked before 24-12-2026",
+		"this name cannot be taken: it has no letter", "Too many codes were requested. Wait 3 minutes, or go to a vaccination centre.", "session_id is too long or has control characters",
+		"all doses of this vaccine are recorded", "this is not the next dose", "the person is too young for this session or vaccine",
+		"the person is too old for this session or vaccine", "the earlier dose was of another vaccine", "vaccine is not that of the published session"} {
+		if got := inLanguage("hi", text); !devanagari(got) {
+			t.Errorf("%q became %q", text, got)
+		}
+		if inLanguage("en", text) != text {
+			t.Errorf("English was changed: %q", text)
+		}
+	}
+	for text, hi := range hindi() {
+		if !devanagari(hi) {
+			t.Errorf("%q is not translated", text)
+		}
+	}
+	if got := inLanguage("hi", "ABC"); got != "ABC" {
+		t.Errorf("an unknown text became %q", got)
+	}
+}

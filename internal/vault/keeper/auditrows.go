@@ -1,0 +1,146 @@
+package keeper
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"fmt"
+
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault/state"
+)
+
+// auditedRows are the vault's anchored rows as one snapshot has them, and what
+// the ledger says of them up to the same moment.
+type auditedRows struct {
+	next   int64 // the ledger's size in the snapshot
+	rows   map[string]auditedRow
+	want   map[string]rowNote // last version on the ledger, by the row's tag
+	heads  map[id.Person]int64
+	states map[id.Person]string
+	bad    map[string]bool // rows that were reported and say nothing, by tag
+	wrong  bool            // the digest is not the ledger's
+	named  int             // findings that name a row
+}
+
+type auditedRow struct {
+	table   state.Table
+	key     string
+	version int64
+}
+
+// auditRows reads every anchored row, checks its MAC, and adds up the digest.
+func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows, error) {
+	var a *auditedRows
+	var found []Finding
+	err := k.view(ctx, func(t *txn) error {
+		a = &auditedRows{rows: map[string]auditedRow{}, want: map[string]rowNote{}, heads: map[id.Person]int64{},
+			states: map[id.Person]string{}, bad: map[string]bool{}}
+		found = nil
+		next, sum, err := t.anchor()
+		if err != nil {
+			return err
+		}
+		a.next = next
+		s := summer{k: k}
+		for _, table := range state.Anchored() {
+			if err := t.each(table, func(row state.Stored, right bool) (bool, error) {
+				if f, ok := a.take(k, table, row, right); !ok {
+					found = append(found, f)
+				}
+				s.include(table, row)
+				return true, nil
+			}); err != nil {
+				return err
+			}
+		}
+		a.wrong = subtle.ConstantTimeCompare(s.sum[:], sum[:]) != 1
+		return nil
+	})
+	rep.Findings = append(rep.Findings, found...)
+	return a, err
+}
+
+// take keeps what the comparison needs of a row.
+func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right bool) (Finding, bool) {
+	tag := k.rowTag(table, row.Key)
+	a.rows[tag] = auditedRow{table, row.Key, row.Version}
+	person := id.Person("")
+	if table == state.Persons {
+		person = id.Person(row.Key)
+	}
+	var p state.Person
+	if right && person != "" && json.Unmarshal(row.Content, &p) != nil {
+		right = false
+	}
+	if !right {
+		a.named++
+		a.bad[tag] = true
+		return Finding{Kind: "row", Person: person, Text: rowText(table, row.Key, "its MAC does not match")}, false
+	}
+	if person != "" {
+		a.heads[person], a.states[person] = p.Seq, p.State
+	}
+	return Finding{}, true
+}
+
+func rowText(table state.Table, key, what string) string {
+	return fmt.Sprintf("vault row %s %s: %s", table, key, what)
+}
+
+// note takes from an entry which rows its transaction wrote.
+func (a *auditedRows) note(e entry) {
+	if e.Index < a.next {
+		for _, r := range e.Rows {
+			a.want[r.Row] = r
+		}
+	}
+}
+
+// compare names each row that is not what the ledger says, and each person on
+// the ledger without a row.
+func (a *auditedRows) compare(k *Keeper, people map[id.Person]*personLedger, rep *AuditReport) {
+	add := func(kind string, person id.Person, text string) {
+		a.named++
+		rep.Findings = append(rep.Findings, Finding{Kind: kind, Person: person, Text: text})
+	}
+	missing := 0
+	for tag := range a.want {
+		if _, ok := a.rows[tag]; !ok {
+			missing++
+		}
+	}
+	for tag, row := range a.rows {
+		person := id.Person("")
+		if row.table == state.Persons {
+			person = id.Person(row.key)
+		}
+		switch want, ok := a.want[tag]; {
+		case a.bad[tag]: // reported
+		case !ok:
+			add("row", person, rowText(row.table, row.key, "the vault never wrote it"))
+		case row.version != want.Version:
+			add("rolled back", person, rowText(row.table, row.key, fmt.Sprintf("version %d stands here, the ledger has %d", row.version, want.Version)))
+		}
+	}
+	for person, l := range people {
+		st, ok := a.states[person]
+		switch {
+		case a.bad[k.rowTag(state.Persons, string(person))] || l.first >= a.next:
+		case !ok && !l.removed:
+			add("deleted", person, rowText(state.Persons, string(person), "the ledger has the person, the vault's row is missing"))
+			missing--
+		case !ok:
+			missing-- // a removed person's row grants nothing; the count below would only repeat it
+			add("deleted", person, rowText(state.Persons, string(person), "the row of a removed registration is missing"))
+		case l.removed && l.removedAt < a.next && st != state.Removed:
+			add("rolled back", person, rowText(state.Persons, string(person), "the registration was removed, the row says "+st))
+		}
+	}
+	if missing > 0 {
+		add("deleted", "", fmt.Sprintf("vault rows on the ledger and not in the database: %d", missing))
+	}
+	if a.wrong && a.named == 0 {
+		rep.Findings = append(rep.Findings, Finding{Kind: "digest", Text: "the vault's rows do not have the digest of the ledger's last entry"})
+	}
+}
