@@ -72,6 +72,7 @@ func hindi() map[string]string {
 		"only the centre's manager opens its sessions":                                                                       "केंद्र के सत्र केवल उसका प्रबंधक खोलता है",
 		"the dose of this appointment has been recorded":                                                                     "इस अपॉइंटमेंट की खुराक दर्ज हो चुकी है",
 		"the dose of this appointment is being recorded":                                                                     "इस अपॉइंटमेंट की खुराक अभी दर्ज हो रही है",
+		"another dose was recorded for this appointment; it stays as it is":                                                  "इस अपॉइंटमेंट पर दूसरी खुराक दर्ज हो चुकी है; वह वैसी ही रहेगी",
 		"this reference number names two booked people":                                                                      "इस संदर्भ संख्या पर दो लोग बुक हैं",
 		"a session is opened on its own day":                                                                                 "सत्र अपने ही दिन खोला जाता है",
 		"session_id is not a session of this centre":                                                                         "session_id इस केंद्र का सत्र नहीं है",

@@ -48,7 +48,7 @@ func (s *Scatter) CancelNotes(ctx context.Context, now int64, limit int) (out []
 			}
 			var v cancelPayload
 			if json.Unmarshal([]byte(payload), &v) != nil {
-				return nil // names no hold: its owner defers it, the others go on
+				return nil //nolint:nilerr // it names no hold: its owner defers it, the others go on
 			}
 			n.Hold, n.Centre, n.Session, n.Dose = id.Hold(v.Hold), id.Centre(v.Centre), id.Session(v.Session), v.Dose
 			return nil

@@ -226,7 +226,9 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	}
 	if i >= 0 {
 		enc.session, enc.booking = session, p.Bookings[i]
-		enc.again = t.sealedBefore(r.Person, p, i, f.code)
+		if enc.again, err = t.sealedBefore(r.Person, p, i, f); err != nil {
+			return enc, err, nil
+		}
 	}
 	if enc.again == nil {
 		if replayed {
@@ -288,11 +290,12 @@ func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int
 
 // sealedBefore answers a repeated recording of the same booking: the pending
 // seal again, or nothing to store when it is committed. nil: not sealed, or
-// another code.
-func (t *txn) sealedBefore(person id.Person, p state.Person, i int, code string) *vault.DoseSealed {
+// another code. fault.Conflict: what was recorded was something else, and must
+// not seem to be corrected by saying it again.
+func (t *txn) sealedBefore(person id.Person, p state.Person, i int, f parsedDose) (*vault.DoseSealed, error) {
 	b := p.Bookings[i]
-	if !hmac.Equal([]byte(code), []byte(t.k.securityCode(person, b))) {
-		return nil
+	if !hmac.Equal([]byte(f.code), []byte(t.k.securityCode(person, b))) {
+		return nil, nil
 	}
 	out := &vault.DoseSealed{Seal: vault.Seal{Person: person}, Hold: b.Hold, Dose: b.Dose}
 	j := slices.IndexFunc(p.Pending, func(s state.Seal) bool { return s.Hold == b.Hold })
@@ -300,9 +303,19 @@ func (t *txn) sealedBefore(person id.Person, p state.Person, i int, code string)
 		out.Seal.ID, out.Seal.Parts = p.Pending[j].ID, p.Pending[j].Parts
 	}
 	if j < 0 && b.State != state.Spent {
-		return nil
+		return nil, nil
 	}
-	return out
+	if b.Given != t.k.givenDigest(person, b.Hold, f) {
+		return nil, fault.New(fault.Conflict, "recorded", "another dose was recorded for this appointment; it stays as it is")
+	}
+	return out, nil
+}
+
+// givenDigest tells two recordings of one booking apart without keeping what
+// they say.
+func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) string {
+	return hexString(mac(k.keys.sym[purposeBooking], []byte("given"), k.keys.realmBytes(), []byte(person), []byte(hold), []byte(f.product.Code),
+		[]byte(f.lot), []byte(strconv.Itoa(f.sequence)), []byte(f.day.String()), []byte(f.by))[:16])
 }
 
 // sealDose seals the event on top of the head.
@@ -327,7 +340,11 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if i < 0 || s.Session != enc.session.Session || p.Bookings[i].Hold != enc.booking.Hold {
 			return fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
 		}
-		if again := t.sealedBefore(op.id, p, i, f.code); again != nil {
+		again, err := t.sealedBefore(op.id, p, i, f)
+		if err != nil {
+			return err
+		}
+		if again != nil {
 			out = *again
 			return nil
 		}
@@ -348,6 +365,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if err != nil {
 			return err
 		}
+		p.Bookings[i].Given = k.givenDigest(op.id, enc.booking.Hold, f)
 		if tell, err = t.mayTell(p.Household, "dose"); err != nil {
 			return err
 		}

@@ -322,6 +322,25 @@ func TestSecurityCodeTries(t *testing.T) {
 			t.Errorf("the person sees %d refusals of 5", refusals)
 		}
 	})
+	t.Run("another content is no correction", func(t *testing.T) {
+		c := newCentre(t, nil)
+		d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, stored := range []bool{false, true} { // while the seal is pending, and after
+			if stored {
+				c.store(d.Seal, true)
+			}
+			if _, err := c.dose(c.vaccinator, c.person, c.body(nil)); err != nil {
+				t.Errorf("stored %v: the same again: %v", stored, err)
+			}
+			_, err := c.dose(c.vaccinator, c.person, c.body(map[string]any{"vaccine_batch": "OTHER-9"}))
+			if !fault.Is(err, fault.Conflict) || fault.CodeOf(err) != "recorded" {
+				t.Errorf("stored %v: another batch: %v", stored, err)
+			}
+		}
+	})
 	t.Run("ten per staff member", func(t *testing.T) {
 		c := newCentre(t, nil)
 		var people []patient

@@ -225,6 +225,7 @@ type Booking struct {
 	Settled   bool
 	Tries     int
 	Nonce     string
+	Given     string `json:",omitempty"` // keyed digest of the dose recorded on it
 	At        int64
 }
 
