@@ -120,6 +120,9 @@ func passed(oob []byte) []int {
 	}
 	var fds []int
 	for i := range msgs {
+		if len(msgs[i].Data)%4 != 0 { // ParseUnixRights reads beyond the end of such; the kernel writes none
+			continue
+		}
 		if got, err := unix.ParseUnixRights(&msgs[i]); err == nil {
 			fds = append(fds, got...)
 		}
