@@ -287,6 +287,9 @@ func TestWorkOfThePrefix(t *testing.T) {
 		for range 40 {
 			wantKind(t, wrongTry(r, id.New(), guilty), fault.Unauthorized)
 		}
+		for i := range 40 { // more networks than the share of one covers
+			wantKind(t, wrongTry(r, id.New(), fmt.Sprintf("198.51.%d.0/24", i)), fault.Unauthorized)
+		}
 		if !asked(r, guilty) || asked(r, other) || strings.Contains(r.log(), "alarm") {
 			t.Errorf("guilty %v, other %v, %s", asked(r, guilty), asked(r, other), r.log())
 		}
@@ -314,6 +317,9 @@ func TestWorkOfThePrefix(t *testing.T) {
 		for range 20 {
 			wantKind(t, wrongTry(r, used, guilty), fault.Invalid)
 			wantKind(t, wrongTry(r, late, guilty), fault.Invalid)
+		}
+		for i := range 40 { // more networks than the share of one covers
+			wantKind(t, wrongTry(r, []string{dead, used, late}[i%3], fmt.Sprintf("198.51.%d.0/24", i)), fault.Invalid)
 		}
 		if !asked(r, guilty) || asked(r, other) {
 			t.Error("answers that could not be right have work asked of everybody")

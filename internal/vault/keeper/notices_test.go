@@ -100,6 +100,41 @@ func TestUndeliverable(t *testing.T) {
 	}
 }
 
+// TestWaitingHoldsNoSender: messages that wait for their next try hold no
+// sender; one that is new is tried while they wait.
+func TestWaitingHoldsNoSender(t *testing.T) {
+	c := newCentre(t, nil)
+	c.messages("booking", 1)
+	var tried atomic.Int64
+	c.mu.Lock()
+	c.route = func(_ context.Context, n keeper.Notice) error {
+		if n.Template == "code" {
+			return nil
+		}
+		tried.Add(1)
+		return fault.New(fault.Unavailable, "courier", "down")
+	}
+	c.mu.Unlock()
+	book := func(n int) {
+		p := c.register(fmt.Sprintf("00000006%02d", n), 60+n)
+		c.mustBook(p.holder, id.Hold(id.New()), 1, c.offer, p.person)
+	}
+	for i := range 8 {
+		book(i)
+	}
+	time.Sleep(1700 * time.Millisecond) // their waits have grown beyond a second
+	p := c.register("0000000699", 99)
+	before := tried.Load()
+	c.mustBook(p.holder, id.Hold(id.New()), 1, c.offer, p.person)
+	for range 20 {
+		if tried.Load() > before {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Error("a new message waits for those that wait")
+}
+
 // TestHouseholdNotices: a household gets twenty messages about bookings in a
 // day, and still the one about a dose.
 func TestHouseholdNotices(t *testing.T) {
