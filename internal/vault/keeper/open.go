@@ -77,7 +77,7 @@ func (t *txn) released(o *opening, people []id.Person, records map[id.Person]vau
 }
 
 // open runs decide in a transaction and, once its entries are durable, unwraps
-// the data keys. Nothing is decrypted before (I1).
+// the data keys. No part of a person is decrypted before (I1).
 func (k *Keeper) open(ctx context.Context, decide func(*txn, *opening) error) (*opening, error) {
 	var o *opening
 	run := func(t *txn) error {
