@@ -30,6 +30,7 @@ type cli struct {
 	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
 	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
+	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }

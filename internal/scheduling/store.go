@@ -63,7 +63,8 @@ type Note struct {
 type CentreStore interface {
 	// PutCentre adds or replaces a centre.
 	PutCentre(ctx context.Context, c Centre) error
-	// PutSession adds a session or replaces its terms; never its taken places.
+	// PutSession adds a session or replaces its terms; never its taken places,
+	// and a capacity below them becomes as many as they are.
 	PutSession(ctx context.Context, s Session) error
 	// PutSessionPlace stores which centre a session belongs to.
 	PutSessionPlace(ctx context.Context, s id.Session, c id.Centre) error

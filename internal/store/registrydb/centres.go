@@ -59,14 +59,16 @@ func (s *Bookings) PutCentre(ctx context.Context, c scheduling.Centre) error {
 	})
 }
 
-// PutSession implements scheduling.CentreStore.
+// PutSession implements scheduling.CentreStore. A capacity below what is taken
+// becomes what is taken, also when a booking comes in at the same time.
 func (s *Bookings) PutSession(ctx context.Context, v scheduling.Session) error {
 	return s.update(ctx, "put session", func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, bucket)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, $12, $13, $14)
 			ON CONFLICT (session, bucket) DO UPDATE SET day = excluded.day, zone = excluded.zone, programme = excluded.programme,
-			product = excluded.product, min_age = excluded.min_age, max_age = excluded.max_age, cap1 = excluded.cap1,
-			cap2 = excluded.cap2, slots = excluded.slots, fee = excluded.fee, closes = excluded.closes`,
+			product = excluded.product, min_age = excluded.min_age, max_age = excluded.max_age,
+			cap1 = CASE WHEN excluded.cap1 < session.taken1 THEN session.taken1 ELSE excluded.cap1 END,
+			cap2 = CASE WHEN excluded.cap2 < session.taken2 THEN session.taken2 ELSE excluded.cap2 END, slots = excluded.slots, fee = excluded.fee, closes = excluded.closes`,
 			string(v.ID), int64(v.Centre), v.Day.String(), v.Zone, v.Programme, v.Product, v.MinAge, v.MaxAge,
 			v.Cap1, v.Cap2, strings.Join(v.Slots, "\n"), v.Fee, v.BookingCloses, v.Centre.Bucket())
 		return err
