@@ -31,7 +31,7 @@ type runFlags struct {
 
 	// For tests, which wait for these.
 	WorkerEvery time.Duration `default:"1s" hidden:"" help:"How often the worker looks for work that broke off."`
-	SearchEvery time.Duration `default:"2s" hidden:"" help:"How often the slot search reads the database."`
+	SearchEvery time.Duration `default:"250ms" hidden:"" help:"How often the slot search looks for changes in the database."`
 	RestartWait time.Duration `default:"2s" hidden:"" help:"Longest wait before a role is started again."`
 }
 

@@ -30,6 +30,10 @@ import (
 // searchDays is how many days ahead the slot search shows.
 const searchDays = 30
 
+// searchReload is how often the slot search reads everything anew, below the
+// feed of changes: for the days that come into sight.
+const searchReload = time.Minute
+
 // vaultTimeout bounds one call to the vault.
 const vaultTimeout = 30 * time.Second
 
@@ -39,7 +43,7 @@ type serveCmd struct {
 	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
 	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
 
-	SearchEvery time.Duration `default:"2s" help:"How often the slot search reads the database."`
+	SearchEvery time.Duration `default:"250ms" help:"How often the slot search looks for what other processes changed."`
 	ClockFile   string        `hidden:""`
 }
 
@@ -96,10 +100,10 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	defer r.db.Close()
-	if err := r.available.Load(ctx); err != nil {
+	if err := r.available.LoadFrom(ctx, r.scatter); err != nil {
 		return err
 	}
-	go r.available.Run(ctx, c.SearchEvery)
+	go r.available.Follow(ctx, r.scatter, c.SearchEvery, searchReload)
 	keys, err := r.vault.Keys(ctx)
 	if err != nil {
 		return err

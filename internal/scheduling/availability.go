@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"tikakosh/internal/civil"
@@ -16,48 +16,62 @@ import (
 // pageSize is how many centres or sessions one scatter read brings.
 const pageSize = 1000
 
-// Availability is the searchable picture of centres and free places: a
-// snapshot in memory, replaced whole by Load and corrected in place by
-// bookings of this process. It may lag behind; the conditional update at the
-// centre decides. It keeps answering when the database is down. Safe for
-// concurrent use.
+// Availability is the searchable picture of centres and free places, in
+// memory. Load reads it whole, Follow keeps it up with what every process
+// changes in the database, and bookings of this process are added at once. It
+// may lag behind; the conditional update at the centre decides. It keeps
+// answering when the database is down. Safe for concurrent use.
 type Availability struct {
 	list    Listing
 	horizon int
 	now     func() time.Time
 	log     *slog.Logger
-	cur     atomic.Pointer[snapshot]
-}
+	wake    chan struct{} // own acts ask for an early look at the feed
 
-type snapshot struct {
-	at         time.Time
-	byPIN      map[string][]*centreEntry
-	byDistrict map[int][]*centreEntry
-	byCentre   map[id.Centre]*centreEntry
-	sessions   map[id.Session]*sessionEntry
+	reading sync.Mutex // one Load or catching up at a time
+	mark    Mark       // of the newest change taken in; guarded by reading
+
+	mu      sync.RWMutex // guards what follows; never held while the database is asked
+	at      time.Time
+	areas   map[areaKey]*Area
+	centres map[id.Centre]*centreEntry
+	session map[id.Session]*sessionEntry
+	own     map[*sessionEntry]struct{} // with additions of this process since the last look
+	texts   map[string]string          // one copy of each repeated text
+	slots   map[string][]string
+	zones   map[string]*time.Location
 }
 
 type centreEntry struct {
 	c        Centre
+	in       [3]*Area        // its own area, that of its PIN, that of its district
 	sessions []*sessionEntry // by day, product, lowest age, id
 }
 
 type sessionEntry struct {
-	s      Session
+	s      Session // Taken as the database said last
 	closes time.Time
-	taken  [2]atomic.Int64
+	added  [2]int // places taken by this process and not yet in s
+	centre *centreEntry
 }
 
 // NewAvailability makes an empty picture that will hold sessions up to horizon
 // days ahead.
 func NewAvailability(list Listing, horizon int, now func() time.Time, log *slog.Logger) *Availability {
-	a := &Availability{list: list, horizon: horizon, now: now, log: log}
-	a.cur.Store(build(nil, nil, time.Time{}))
-	return a
+	return &Availability{list: list, horizon: horizon, now: now, log: log, wake: make(chan struct{}, 1),
+		areas: map[areaKey]*Area{}, centres: map[id.Centre]*centreEntry{}, session: map[id.Session]*sessionEntry{},
+		own: map[*sessionEntry]struct{}{}, texts: map[string]string{}, slots: map[string][]string{}, zones: map[string]*time.Location{}}
 }
 
-// Load reads everything anew. On an error the former picture stays.
+// Load reads everything anew. On an error the former picture stays. What did
+// not change keeps its version.
 func (a *Availability) Load(ctx context.Context) error {
+	a.reading.Lock()
+	defer a.reading.Unlock()
+	return a.load(ctx)
+}
+
+func (a *Availability) load(ctx context.Context) error {
 	at := a.now()
 	var centres []Centre
 	var after id.Centre
@@ -72,23 +86,29 @@ func (a *Availability) Load(ctx context.Context) error {
 		}
 		after = page[len(page)-1].ID
 	}
-	// A day earlier than here may still be today at a centre further west.
-	today := civil.Of(at.UTC())
+	from, until := a.days(at)
 	var sessions []Session
 	var cursor Session
 	for {
-		page, err := a.list.Sessions(ctx, today.AddDays(-1), today.AddDays(a.horizon), cursor, pageSize)
+		page, err := a.list.Sessions(ctx, from, until, cursor, pageSize)
 		if err != nil {
 			return err
 		}
-		sessions = append(sessions, page...)
+		sessions = append(sessions, a.compact(page)...)
 		if len(page) < pageSize {
 			break
 		}
 		cursor = page[len(page)-1]
 	}
-	a.cur.Store(build(centres, sessions, at))
+	a.replace(centres, sessions, at)
 	return nil
+}
+
+// days are the first and last day of the picture. A day earlier than in UTC
+// may still be today at a centre further west.
+func (a *Availability) days(at time.Time) (from, until civil.Date) {
+	today := civil.Of(at.UTC())
+	return today.AddDays(-1), today.AddDays(a.horizon)
 }
 
 // Run loads at once and then at every interval, until ctx ends.
@@ -107,116 +127,113 @@ func (a *Availability) Run(ctx context.Context, every time.Duration) {
 	}
 }
 
-// LoadedAt tells when the picture was read; zero when it never was.
-func (a *Availability) LoadedAt() time.Time { return a.cur.Load().at }
-
-func build(centres []Centre, sessions []Session, at time.Time) *snapshot {
-	s := &snapshot{at: at, byPIN: map[string][]*centreEntry{}, byDistrict: map[int][]*centreEntry{},
-		byCentre: make(map[id.Centre]*centreEntry, len(centres)), sessions: make(map[id.Session]*sessionEntry, len(sessions))}
-	slices.SortFunc(centres, func(x, y Centre) int { return cmp.Compare(x.ID, y.ID) })
-	for _, c := range centres {
-		e := &centreEntry{c: c}
-		s.byCentre[c.ID] = e
-		s.byPIN[c.PIN] = append(s.byPIN[c.PIN], e)
-		s.byDistrict[c.DistrictID] = append(s.byDistrict[c.DistrictID], e)
-	}
-	zones := map[string]*time.Location{}
-	for _, v := range sessions {
-		loc, ok := zones[v.Zone]
-		if !ok {
-			var err error
-			if loc, err = time.LoadLocation(v.Zone); err != nil {
-				continue // refused when sessions are added; a zone gone since cannot be judged
-			}
-			zones[v.Zone] = loc
-		}
-		c := s.byCentre[v.Centre]
-		if c == nil {
-			continue
-		}
-		e := &sessionEntry{s: v, closes: v.closes(loc)}
-		e.taken[0].Store(int64(v.Taken1))
-		e.taken[1].Store(int64(v.Taken2))
-		s.sessions[v.ID] = e
-		c.sessions = append(c.sessions, e)
-	}
-	for _, c := range s.byCentre {
-		slices.SortFunc(c.sessions, func(x, y *sessionEntry) int {
-			return cmp.Or(x.s.Day.Compare(y.s.Day), cmp.Compare(x.s.Product, y.s.Product),
-				cmp.Compare(x.s.MinAge, y.s.MinAge), cmp.Compare(x.s.ID, y.s.ID))
-		})
-	}
-	return s
+// LoadedAt tells when the picture was read whole; zero when it never was.
+func (a *Availability) LoadedAt() time.Time {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.at
 }
 
-// add corrects the taken places of a session after an act of this process.
-func (a *Availability) add(sess id.Session, dose, n int) {
-	if e := a.cur.Load().sessions[sess]; e != nil {
-		e.taken[pool(dose)-1].Add(int64(n))
+// replace makes the picture what centres and sessions say, step by step, so
+// that searches need not wait.
+func (a *Availability) replace(centres []Centre, sessions []Session, at time.Time) {
+	haveC := make(map[id.Centre]bool, len(centres))
+	for part := range slices.Chunk(centres, pageSize) {
+		a.mu.Lock()
+		for _, c := range part {
+			haveC[c.ID] = true
+			a.putCentre(c)
+		}
+		a.mu.Unlock()
 	}
+	haveS := make(map[id.Session]bool, len(sessions))
+	var touched map[*centreEntry]bool
+	for part := range slices.Chunk(sessions, pageSize) {
+		a.mu.Lock()
+		touched = map[*centreEntry]bool{}
+		for _, s := range part {
+			haveS[s.ID] = true
+			a.putSession(s, touched)
+		}
+		arrange(touched)
+		a.mu.Unlock()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for k, e := range a.session {
+		if !haveS[k] {
+			a.dropSession(e)
+		}
+	}
+	for k, e := range a.centres {
+		if !haveC[k] {
+			a.dropCentre(e)
+		}
+	}
+	a.at = at
+}
+
+// add notes places taken or given back by an act of this process. The feed
+// will tell the same; until then searches here know it already.
+func (a *Availability) add(sess id.Session, dose, n int) {
+	a.mu.Lock()
+	if e := a.session[sess]; e != nil && n != 0 {
+		e.added[pool(dose)-1] += n
+		a.own[e] = struct{}{}
+		e.centre.touch()
+	}
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+// centreOf returns a centre of the picture.
+func (a *Availability) centreOf(c id.Centre) (Centre, bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	e := a.centres[c]
+	if e == nil {
+		return Centre{}, false
+	}
+	return e.c, true
 }
 
 func (e *sessionEntry) listed(now time.Time) Listed {
 	l := Listed{Session: e.s}
 	l.Slots = slices.Clone(e.s.Slots)
-	l.Taken1, l.Taken2 = int(e.taken[0].Load()), int(e.taken[1].Load())
+	l.Taken1, l.Taken2 = l.Taken1+e.added[0], l.Taken2+e.added[1]
 	if now.Before(e.closes) {
 		l.Available1, l.Available2 = max(0, l.Cap1-l.Taken1), max(0, l.Cap2-l.Taken2)
 	}
 	return l
 }
 
-// pick lists the sessions of some centres for days from day, with free places
-// only when free is set, of one product unless that is "".
-func (a *Availability) pick(centres []*centreEntry, day civil.Date, days int, product string, free bool) []CentreDay {
-	now := a.now()
-	until := day.AddDays(days)
-	out := []CentreDay{}
-	for _, c := range centres {
-		var found []Listed
-		for _, e := range c.sessions {
-			if e.s.Day.Before(day) || !e.s.Day.Before(until) || (product != "" && e.s.Product != product) {
-				continue
-			}
-			if l := e.listed(now); !free || l.Available() >= 1 {
-				found = append(found, l)
-			}
-		}
-		if len(found) > 0 {
-			out = append(out, CentreDay{Centre: c.c, Sessions: found})
-		}
-	}
-	return out
-}
-
 // FindByPIN lists one day's sessions with a free place in a postal area, of
 // one product or, with "", of all. Centres come in order of their number.
 func (a *Availability) FindByPIN(pin string, day civil.Date, product string) []CentreDay {
-	return a.pick(a.cur.Load().byPIN[pin], day, 1, product, true)
+	return a.Ask(Question{By: ByPIN, Key: pinKey(pin), Day: day, Days: 1, Product: product, Free: true}).List
 }
 
 // FindByDistrict is FindByPIN for a district.
 func (a *Availability) FindByDistrict(district int, day civil.Date, product string) []CentreDay {
-	return a.pick(a.cur.Load().byDistrict[district], day, 1, product, true)
+	return a.Ask(Question{By: ByDistrict, Key: int64(district), Day: day, Days: 1, Product: product, Free: true}).List
 }
 
 // CalendarByPIN lists all sessions of CalendarDays days from day, full ones too.
 func (a *Availability) CalendarByPIN(pin string, day civil.Date, product string) []CentreDay {
-	return a.pick(a.cur.Load().byPIN[pin], day, CalendarDays, product, false)
+	return a.Ask(Question{By: ByPIN, Key: pinKey(pin), Day: day, Days: CalendarDays, Product: product}).List
 }
 
 // CalendarByDistrict is CalendarByPIN for a district.
 func (a *Availability) CalendarByDistrict(district int, day civil.Date, product string) []CentreDay {
-	return a.pick(a.cur.Load().byDistrict[district], day, CalendarDays, product, false)
+	return a.Ask(Question{By: ByDistrict, Key: int64(district), Day: day, Days: CalendarDays, Product: product}).List
 }
 
 // CalendarByCentre is CalendarByPIN for one centre: at most one element.
 func (a *Availability) CalendarByCentre(c id.Centre, day civil.Date, product string) []CentreDay {
-	e := a.cur.Load().byCentre[c]
-	if e == nil {
-		return []CentreDay{}
-	}
-	return a.pick([]*centreEntry{e}, day, CalendarDays, product, false)
+	return a.Ask(Question{By: ByCentre, Key: int64(c), Day: day, Days: CalendarDays, Product: product}).List
 }
 
 // Nearest returns up to limit centres by distance from a point in degrees, on
@@ -227,9 +244,11 @@ func (a *Availability) Nearest(lat, long float64, limit int) []Centre {
 		d float64
 	}
 	var all []near
-	for _, e := range a.cur.Load().byCentre {
+	a.mu.RLock()
+	for _, e := range a.centres {
 		all = append(all, near{e.c, haversine(lat, long, e.c.Lat, e.c.Long)})
 	}
+	a.mu.RUnlock()
 	slices.SortFunc(all, func(x, y near) int { return cmp.Or(cmp.Compare(x.d, y.d), cmp.Compare(x.c.ID, y.c.ID)) })
 	out := []Centre{}
 	for _, n := range all[:max(0, min(limit, len(all)))] {

@@ -89,8 +89,8 @@ func (s *Service) Centre(ctx context.Context, c id.Centre) (Centre, error) {
 
 // centre prefers the picture in memory: a centre's name and place hardly change.
 func (s *Service) centre(ctx context.Context, c id.Centre) (Centre, error) {
-	if e := s.avail.cur.Load().byCentre[c]; e != nil {
-		return e.c, nil
+	if have, ok := s.avail.centreOf(c); ok {
+		return have, nil
 	}
 	return s.store.Centre(ctx, c)
 }

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/registry/registrytest"
 	"tikakosh/internal/scheduling"
 	"tikakosh/internal/store/registrydb"
+	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/vault"
 )
 
@@ -38,8 +39,13 @@ type world struct {
 	n       int
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, clock: registrytest.NewClock(start), db: &registrytest.Faulty{DB: registrytest.Open(t)}}
+func newWorld(t testing.TB) *world { return worldOn(t, registrytest.Open(t)) }
+
+// openWorld is a world on a database file that other worlds may share.
+func openWorld(t testing.TB, path string) *world { return worldOn(t, registrytest.OpenFile(t, path)) }
+
+func worldOn(t testing.TB, db sqldb.DB) *world {
+	w := &world{t: t, clock: registrytest.NewClock(start), db: &registrytest.Faulty{DB: db}}
 	log := slog.New(slog.DiscardHandler)
 	scatter := registrydb.NewScatter(w.db)
 	w.vault = registrytest.NewVault(w.clock.Now)

@@ -40,13 +40,21 @@ var migrated = sync.OnceValues(func() ([]byte, error) {
 // that would not run on a database spread over machines fails the test.
 func Open(t testing.TB) sqldb.DB {
 	t.Helper()
+	return OpenFile(t, filepath.Join(t.TempDir(), "registry.db"))
+}
+
+// OpenFile is Open for a file of the caller's, made when it is not there. Opened
+// twice, it is the database of two processes.
+func OpenFile(t testing.TB, path string) sqldb.DB {
+	t.Helper()
 	file, err := migrated()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "registry.db")
-	if err := os.WriteFile(path, file, 0o600); err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(path); err != nil {
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	db, err := sqlite.Open(t.Context(), path, sqlite.Options{SyncOff: true})
 	if err != nil {
