@@ -255,16 +255,30 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 		}
 		return true, s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: h.ID, Persons: h.Persons})
 	}
+	if err := s.step("book:after-fences"); err != nil {
+		return false, err
+	}
+	var keep []id.Person // their dose was given meanwhile: it used the place up
 	for _, p := range h.Persons {
-		if err := settle(func() error { return s.store.Undo(ctx, p, h.ID) }); err != nil {
+		var st State
+		if err := settle(func() (err error) { st, err = s.store.Undo(ctx, p, h.ID); return err }); err != nil {
 			return false, err
 		}
+		if st == Given {
+			keep = append(keep, p)
+		}
+	}
+	if err := s.step("book:after-undo"); err != nil {
+		return false, err
 	}
 	var n int
-	if err := settle(func() (err error) { n, err = s.store.Release(ctx, h.Centre, h.ID); return err }); err != nil {
+	if err := settle(func() (err error) { n, err = s.store.Release(ctx, h.Centre, h.ID, keep); return err }); err != nil {
 		return false, err
 	}
 	s.avail.add(h.Session, h.Dose, -n)
+	if err := s.step("book:after-release"); err != nil {
+		return false, err
+	}
 	_, err = s.vault.Release(ctx, vault.ReleaseRequest{Hold: h.ID, Persons: h.Persons})
 	return false, err
 }

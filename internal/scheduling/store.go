@@ -84,10 +84,11 @@ type HoldStore interface {
 	FindHold(ctx context.Context, c id.Centre, h id.Hold) (Hold, error)
 	// Confirm turns a held hold into a confirmed one; otherwise it does nothing.
 	Confirm(ctx context.Context, c id.Centre, h id.Hold) error
-	// Release turns a held hold into a released one and gives the places not
-	// yet given back to the session; otherwise it does nothing. It returns the
-	// number of places.
-	Release(ctx context.Context, c id.Centre, h id.Hold) (int, error)
+	// Release ends a held hold and gives the places not yet given back to the
+	// session, but for those of the people in keep; otherwise it does nothing.
+	// The hold is then released, or with somebody kept confirmed. It returns the
+	// number of places given back.
+	Release(ctx context.Context, c id.Centre, h id.Hold, keep []id.Person) (int, error)
 	// Return gives one person's place back, once; not under a released hold.
 	Return(ctx context.Context, c id.Centre, h id.Hold, p id.Person) (bool, error)
 }
@@ -101,8 +102,9 @@ type AppointmentStore interface {
 	// Fence stores a fence unless a row is there, and returns the state of the
 	// row that is there afterwards.
 	Fence(ctx context.Context, a Appointment) (State, error)
-	// Undo turns a live appointment into a fence.
-	Undo(ctx context.Context, p id.Person, h id.Hold) error
+	// Undo turns a live appointment into a fence and returns the state of the
+	// row as it is afterwards.
+	Undo(ctx context.Context, p id.Person, h id.Hold) (State, error)
 	// Cancel turns a live appointment into a cancelled one and stores the note,
 	// completed from the appointment; where there is no row it stores a fence.
 	// It returns the row as it is afterwards.

@@ -109,15 +109,15 @@ func (w *Sweeper) booked(ctx context.Context, work vault.Work, now int64) error 
 	}
 	one := []id.Person{work.Person}
 	switch {
-	case h.State == Confirmed:
-		return w.s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: work.Hold, Persons: one})
 	case h.State == Holding && h.Expires >= now:
 		return nil // still under way
 	case h.State == Holding:
 		_, err := w.s.finish(ctx, h)
 		return err
 	}
-	// Released, or never held: nothing can be bound under it once a fence is there.
+	// Released, or never held: nothing can be bound under it once a fence is
+	// there. Confirmed: everybody is bound, or fenced beside somebody whose dose
+	// was given.
 	fence := Appointment{Person: work.Person, Hold: work.Hold, Centre: work.Centre, Session: work.Session, Dose: 1, State: Fenced, Created: work.Since}
 	var st State
 	if err := settle(func() (err error) { st, err = w.s.store.Fence(ctx, fence); return err }); err != nil {

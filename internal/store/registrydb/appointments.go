@@ -85,12 +85,17 @@ func (s *Bookings) Fence(ctx context.Context, a scheduling.Appointment) (schedul
 }
 
 // Undo implements scheduling.AppointmentStore.
-func (s *Bookings) Undo(ctx context.Context, p id.Person, hold id.Hold) error {
-	return s.update(ctx, "undo", func(tx sqldb.Tx) error {
+func (s *Bookings) Undo(ctx context.Context, p id.Person, hold id.Hold) (st scheduling.State, err error) {
+	err = s.update(ctx, "undo", func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE appointment SET state = 9 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
 			string(p), string(hold), p.Bucket())
+		if err != nil {
+			return err
+		}
+		st, err = appointmentState(ctx, tx, p, hold)
 		return err
 	})
+	return st, err
 }
 
 // cancelPayload is the stored form of a note's content.

@@ -2,6 +2,7 @@ package registrydb
 
 import (
 	"context"
+	"slices"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -130,17 +131,32 @@ func (s *Bookings) Confirm(ctx context.Context, c id.Centre, hold id.Hold) error
 }
 
 // Release implements scheduling.HoldStore.
-func (s *Bookings) Release(ctx context.Context, c id.Centre, hold id.Hold) (int, error) {
+func (s *Bookings) Release(ctx context.Context, c id.Centre, hold id.Hold, keep []id.Person) (int, error) {
 	bucket, back := c.Bucket(), int64(0)
+	end := scheduling.Released
+	if len(keep) > 0 {
+		end = scheduling.Confirmed
+	}
 	err := s.update(ctx, "release", func(tx sqldb.Tx) error {
 		back = 0
-		n, err := tx.Exec(ctx, `UPDATE hold SET state = 3 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(hold), bucket)
+		n, err := tx.Exec(ctx, `UPDATE hold SET state = $1 WHERE hold = $2 AND state = 1 AND bucket = $3`, int(end), string(hold), bucket)
 		if err != nil || n == 0 {
 			return err
 		}
-		back, err = tx.Exec(ctx, `UPDATE hold_place SET state = 2 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(hold), bucket)
+		h, err := findHold(ctx, tx, c, hold)
 		if err != nil {
 			return err
+		}
+		for _, p := range h.Persons {
+			if slices.Contains(keep, p) {
+				continue
+			}
+			n, err := tx.Exec(ctx, `UPDATE hold_place SET state = 2 WHERE hold = $1 AND person = $2 AND state = 1 AND bucket = $3`,
+				string(hold), string(p), bucket)
+			if err != nil {
+				return err
+			}
+			back += n
 		}
 		return giveBack(ctx, tx, c, hold, back)
 	})

@@ -69,7 +69,7 @@ func TestHoldLife(t *testing.T) {
 	if err := b.Confirm(ctx, 7, "h1"); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := b.Release(ctx, 7, "h1"); n != 0 || err != nil {
+	if n, err := b.Release(ctx, 7, "h1", nil); n != 0 || err != nil {
 		t.Errorf("a confirmed hold released: %d %v", n, err)
 	}
 	for _, want := range []bool{true, false} {
@@ -82,7 +82,7 @@ func TestHoldLife(t *testing.T) {
 		t.Error("a place nobody had came back")
 	}
 	for _, want := range []int{1, 0} {
-		if n, err := b.Release(ctx, 7, "h3"); n != want || err != nil {
+		if n, err := b.Release(ctx, 7, "h3", nil); n != want || err != nil {
 			t.Errorf("release %d %v", n, err)
 		}
 		taken(1, 0)
@@ -103,7 +103,7 @@ func TestReleaseAfterReturn(t *testing.T) {
 	if ok, err := b.Return(ctx, 7, "h", "p2"); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	if n, err := b.Release(ctx, 7, "h"); n != 1 || err != nil {
+	if n, err := b.Release(ctx, 7, "h", nil); n != 1 || err != nil {
 		t.Errorf("%d %v", n, err)
 	}
 	if ok, _ := b.Return(ctx, 7, "h", "p1"); ok {
@@ -151,7 +151,7 @@ func TestBindFenceCancel(t *testing.T) {
 	cancel("never", scheduling.Fenced)
 	bind("one", scheduling.Cancelled)
 	bind("two", scheduling.Live)
-	if err := b.Undo(ctx, p, "two"); err != nil {
+	if _, err := b.Undo(ctx, p, "two"); err != nil {
 		t.Fatal(err)
 	}
 	bind("two", scheduling.Fenced)

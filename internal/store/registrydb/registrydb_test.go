@@ -231,7 +231,7 @@ func TestWhatIsStoredStays(t *testing.T) {
 	if st, err := books.Bind(ctx, scheduling.Appointment{Person: p, Hold: "h", Dose: 1, Programme: "P"}); err != nil || st != scheduling.Live {
 		t.Fatal(st, err)
 	}
-	if err := books.Undo(ctx, p, "h"); err != nil {
+	if _, err := books.Undo(ctx, p, "h"); err != nil {
 		t.Fatal(err)
 	}
 	refused := func(query string) bool {
