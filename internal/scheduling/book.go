@@ -255,7 +255,7 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 		}
 		return true, s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: h.ID, Persons: h.Persons})
 	}
-	if err := s.step("book:after-fences"); err != nil {
+	if err := s.step("end:after-fences"); err != nil {
 		return false, err
 	}
 	var keep []id.Person // their dose was given meanwhile: it used the place up
@@ -268,7 +268,7 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 			keep = append(keep, p)
 		}
 	}
-	if err := s.step("book:after-undo"); err != nil {
+	if err := s.step("end:after-undo"); err != nil {
 		return false, err
 	}
 	var n int
@@ -276,7 +276,7 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 		return false, err
 	}
 	s.avail.add(h.Session, h.Dose, -n)
-	if err := s.step("book:after-release"); err != nil {
+	if err := s.step("end:after-release"); err != nil {
 		return false, err
 	}
 	_, err = s.vault.Release(ctx, vault.ReleaseRequest{Hold: h.ID, Persons: h.Persons})

@@ -15,7 +15,7 @@ import (
 // one hold is bound; that person gets the dose before the sweep. The place the
 // dose used must stay taken, the other one must come back.
 func TestGivenBeforeSweep(t *testing.T) {
-	for _, stop := range []string{"", "book:after-fences", "book:after-undo", "book:after-release"} {
+	for _, stop := range []string{"", "end:after-fences", "end:after-undo", "end:after-release"} {
 		w, ctx := newWorld(t), t.Context()
 		s := w.open(2, 0)
 		h, refs := w.household(2)
