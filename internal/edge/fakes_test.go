@@ -17,7 +17,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
@@ -115,14 +114,10 @@ func (b *backend) Appointments(context.Context, []id.Person) (map[id.Person][]sc
 
 func (b *backend) CheckOpening(context.Context, scheduling.Opening) error { return b.word() }
 
-// search finds nothing; it needs neither vault nor database.
-type search struct{}
+// noPlaces finds nothing; it needs neither vault nor database.
+type noPlaces struct{}
 
-func (search) FindByPIN(string, civil.Date, string) []scheduling.CentreDay           { return nil }
-func (search) FindByDistrict(int, civil.Date, string) []scheduling.CentreDay         { return nil }
-func (search) CalendarByPIN(string, civil.Date, string) []scheduling.CentreDay       { return nil }
-func (search) CalendarByDistrict(int, civil.Date, string) []scheduling.CentreDay     { return nil }
-func (search) CalendarByCentre(id.Centre, civil.Date, string) []scheduling.CentreDay { return nil }
+func (noPlaces) Ask(scheduling.Question) scheduling.Found { return scheduling.Found{} }
 
 // loaded is the reference data. It is parsed once for all rigs; it never changes.
 var loaded = sync.OnceValues(places.Load)
@@ -150,7 +145,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
-	cfg := Config{Codes: r.back, People: r.back, Search: search{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Codes: r.back, People: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

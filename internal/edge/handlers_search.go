@@ -1,14 +1,17 @@
 package edge
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
-	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
 )
 
@@ -61,71 +64,160 @@ type wireFound struct {
 	wireSession
 }
 
-// where is what a search is about.
-type where int
+// searchKind is one of the five searches.
+type searchKind uint8
 
 const (
-	byPIN where = iota
-	byDistrict
-	byCentre
+	findPIN searchKind = iota
+	findDistrict
+	calendarPIN
+	calendarDistrict
+	calendarCentre
+	searchKinds // how many there are
 )
 
-// query is a parsed search.
-type query struct {
-	pin      string
-	district int
-	centre   id.Centre
-	day      civil.Date
-	vaccine  string
+// searches lists the last part of each search's address.
+var searches = [searchKinds]string{"findByPin", "findByDistrict", "calendarByPin", "calendarByDistrict", "calendarByCenter"}
+
+func (k searchKind) by() scheduling.By {
+	switch k {
+	case findPIN, calendarPIN:
+		return scheduling.ByPIN
+	case findDistrict, calendarDistrict:
+		return scheduling.ByDistrict
+	}
+	return scheduling.ByCentre
 }
 
-func (c *Ctx) query(w where) (q query, err error) {
-	v := c.r.URL.Query()
+func (k searchKind) find() bool { return k == findPIN || k == findDistrict }
+
+// question is a parsed search.
+type question struct {
+	kind    searchKind
+	key     int64
+	day     civil.Date
+	vaccine string
+}
+
+// cacheKey is the question's one form, whatever form it was asked in.
+func (q question) cacheKey(language string) searchKey {
+	return searchKey{q.kind, q.key, int32(q.day.Year*10_000 + int(q.day.Month)*100 + q.day.Day), q.vaccine, language}
+}
+
+// parse reads a search's parameters, in any order and spelling that clients use.
+func (k searchKind) parse(v url.Values) (q question, err error) {
+	q.kind = k
 	if v.Get("date") == "" {
 		return q, missing("date")
 	}
 	if q.day, err = civil.ParseIndian(v.Get("date")); err != nil {
 		return q, wanted("date", "a day as dd-mm-yyyy")
 	}
-	q.vaccine = v.Get("vaccine")
-	if len(q.vaccine) > 40 {
+	if len(v.Get("vaccine")) > 40 {
 		return q, missing("vaccine")
 	}
-	switch w {
-	case byPIN:
+	q.vaccine = vaccineNamed(v.Get("vaccine"))
+	switch k.by() {
+	case scheduling.ByPIN:
 		// Letters write it in two groups of three.
-		if q.pin = strings.ReplaceAll(v.Get("pincode"), " ", ""); !scheduling.PINValid(q.pin) {
+		pin := strings.ReplaceAll(v.Get("pincode"), " ", "")
+		if !scheduling.PINValid(pin) {
 			return q, fault.New(fault.Invalid, "APPOIN0018", "Invalid Pincode")
 		}
-	case byDistrict:
+		q.key, _ = strconv.ParseInt(pin, 10, 64)
+	case scheduling.ByDistrict:
 		n, err := strconv.ParseUint(v.Get("district_id"), 10, 31)
 		if err != nil {
 			return q, wanted("district_id", "a number")
 		}
-		q.district = int(n)
-	case byCentre:
+		q.key = int64(n)
+	default:
 		n, err := strconv.ParseUint(v.Get("center_id"), 10, 63)
 		if err != nil {
 			return q, wanted("center_id", "a number")
 		}
-		q.centre = id.Centre(n)
+		q.key = int64(n)
 	}
 	return q, nil
 }
 
-// find is S1 and S2: one day, only sessions with places.
-func find(w where) func(*Ctx) error {
+// vaccineNamed is a product's own code for a spelling of it ("Sputnik-V",
+// "covaxin"), or the text itself when there is no such product.
+func vaccineNamed(text string) string {
+	if text == "" {
+		return ""
+	}
+	if code, ok := vaccineNames()[foldName(text)]; ok {
+		return code
+	}
+	return text
+}
+
+// vaccineNames maps folded names to codes.
+var vaccineNames = sync.OnceValue(func() map[string]string {
+	out := map[string]string{}
+	for _, p := range rules.Products() {
+		out[foldName(p.Code)] = p.Code
+	}
+	return out
+})
+
+// foldName keeps letters and digits, in capitals.
+func foldName(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		case (r >= 'A' && r <= 'Z') || (r >= '0' && r <= '9'):
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// search answers one of the searches S1 to S5.
+func search(k searchKind) func(*Ctx) error {
 	return func(c *Ctx) error {
-		q, err := c.query(w)
+		q, err := k.parse(c.r.URL.Query())
 		if err != nil {
 			return err
 		}
-		var days []scheduling.CentreDay
-		if w == byPIN {
-			days = c.s.cfg.Search.FindByPIN(q.pin, q.day, q.vaccine)
-		} else {
-			days = c.s.cfg.Search.FindByDistrict(q.district, q.day, q.vaccine)
+		writeAnswer(c.w, c.r, c.s.answer(q, languageOf(c.r), c.s.cfg.Now()), c.route.Audience == Public)
+		return nil
+	}
+}
+
+// answer finds the encoded answer to a question, or makes it.
+func (s *Server) answer(q question, language string, now time.Time) *answer {
+	return s.answers.get(q.cacheKey(language), now, func() *answer {
+		ask := scheduling.Question{By: q.kind.by(), Key: q.key, Day: q.day, Days: scheduling.CalendarDays, Product: q.vaccine}
+		if q.kind.find() {
+			ask.Days, ask.Free = 1, true
 		}
+		found := s.cfg.Search.Ask(ask)
+		if found.Area == nil {
+			return nothingFound()[q.kind]
+		}
+		a := newAnswer(encodeSearch(q.kind, found.List, language))
+		a.area, a.from, a.until, a.made = found.Area, found.Version, found.Until, now
+		a.pause = min(answerPause, max(time.Millisecond, pausePerCost*s.cfg.Now().Sub(now)))
+		return a
+	})
+}
+
+// nothingFound is the answer where there is nothing: one for each kind.
+var nothingFound = sync.OnceValue(func() (out [searchKinds]*answer) {
+	for k := range searchKinds {
+		out[k] = newAnswer(encodeSearch(k, nil, ""))
+	}
+	return out
+})
+
+// encodeSearch writes the answer of S1 and S2 (one day, only sessions with
+// places) or of S3 to S5 (seven days, full sessions too). For one centre
+// "centers" is one object, as clients expect (contract.md 1.4).
+func encodeSearch(k searchKind, days []scheduling.CentreDay, _ string) []byte {
+	if k.find() {
 		out := struct {
 			Sessions []wireFound `json:"sessions"`
 		}{[]wireFound{}}
@@ -134,41 +226,28 @@ func find(w where) func(*Ctx) error {
 				out.Sessions = append(out.Sessions, wireFound{wireCentre: wireOf(d.Centre), Fee: strconv.Itoa(s.Fee), wireSession: sessionOf(s)})
 			}
 		}
-		c.public(5)
-		return c.json(out)
+		return mustJSON(out)
 	}
+	list := []wireCalendarCentre{}
+	for _, d := range days {
+		list = append(list, calendarOf(d))
+	}
+	if k != calendarCentre {
+		return mustJSON(map[string]any{"centers": list})
+	}
+	if len(list) == 0 {
+		return mustJSON(map[string]any{"centers": struct{}{}})
+	}
+	return mustJSON(map[string]any{"centers": list[0]})
 }
 
-// calendar is S3 to S5: seven days, full sessions too. For one centre "centers"
-// is one object, as clients expect (contract.md 1.4).
-func calendar(w where) func(*Ctx) error {
-	return func(c *Ctx) error {
-		q, err := c.query(w)
-		if err != nil {
-			return err
-		}
-		var days []scheduling.CentreDay
-		switch w {
-		case byPIN:
-			days = c.s.cfg.Search.CalendarByPIN(q.pin, q.day, q.vaccine)
-		case byDistrict:
-			days = c.s.cfg.Search.CalendarByDistrict(q.district, q.day, q.vaccine)
-		default:
-			days = c.s.cfg.Search.CalendarByCentre(q.centre, q.day, q.vaccine)
-		}
-		list := []wireCalendarCentre{}
-		for _, d := range days {
-			list = append(list, calendarOf(d))
-		}
-		c.public(5)
-		if w != byCentre {
-			return c.json(map[string]any{"centers": list})
-		}
-		if len(list) == 0 {
-			return c.json(map[string]any{"centers": struct{}{}})
-		}
-		return c.json(map[string]any{"centers": list[0]})
+// mustJSON encodes values of our own that always can be.
+func mustJSON(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic("edge: " + err.Error())
 	}
+	return raw
 }
 
 func calendarOf(d scheduling.CentreDay) wireCalendarCentre {

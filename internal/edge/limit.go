@@ -38,7 +38,12 @@ func (l *limiter) take(key string, now time.Time) time.Duration {
 	if l == nil {
 		return 0
 	}
-	slot := maphash.String(l.seed, key) % limiterSlots
+	return l.takeAt(maphash.String(l.seed, key), now)
+}
+
+// takeAt is take for the hash of a key.
+func (l *limiter) takeAt(hash uint64, now time.Time) time.Duration {
+	slot := hash % limiterSlots
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := now.UnixNano()

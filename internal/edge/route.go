@@ -100,13 +100,9 @@ func (s *Server) routes() []Route {
 		as(get("/healthz", Public, "health", RateSearch, health), typeText),
 		as(get("/{$}", Public, "home", RateSearch, home), typeHTML),
 	}
-	for _, f := range []struct {
-		name string
-		h    func(*Ctx) error
-	}{{"findByPin", find(byPIN)}, {"findByDistrict", find(byDistrict)}, {"calendarByPin", calendar(byPIN)},
-		{"calendarByDistrict", calendar(byDistrict)}, {"calendarByCenter", calendar(byCentre)}} {
-		table = append(table, get("/api/v2/appointment/sessions/public/"+f.name, Public, "search", RateSearch, f.h),
-			get("/api/v2/appointment/sessions/"+f.name, Holder, "search", RateSearch, f.h))
+	for k, name := range searches {
+		table = append(table, get(searchPublic+name, Public, "search", RateSearch, search(searchKind(k))),
+			get("/api/v2/appointment/sessions/"+name, Holder, "search", RateSearch, search(searchKind(k))))
 	}
 	return table
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"tikakosh/internal/ablate"
-	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry"
@@ -56,11 +55,7 @@ type Documents interface {
 
 // Search finds places.
 type Search interface {
-	FindByPIN(pin string, day civil.Date, product string) []scheduling.CentreDay
-	FindByDistrict(district int, day civil.Date, product string) []scheduling.CentreDay
-	CalendarByPIN(pin string, day civil.Date, product string) []scheduling.CentreDay
-	CalendarByDistrict(district int, day civil.Date, product string) []scheduling.CentreDay
-	CalendarByCentre(c id.Centre, day civil.Date, product string) []scheduling.CentreDay
+	Ask(q scheduling.Question) scheduling.Found
 }
 
 // Bookings makes and ends appointments.
@@ -96,17 +91,18 @@ type Config struct {
 
 // Server answers the API. It is safe for concurrent use.
 type Server struct {
-	cfg    Config
-	mux    *http.ServeMux
-	limits map[Rate]*limiter
-	bearer jose.JSONWebKey
-	last   activity
+	cfg     Config
+	mux     *http.ServeMux
+	limits  map[Rate]*limiter
+	bearer  jose.JSONWebKey
+	answers *answers
+	last    activity
 }
 
 // New checks the route table and makes the server. It refuses a route without
 // audience, action, limits or handler.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits)}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), answers: newAnswers(answersMax)}
 	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
 	}
@@ -184,6 +180,9 @@ func newID() string {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.last.touch()
+	if s.quickSearch(w, r) {
+		return
+	}
 	if !canonical(r.URL.Path) { // the mux would redirect, with a page of its own
 		s.nowhere(w, r)
 		return
@@ -307,15 +306,20 @@ func (s *Server) origin(r *http.Request) string {
 			}
 		}
 	}
-	bits := 24
-	if ip.Is6() {
-		bits = 48
-	}
-	p, err := ip.WithZone("").Prefix(bits)
+	p, err := network(ip)
 	if err != nil {
 		return "unknown"
 	}
 	return p.String()
+}
+
+// network is the origin an address belongs to.
+func network(ip netip.Addr) (netip.Prefix, error) {
+	bits := 24
+	if ip.Is6() {
+		bits = 48
+	}
+	return ip.WithZone("").Prefix(bits)
 }
 
 func (s *Server) proxy(ip netip.Addr) bool {
