@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/demo"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
@@ -98,14 +99,12 @@ func (c *seedCmd) Run() error {
 	begin := time.Now()
 	g := demo.New(where, demo.Options{Seed: c.Seed, Today: civil.Of(r.now().In(zone)), Centres: c.Centres, People: c.People, Days: c.Days})
 	supervise.Ready()
-	if err := r.bookings.AddCentres(ctx, g.Centres()); err != nil {
+	if err := together(singly(g.Centres()), func(one []scheduling.Centre) error { return r.bookings.AddCentres(ctx, one) }); err != nil {
 		return err
 	}
 	sessions := g.Sessions()
-	for i := 0; i < len(sessions); i += 200 {
-		if err := r.bookings.AddSessions(ctx, sessions[i:min(i+200, len(sessions))]); err != nil {
-			return err
-		}
+	if err := together(byCentre(sessions), func(one []scheduling.Session) error { return r.bookings.AddSessions(ctx, one) }); err != nil {
+		return err
 	}
 	s := &seeding{role: r, bar: progress{total: int64(c.People), quiet: c.Quiet, begin: begin}}
 	if err := s.people(ctx, g, log); err != nil {
@@ -116,7 +115,15 @@ func (c *seedCmd) Run() error {
 	return nil
 }
 
-// seeding sends households to the vault, several at once.
+// seedBatch is how many households go to the vault at once, and seedFlights how
+// many batches are under way: while the vault seals one, the registry stores
+// another.
+const (
+	seedBatch   = 32
+	seedFlights = 4
+)
+
+// seeding sends households to the vault, several batches at once.
 type seeding struct {
 	role  *registryRole
 	doses atomic.Int64
@@ -125,14 +132,14 @@ type seeding struct {
 }
 
 func (s *seeding) people(ctx context.Context, g *demo.Programme, log *slog.Logger) error {
-	work := make(chan vault.SeedRequest)
+	work := make(chan []vault.SeedHousehold)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	for range 8 {
+	for range seedFlights {
 		wg.Go(func() {
-			for h := range work {
-				if err := s.household(ctx, h); err != nil {
+			for batch := range work {
+				if err := s.batch(ctx, batch); err != nil {
 					cancel(err)
 					log.Error("seeding stopped", "kind", fault.KindOf(err), "error", err.Error())
 					return
@@ -140,33 +147,46 @@ func (s *seeding) people(ctx context.Context, g *demo.Programme, log *slog.Logge
 			}
 		})
 	}
-	g.Households(func(h vault.SeedRequest) bool {
+	send := func(batch []vault.SeedHousehold) bool {
 		select {
-		case work <- h:
+		case work <- batch:
 			return true
 		case <-ctx.Done():
 			return false
 		}
+	}
+	var batch []vault.SeedHousehold
+	g.Households(func(h vault.SeedHousehold) bool {
+		batch = append(batch, h)
+		if len(batch) < seedBatch {
+			return true
+		}
+		full := batch
+		batch = nil
+		return send(full)
 	})
+	if len(batch) > 0 {
+		send(batch)
+	}
 	close(work)
 	wg.Wait()
 	return context.Cause(ctx)
 }
 
-func (s *seeding) household(ctx context.Context, h vault.SeedRequest) error {
-	got, err := s.role.vault.Seed(ctx, h)
+func (s *seeding) batch(ctx context.Context, batch []vault.SeedHousehold) error {
+	got, err := s.role.vault.Seed(ctx, vault.SeedRequest{Households: batch})
 	if err != nil {
 		return err
 	}
-	for _, e := range got.People {
-		if err := s.role.people.StoreEnrolled(ctx, e); err != nil {
-			return err
+	if err := s.role.people.StoreSeeded(ctx, got.People); err != nil {
+		return err
+	}
+	for _, h := range batch {
+		for _, m := range h.Members {
+			s.doses.Add(int64(len(m.Doses)))
 		}
+		s.bar.show(s.done.Add(int64(len(h.Members))))
 	}
-	for _, m := range h.Members {
-		s.doses.Add(int64(len(m.Doses)))
-	}
-	s.bar.show(s.done.Add(int64(len(h.Members))))
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (c *importCentresCmd) Run() error {
 			todo = append(todo, row.Over(old))
 		}
 	}
-	return rep.end(os.Stdout, func() error { return reg.write(ctx, reg.byCentre(todo), nil) })
+	return rep.end(os.Stdout, func() error { return reg.write(ctx, singly(todo), nil) })
 }
 
 // Run implements the command.
@@ -151,7 +151,7 @@ func (c *importSessionsCmd) Run() error {
 			todo = append(todo, row.Over(old))
 		}
 	}
-	return rep.end(os.Stdout, func() error { return reg.write(ctx, nil, reg.sessionsByCentre(todo)) })
+	return rep.end(os.Stdout, func() error { return reg.write(ctx, nil, byCentre(todo)) })
 }
 
 // read reads the file before the command gives up its rights.
@@ -270,14 +270,15 @@ func (r *registryFile) sessions(ctx context.Context, rows []sheet.SessionRow) (m
 	return out, nil
 }
 
-func (r *registryFile) byCentre(list []scheduling.Centre) (out [][]scheduling.Centre) {
-	for _, c := range list {
-		out = append(out, []scheduling.Centre{c})
+func singly[T any](list []T) (out [][]T) {
+	for _, v := range list {
+		out = append(out, []T{v})
 	}
 	return out
 }
 
-func (r *registryFile) sessionsByCentre(list []scheduling.Session) (out [][]scheduling.Session) {
+// byCentre divides sessions by centre, in order of their first appearance.
+func byCentre(list []scheduling.Session) (out [][]scheduling.Session) {
 	at := map[id.Centre]int{}
 	for _, s := range list {
 		i, ok := at[s.Centre]

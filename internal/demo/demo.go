@@ -112,13 +112,13 @@ func (g *Programme) uuid(r *rand.Rand) string {
 
 // Households calls yield for each generated household until it returns false.
 // Mobiles are ten digits and begin with 0 to 5: they are nobody's.
-func (g *Programme) Households(yield func(vault.SeedRequest) bool) {
+func (g *Programme) Households(yield func(vault.SeedHousehold) bool) {
 	r := g.rand(3)
 	left := g.opt.People
 	for n := 0; left > 0; n++ {
 		size := min(1+r.IntN(6), left)
 		left -= size
-		h := vault.SeedRequest{Mobile: fmt.Sprintf("%d%09d", n%6, 100_000_000+n)}
+		h := vault.SeedHousehold{Mobile: fmt.Sprintf("%d%09d", n%6, 100_000_000+n)}
 		family := g.word(r, familyNames())
 		for i := range size {
 			h.Members = append(h.Members, g.member(r, family, i))

@@ -21,8 +21,8 @@ func programme(t *testing.T, seed uint64) *demo.Programme {
 	return demo.New(p, demo.Options{Seed: seed, Today: civil.Date{Year: 2026, Month: 11, Day: 24}, Centres: 500, People: 5000, Days: 14})
 }
 
-func households(g *demo.Programme) (out []vault.SeedRequest) {
-	g.Households(func(h vault.SeedRequest) bool { out = append(out, h); return true })
+func households(g *demo.Programme) (out []vault.SeedHousehold) {
+	g.Households(func(h vault.SeedHousehold) bool { out = append(out, h); return true })
 	return out
 }
 

@@ -60,7 +60,8 @@ type Note struct {
 }
 
 // Write is one sealed change of a person. New is set for an enrolment. Hold,
-// when set, is the booking that this change uses up.
+// when set, is the booking that this change uses up. A Note without ID is not
+// stored.
 type Write struct {
 	Person id.Person
 	New    *PersonRow

@@ -150,7 +150,7 @@ func TestClientWalk(t *testing.T) {
 	check("staff", err, fault.Invalid)
 	_, err = operator.DisableStaff(ctx, vault.StaffDisableRequest{Staff: "nobody"})
 	check("no staff", err, fault.NotFound)
-	seeded, err := seeder.Seed(ctx, vault.SeedRequest{Mobile: "0000000002"})
+	seeded, err := seeder.Seed(ctx, vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000002"}}})
 	check("seed", err, "")
 	keys, err := operator.Keys(ctx)
 	check("keys", err, "")

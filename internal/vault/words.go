@@ -368,32 +368,5 @@ type Status struct {
 	Challenge  bool // proof of work is asked before a code
 }
 
-// SeedRequest adds synthetic people with past doses (demo only; the method
-// exists only in a vault started for a demo).
-type SeedRequest struct {
-	Mobile  string
-	Members []SeedMember
-}
-
-// SeedMember is one synthetic person.
-type SeedMember struct {
-	Identity Identity
-	Consent  Consent
-	Doses    []SeedDose
-}
-
-// SeedDose is a past dose of a synthetic person.
-type SeedDose struct {
-	Product, Lot                string
-	Sequence                    int
-	Given                       civil.Date
-	Centre                      id.Centre
-	CentreName, District, State string
-	Vaccinator                  string
-}
-
-// Seeded are the sealed people.
-type Seeded struct{ People []Enrolled }
-
 // Empty is the request or answer without content.
 type Empty struct{}

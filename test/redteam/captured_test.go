@@ -431,7 +431,7 @@ func (a *attacker) othersWords(ctx context.Context) {
 	jwk, _ := json.Marshal(key.JWK())
 	e, err := a.vault.EnrolStaff(ctx, vault.StaffEnrolRequest{Name: "Demo Intruder", Role: "manager", Centre: id.Centre(a.Today.Centre), PublicJWK: jwk})
 	a.try("a staff key of the attacker's enrolled", e, err)
-	s, err := a.vault.Seed(ctx, vault.SeedRequest{Mobile: "0000000000"})
+	s, err := a.vault.Seed(ctx, vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000000"}}})
 	a.try("the demo's word", s, err)
 	u, err := a.vault.Unfinished(ctx, vault.UnfinishedRequest{Before: 1 << 60, Limit: 100})
 	a.try("the worker's list", u, err)

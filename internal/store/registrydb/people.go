@@ -94,6 +94,9 @@ func (s *People) Store(ctx context.Context, w registry.Write) error {
 				return err
 			}
 		}
+		if w.Note.ID == "" {
+			return nil
+		}
 		return putNote(ctx, tx, w.Note, payload)
 	})
 }

@@ -380,48 +380,6 @@ func (t *txn) useTag(tag string, house id.Household, person id.Person, now int64
 	return flags, put(t, state.IDTags, tag, row, 0)
 }
 
-// Committed implements the vault's word: heads move over seals that the
-// registry has stored.
-func (k *Keeper) Committed(ctx context.Context, r vault.CommittedRequest) (vault.CommittedAnswer, error) {
-	if len(r.Seals) > 500 {
-		return vault.CommittedAnswer{}, fault.New(fault.Invalid, "seals", "at most 500 seals at once")
-	}
-	var out vault.CommittedAnswer
-	for _, sealID := range r.Seals {
-		advanced, err := k.committed(ctx, sealID)
-		if err != nil {
-			return out, err
-		}
-		out.Advanced += advanced
-	}
-	return out, nil
-}
-
-func (k *Keeper) committed(ctx context.Context, sealID string) (n int, err error) {
-	_, err = k.update(ctx, func(t *txn) error {
-		n = 0
-		task, ok, err := t.tx.GetTask(t.ctx, "seal/"+sealID)
-		if err != nil || !ok {
-			return err
-		}
-		p, err := t.person(task.Person)
-		if err != nil {
-			return err
-		}
-		for i, s := range p.Pending {
-			if s.ID == sealID && s.Base == p.Seq {
-				n = 1
-				if err := t.advance(task.Person, &p, i); err != nil {
-					return err
-				}
-				return put(t, state.Persons, string(task.Person), p, 0)
-			}
-		}
-		return nil
-	})
-	return n, err
-}
-
 // Remove implements the vault's word: a registration goes until the first dose.
 // The data key is destroyed, so the sealed parts never open again.
 func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done, error) {

@@ -490,16 +490,16 @@ func TestSnapshotsWhileWriting(t *testing.T) {
 // forgotten.
 func TestSeed(t *testing.T) {
 	r := newRig(t)
-	req := vault.SeedRequest{Mobile: "0000000301", Members: []vault.SeedMember{{Identity: asha(1), Consent: consentOne, Doses: []vault.SeedDose{
+	req := vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000301", Members: []vault.SeedMember{{Identity: asha(1), Consent: consentOne, Doses: []vault.SeedDose{
 		{Product: "COVISHIELD", Lot: "DEMO-1", Sequence: 1, Given: r.today().AddDays(-100), Centre: 7, CentreName: "Test Centre", Vaccinator: "Staff Test"},
 		{Product: "COVISHIELD", Lot: "DEMO-2", Sequence: 2, Given: r.today().AddDays(-10), Centre: 7, CentreName: "Test Centre", Vaccinator: "Staff Test"}}},
-		{Identity: asha(2), Consent: consentOne}}}
+		{Identity: asha(2), Consent: consentOne}}}, {Mobile: "0000000302", Members: []vault.SeedMember{{Identity: asha(4), Consent: consentOne}}}}}
 	first, err := r.k.Seed(t.Context(), req)
-	if err != nil || len(first.People) != 2 || len(first.People[0].Seal.Parts) != 4 || len(first.People[1].Seal.Parts) != 2 {
+	if err != nil || len(first.People) != 3 || len(first.People[0].Seal.Parts) != 4 || len(first.People[1].Seal.Parts) != 2 {
 		t.Fatalf("%+v %v", first, err)
 	}
 	again, err := r.k.Seed(t.Context(), req) // not stored yet: the same seals
-	if err != nil || len(again.People) != 2 || again.People[0].Seal.ID != first.People[0].Seal.ID {
+	if err != nil || len(again.People) != 3 || again.People[0].Seal.ID != first.People[0].Seal.ID {
 		t.Fatalf("%+v %v", again, err)
 	}
 	for _, e := range first.People {
@@ -518,8 +518,8 @@ func TestSeed(t *testing.T) {
 		t.Fatalf("%+v %v", v.People, err)
 	}
 	r.audit()
-	bad := req
-	bad.Members = []vault.SeedMember{{Identity: asha(3), Consent: consentOne, Doses: []vault.SeedDose{{Product: "WATER", Sequence: 1, Given: r.today()}}}}
+	bad := vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000303", Members: []vault.SeedMember{{Identity: asha(3), Consent: consentOne,
+		Doses: []vault.SeedDose{{Product: "WATER", Sequence: 1, Given: r.today()}}}}}}}
 	_, err = r.k.Seed(t.Context(), bad)
 	wantKind(t, err, fault.Invalid)
 	real := rigWith(t, func(r *rig) { r.cfg.Demo = false })

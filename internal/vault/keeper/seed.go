@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -12,116 +11,197 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// Seed adds one synthetic household with past doses, sealed and ledgered like
-// any other. It exists only in a vault started for a demo, and only for the
-// seeding role's socket.
+// seedling is one synthetic person, sealed, before it has a place in a household.
+type seedling struct {
+	person id.Person
+	row    state.Person
+	seal   state.Seal
+	tag    string
+}
+
+// Seed adds synthetic households with past doses, sealed and ledgered like any
+// other, all of one request in one transaction: people are sealed before it, and
+// its first entry, which is about nobody, names the rows that it wrote. It exists
+// only in a vault started for a demo, and only for the seeding role's socket. It
+// may be repeated: who is stored is left out, who is not gets the same seal.
 func (k *Keeper) Seed(ctx context.Context, r vault.SeedRequest) (vault.Seeded, error) {
 	if !k.cfg.Demo {
 		return vault.Seeded{}, fault.New(fault.Forbidden, "seed", "this vault was not started for a demo")
 	}
-	mobile, err := rules.ParseMobile(r.Mobile, true)
-	if err != nil {
-		return vault.Seeded{}, err
+	if len(r.Households) > vault.MaxSeedHouseholds {
+		return vault.Seeded{}, fault.New(fault.Invalid, "seed", "too many households at once")
+	}
+	mobiles := make([]string, len(r.Households))
+	members := make([][]seedling, len(r.Households))
+	for i, h := range r.Households {
+		var err error
+		if mobiles[i], err = rules.ParseMobile(h.Mobile, true); err != nil {
+			return vault.Seeded{}, err
+		}
+		for _, m := range h.Members {
+			s, err := k.seedling(m)
+			if err != nil {
+				return vault.Seeded{}, err
+			}
+			members[i] = append(members[i], s)
+		}
 	}
 	var out vault.Seeded
-	_, err = k.update(ctx, func(t *txn) error {
-		out = vault.Seeded{}
-		house, _, err := t.householdOf(k.blindIndex(mobile), []byte(mobile), []byte(mobile[len(mobile)-4:]), k.now().UnixMilli())
-		if err != nil {
-			return err
+	_, err := k.update(ctx, func(t *txn) error {
+		out, t.quiet = vault.Seeded{}, true
+		if len(r.Households) > 1 {
+			t.append(entry{Kind: "demo", View: "demo data", Role: "system"})
 		}
-		for i, m := range r.Members {
-			e, err := t.seedMember(house, fmt.Sprintf("seed-%d", i), m)
+		for i, mobile := range mobiles {
+			people, err := t.seedHousehold(mobile, members[i])
 			if err != nil {
 				return err
 			}
-			if e.Seal.ID != "" {
-				out.People = append(out.People, e)
-			}
+			out.People = append(out.People, people...)
+		}
+		if len(out.People) == 0 && !t.changed {
+			t.entries = nil // all of them were there
 		}
 		return nil
 	})
 	return out, err
 }
 
-func (t *txn) seedMember(house id.Household, key string, m vault.SeedMember) (vault.Enrolled, error) {
-	var out vault.Enrolled
-	doc, number, err := t.k.checkedIdentity(m.Identity)
+// seedling checks and seals one synthetic person with the doses of the past.
+func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
+	var s seedling
+	doc, number, err := k.checkedIdentity(m.Identity)
 	if err != nil {
-		return out, err
+		return s, err
 	}
-	tag, err := t.k.idTag(m.Identity.IDType, number)
+	if s.tag, err = k.idTag(m.Identity.IDType, number); err != nil {
+		return s, err
+	}
+	now := k.now().UnixMilli()
+	s.person, doc.Reference = id.Person(id.New()), id.NewReference()
+	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Epoch: k.keys.epochName, Wrapped: k.newDataKey(s.person),
+		Chain: vault.ChainStart(k.keys.realm, s.person), Created: now}
+	key, err := k.dataKey(s.person, s.row)
 	if err != nil {
-		return out, err
+		return s, err
 	}
-	if done, err := t.enrolledBefore(house, key, vault.Hash{}, &out); err != nil || done {
-		return out, err
+	s.seal = state.Seal{ID: id.New(), Key: "seed"}
+	add := func(part vault.Part, doc any) error {
+		sealed, err := k.sealPart(s.person, key, int64(len(s.seal.Parts))+1, part, 1, doc)
+		s.seal.Parts = append(s.seal.Parts, sealed)
+		return err
 	}
-	// A key is remembered for a day; a demo may be started again after that.
-	if there, err := t.seeded(house, tag); err != nil || there {
-		return out, err
+	if err := add(vault.PartIdentity, doc); err != nil {
+		return s, err
 	}
-	req := vault.EnrolRequest{Key: key, Identity: m.Identity, Consent: m.Consent}
-	if err := t.enrol(house, req, doc, tag, vault.Hash{}, &out); err != nil {
-		return out, err
+	ev := id.Event(id.NewOrdered())
+	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), consent{Schema: blobSchema, Event: ev, Version: m.Consent.Version,
+		Language: m.Consent.Language, Purpose: m.Consent.Purpose, By: "holder", At: now}); err != nil {
+		return s, err
 	}
-	return out, t.seedDoses(&out, m.Doses)
+	for _, d := range m.Doses {
+		ev, doc, err := k.seedDose(d, now)
+		if err != nil {
+			return s, err
+		}
+		if err := add(vault.Part(vault.PartDosePrefix+string(ev)), doc); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
-func (t *txn) seeded(house id.Household, tag string) (bool, error) {
-	h, err := t.household(house)
+// seedDose is a past dose as its event is sealed.
+func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, doseDoc, error) {
+	product, ok := rules.LookupProduct(d.Product)
+	if !ok {
+		return "", doseDoc{}, fault.New(fault.Invalid, "unknown_product", "unknown product in demo data")
+	}
+	loc, err := time.LoadLocation("Asia/Kolkata")
 	if err != nil {
-		return false, err
+		return "", doseDoc{}, fault.Wrap(fault.Internal, err, "zone")
 	}
-	for _, m := range activeMembers(h) {
-		if m.IDTag == tag {
-			p, err := t.person(m.Person)
-			return p.State == state.Active, err
-		}
-	}
-	return false, nil
+	ev := id.Event(id.NewOrdered())
+	at := d.Given.In(loc).Add(11 * time.Hour).UnixMilli()
+	doc := doseDoc{Schema: blobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
+		DoseEvent: rules.NewDoseEvent(ev, product, d.Lot, d.Sequence, at, "Asia/Kolkata", rules.SourceHistorical, "demo")}
+	doc.RecordedAt = now
+	return ev, doc, nil
 }
 
-// seedDoses adds past doses to the pending seal of a new person.
-func (t *txn) seedDoses(out *vault.Enrolled, doses []vault.SeedDose) error {
-	person := out.Seal.Person
-	p, err := t.person(person)
-	if err != nil || len(doses) == 0 {
-		return err
-	}
-	key, err := t.k.dataKey(person, p)
+// seedHousehold adds people to the household of a mobile, made where there is
+// none.
+func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled, error) {
+	index := t.k.blindIndex(mobile)
+	idx, there, err := get[state.MobileIndex](t, state.MobileIndexes, index)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	seal := p.Pending[0]
-	p.Pending = nil
-	if err := t.tx.EndTask(t.ctx, "seal/"+seal.ID); err != nil {
-		return err
-	}
-	for _, d := range doses {
-		product, ok := rules.LookupProduct(d.Product)
-		if !ok {
-			return fault.New(fault.Invalid, "unknown_product", "unknown product in demo data")
+	house, h := idx.Household, state.Household{}
+	if there {
+		if h, err = t.household(house); err != nil {
+			return nil, err
 		}
-		loc, err := time.LoadLocation("Asia/Kolkata")
+	} else {
+		house = id.Household(id.New())
+		h = state.Household{Created: t.k.now().UnixMilli(),
+			Mobile: t.k.keys.contact.Seal(nil, nil, []byte(mobile), t.k.contactAAD("mobile", string(house))),
+			Last4:  t.k.keys.contact.Seal(nil, nil, []byte(mobile[len(mobile)-4:]), t.k.contactAAD("last4", string(house)))}
+		if err := put(t, state.MobileIndexes, index, state.MobileIndex{Household: house}, 0); err != nil {
+			return nil, err
+		}
+		t.append(entry{Kind: "household", House: house, Role: "holder"})
+	}
+	var out []vault.Enrolled
+	grown := !there
+	for _, s := range members {
+		e, added, err := t.seedMember(house, &h, s)
 		if err != nil {
-			return fault.Wrap(fault.Internal, err, "zone")
+			return nil, err
 		}
-		ev := id.Event(id.NewOrdered())
-		at := d.Given.In(loc).Add(11 * time.Hour).UnixMilli()
-		doc := doseDoc{Schema: blobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
-			DoseEvent: rules.NewDoseEvent(ev, product, d.Lot, d.Sequence, at, "Asia/Kolkata", rules.SourceHistorical, "demo")}
-		doc.RecordedAt = t.k.now().UnixMilli()
-		s, err := t.k.sealPart(person, key, int64(len(seal.Parts))+1, vault.Part(vault.PartDosePrefix+string(ev)), 1, doc)
-		if err != nil {
-			return err
+		grown = grown || added
+		if e.Seal.ID != "" {
+			out = append(out, e)
 		}
-		seal.Parts = append(seal.Parts, s)
 	}
-	seal.ID = id.New()
-	out.Seal.ID, out.Seal.Parts = seal.ID, seal.Parts
-	if err := t.addSeal(person, &p, seal, entry{House: p.Household, View: "demo data", Role: "system"}); err != nil {
+	if !grown {
+		return out, nil
+	}
+	return out, put(t, state.Households, string(house), h, 0)
+}
+
+// seedMember finds a synthetic person in the household, or adds it.
+func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e vault.Enrolled, added bool, err error) {
+	for _, m := range activeMembers(*h) {
+		if m.IDTag != s.tag {
+			continue
+		}
+		p, err := t.person(m.Person)
+		if err != nil || p.State == state.Active || len(p.Pending) == 0 {
+			return e, false, err
+		}
+		seal := p.Pending[0]
+		return vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: m.Person, Parts: seal.Parts}, Reference: p.Reference, Household: house, Slot: m.Slot}, false, nil
+	}
+	slot := len(h.Members) + 1
+	if slot > MaxMembers {
+		return e, false, fault.New(fault.Full, "household", "six people can be registered under one mobile")
+	}
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tag})
+	e = vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: slot}
+	return e, true, t.seedPerson(house, s)
+}
+
+// seedPerson is the one place where a synthetic registration with its doses goes
+// into the vault's rows and onto the ledger.
+func (t *txn) seedPerson(house id.Household, s seedling) (err error) {
+	p := s.row
+	p.Household, p.Pending = house, nil
+	if p.Flags, err = t.useTag(s.tag, house, s.person, p.Created); err != nil {
 		return err
 	}
-	return put(t, state.Persons, string(person), p, 0)
+	if err := t.addSeal(s.person, &p, s.seal, entry{House: house, View: "demo data", Role: "system"}); err != nil {
+		return err
+	}
+	return put(t, state.Persons, string(s.person), p, 0)
 }
