@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/demo"
@@ -25,8 +30,8 @@ type demoCmd struct {
 	runFlags
 	Data    string `help:"Data folder; without it a new temporary one that is removed at the end."`
 	Seed    uint64 `default:"1" help:"Seed of the generated programme."`
-	People  int    `default:"5000" help:"Synthetic people."`
-	Centres int    `default:"500" help:"Centres."`
+	People  int    `default:"100000" help:"Synthetic people."`
+	Centres int    `default:"2000" help:"Centres."`
 	Days    int    `default:"14" help:"Days of sessions."`
 	Quiet   bool   `help:"No progress bar."`
 }
@@ -55,8 +60,14 @@ func (c *demoCmd) Run() error {
 		}
 		data = dir
 	}
+	restore, err := logToFile(layout{data})
+	if err != nil {
+		return err
+	}
 	in := &installation{flags: c.runFlags, layout: layout{data}, demo: c, out: os.Stdout, log: logger("supervisor")}
-	return in.run(context.Background())
+	err = in.run(context.Background())
+	restore(err)
+	return err
 }
 
 func (c *demoCmd) seedArgs() []string {
@@ -99,20 +110,61 @@ func (c *seedCmd) Run() error {
 	begin := time.Now()
 	g := demo.New(where, demo.Options{Seed: c.Seed, Today: civil.Of(r.now().In(zone)), Centres: c.Centres, People: c.People, Days: c.Days})
 	supervise.Ready()
-	if err := together(singly(g.Centres()), func(one []scheduling.Centre) error { return r.bookings.AddCentres(ctx, one) }); err != nil {
+	n, err := c.fill(ctx, r, g, begin, log)
+	if err != nil {
 		return err
+	}
+	fmt.Printf("demo data ready: %d centres, %d sessions, %d people, %d doses in %.1f s\n", c.Centres, n.sessions, n.People, n.Doses, time.Since(begin).Seconds())
+	return nil
+}
+
+// filled is what a finished seeding leaves behind, so that the next start with the
+// same folder does not go through everybody again.
+type filled struct {
+	Seed            uint64
+	Today           civil.Date
+	People, Centres int
+	Days            int
+	Doses           int64
+	sessions        int
+}
+
+// fill adds what the folder does not have yet.
+func (c *seedCmd) fill(ctx context.Context, r *registryRole, g *demo.Programme, begin time.Time, log *slog.Logger) (filled, error) {
+	want := filled{Seed: c.Seed, Today: g.Today(), People: c.People, Centres: c.Centres, Days: c.Days}
+	mark := layout{c.Data}.demoMark()
+	var have filled
+	if raw, err := os.ReadFile(mark); err == nil && json.Unmarshal(raw, &have) != nil {
+		have = filled{}
+	}
+	same := have.Seed == want.Seed && have.Centres == want.Centres
+	if !same {
+		if err := together(singly(g.Centres()), func(one []scheduling.Centre) error { return r.bookings.AddCentres(ctx, one) }); err != nil {
+			return want, err
+		}
 	}
 	sessions := g.Sessions()
-	if err := together(byCentre(sessions), func(one []scheduling.Session) error { return r.bookings.AddSessions(ctx, one) }); err != nil {
-		return err
+	want.sessions = len(sessions)
+	if !same || have.Today != want.Today || have.Days != want.Days {
+		if err := together(byCentre(sessions), func(one []scheduling.Session) error { return r.bookings.AddSessions(ctx, one) }); err != nil {
+			return want, err
+		}
 	}
-	s := &seeding{role: r, bar: progress{total: int64(c.People), quiet: c.Quiet, begin: begin}}
-	if err := s.people(ctx, g, log); err != nil {
-		return err
+	if same && have.People >= want.People {
+		want.People, want.Doses = have.People, have.Doses
+	} else {
+		s := &seeding{role: r, bar: progress{total: int64(c.People), quiet: c.Quiet, begin: begin}}
+		if err := s.people(ctx, g, log); err != nil {
+			return want, err
+		}
+		s.bar.end()
+		want.Doses = s.doses.Load()
 	}
-	s.bar.end()
-	fmt.Printf("demo data ready: %d centres, %d sessions, %d people, %d doses in %.1f s\n", c.Centres, len(sessions), c.People, s.doses.Load(), time.Since(begin).Seconds())
-	return nil
+	raw, err := json.Marshal(want)
+	if err != nil {
+		return want, err
+	}
+	return want, os.WriteFile(mark, raw, 0o640)
 }
 
 // seedBatch is how many households go to the vault at once, and seedFlights how
@@ -206,23 +258,55 @@ func (p *progress) show(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	tenth := 10 * n / p.total
-	if terminal(os.Stderr) {
-		if pct := 100 * n / p.total; pct != p.last {
+	if terminal(os.Stdout) {
+		if pct := 100 * n / p.total; pct > p.last {
 			p.last = pct
-			fmt.Fprintf(os.Stderr, "\rdemo data %3d %%", pct)
+			fmt.Printf("\rdemo data %3d %%", pct)
 		}
 		return
 	}
-	if tenth != p.last {
+	if tenth > p.last {
 		p.last = tenth
 		fmt.Fprintf(os.Stderr, "demo data %d %%\n", 10*tenth)
 	}
 }
 
 func (p *progress) end() {
-	if !p.quiet && terminal(os.Stderr) {
-		fmt.Fprintln(os.Stderr)
+	if !p.quiet && terminal(os.Stdout) && p.last > 0 {
+		fmt.Println()
 	}
+}
+
+// logToFile sends the log of every role to a file of the data folder when it would
+// otherwise run over a terminal, where it would scroll the addresses away. It
+// returns what brings the terminal back and, after an error, shows the log's end
+// there: a temporary folder is about to go.
+func logToFile(l layout) (func(error), error) {
+	if !terminal(os.Stderr) {
+		return func(error) {}, nil
+	}
+	if err := os.MkdirAll(l.root, 0o711); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(l.demoLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	old, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := unix.Dup3(int(f.Fd()), int(os.Stderr.Fd()), 0); err != nil {
+		return nil, errors.Join(err, f.Close(), unix.Close(old))
+	}
+	fmt.Printf("log     %s\n", f.Name())
+	return func(failed error) {
+		_ = errors.Join(unix.Dup3(old, int(os.Stderr.Fd()), 0), unix.Close(old), f.Close())
+		if raw, err := os.ReadFile(l.demoLog()); err == nil && failed != nil {
+			lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+			fmt.Fprintln(os.Stderr, strings.Join(lines[max(0, len(lines)-10):], "\n"))
+		}
+	}, nil
 }
 
 func terminal(f *os.File) bool {

@@ -20,6 +20,8 @@ func (l layout) adminSocket() string { return filepath.Join(l.vault(), "admin.so
 func (l layout) vaultLock() string   { return filepath.Join(l.vault(), "lock") }
 func (l layout) ledger() string      { return filepath.Join(l.root, "ledger") }
 func (l layout) vkey() string        { return filepath.Join(l.ledger(), "vkey") }
+func (l layout) demoMark() string    { return filepath.Join(l.registry(), "demo.json") }
+func (l layout) demoLog() string     { return filepath.Join(l.root, "log.jsonl") }
 func (l layout) staff() string       { return filepath.Join(l.root, "staff") }
 
 // fdsVariable tells a role which inherited descriptor is which:

@@ -70,15 +70,22 @@ func (g *Programme) centre(r *rand.Rand, i int, pin places.PIN) scheduling.Centr
 	return c
 }
 
+// Today is the day that the programme starts from.
+func (g *Programme) Today() civil.Date { return g.opt.Today }
+
 // Centres returns the generated centres.
 func (g *Programme) Centres() []scheduling.Centre { return g.centres }
 
+// sessionStream is the first of the streams of sessions, one for each day: a day
+// has the same sessions whenever the demo is started.
+const sessionStream = 1 << 32
+
 // Sessions returns the sessions of all centres and days, in order of day.
 func (g *Programme) Sessions() []scheduling.Session {
-	r := g.rand(2)
 	products := []string{"COVISHIELD", "COVISHIELD", "COVAXIN", "COVAXIN", "CORBEVAX", "COVOVAX", "SPUTNIK V", "ZyCoV-D"}
 	var out []scheduling.Session
 	for d := range g.opt.Days {
+		r := g.rand(sessionStream + uint64(g.opt.Today.AddDays(d).DaysSince(civil.Date{Year: 2000, Month: 1, Day: 1})))
 		for i, c := range g.centres {
 			if i > 0 && r.IntN(4) == 0 {
 				continue // closed that day

@@ -160,7 +160,7 @@ func TestScript(t *testing.T) {
 	}
 	for _, clock := range hours {
 		t.Run(clock, func(t *testing.T) {
-			s := harness.Start(t, &b, harness.Options{Clock: offset(t, time.Now(), clock), People: 5000, Unseeded: true, Args: []string{"--centres=500"}})
+			s := harness.Start(t, &b, harness.Options{Clock: offset(t, time.Now(), clock), People: 100_000, Unseeded: true, Args: []string{"--centres=2000"}})
 			begin := time.Now()
 			cmd := exec.Command(filepath.Join(root, "examples", "walk.sh"), strings.TrimSuffix(s.API, "/api"), s.Outbox, s.Staff, s.Binary)
 			cmd.Env = append(os.Environ(), "TIKAKOSH_CLOCK="+s.ClockFile())
