@@ -80,6 +80,7 @@ func plan() []room {
 		{"cmd/tikakosh", "...", "net http exec kong sql"},
 		{"api", "", ""},
 		{"bench", leaves + " store/sqldb store/sqlite", "net http exec sql"},
+		{"bench/search", "", "net http exec"},
 		{"test/harness", leaves, "net http exec sql"},
 		{"test/redteam", leaves, "net http exec sql"},
 		{"test/powercut", "", "exec sql"},
