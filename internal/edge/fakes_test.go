@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
@@ -118,6 +119,13 @@ func (b *backend) CheckOpening(context.Context, scheduling.Opening) error { retu
 type noPlaces struct{}
 
 func (noPlaces) Ask(scheduling.Question) scheduling.Found { return scheduling.Found{} }
+func (noPlaces) States() []scheduling.StateOf {
+	return []scheduling.StateOf{{ID: 27, Name: "Sample State"}}
+}
+func (noPlaces) Centres(scheduling.By, int64) []scheduling.Centre {
+	return []scheduling.Centre{{ID: 1, StateID: 27}}
+}
+func (noPlaces) Span() (since civil.Date, days int) { return civil.Of(fixedNow), 1 }
 
 // loaded is the reference data. It is parsed once for all rigs; it never changes.
 var loaded = sync.OnceValues(places.Load)

@@ -104,5 +104,6 @@ func (s *Server) routes() []Route {
 		table = append(table, get(searchPublic+name, Public, "search", RateSearch, search(searchKind(k))),
 			get("/api/v2/appointment/sessions/"+name, Holder, "search", RateSearch, search(searchKind(k))))
 	}
+	table = append(table, smartRoutes()...)
 	return table
 }

@@ -388,7 +388,7 @@ func TestSearchPanics(t *testing.T) {
 	}
 }
 
-type panicking struct{}
+type panicking struct{ noPlaces }
 
 func (panicking) Ask(scheduling.Question) scheduling.Found {
 	panic(fault.New(fault.Internal, "x", "x"))

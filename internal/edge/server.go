@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry"
@@ -56,6 +57,9 @@ type Documents interface {
 // Search finds places.
 type Search interface {
 	Ask(q scheduling.Question) scheduling.Found
+	States() []scheduling.StateOf
+	Centres(by scheduling.By, key int64) []scheduling.Centre
+	Span() (since civil.Date, days int)
 }
 
 // Bookings makes and ends appointments.
@@ -96,13 +100,14 @@ type Server struct {
 	limits  map[Rate]*limiter
 	bearer  jose.JSONWebKey
 	answers *answers
+	smart   smartFiles
 	last    activity
 }
 
 // New checks the route table and makes the server. It refuses a route without
 // audience, action, limits or handler.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), answers: newAnswers(answersMax)}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
 	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
 	}

@@ -44,12 +44,13 @@ type Availability struct {
 
 type centreEntry struct {
 	c        Centre
-	in       [3]*Area        // its own area, that of its PIN, that of its district
+	in       [4]*Area        // its own area, those of its PIN, district and state
 	sessions []*sessionEntry // by day, product, lowest age, id
 }
 
 type sessionEntry struct {
 	s      Session // Taken as the database said last
+	day    int     // dayKey of its day
 	closes time.Time
 	added  [2]int // places taken by this process and not yet in s
 	centre *centreEntry

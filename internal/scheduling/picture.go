@@ -14,12 +14,13 @@ import (
 // By says by what a search goes.
 type By int
 
-// What a search goes by: the key is the PIN as a number, the district's or the
-// centre's number.
+// What a search goes by: the key is the PIN as a number, or the number of the
+// district, the centre or the state.
 const (
 	ByPIN By = iota
 	ByDistrict
 	ByCentre
+	ByState
 )
 
 type areaKey struct {
@@ -59,6 +60,9 @@ type Found struct {
 	Until   time.Time
 }
 
+// dayKey orders days as numbers.
+func dayKey(d civil.Date) int { return d.Year*10_000 + int(d.Month)*100 + d.Day }
+
 func pinKey(pin string) int64 {
 	n, err := strconv.ParseInt(pin, 10, 32)
 	if err != nil {
@@ -76,6 +80,7 @@ func (a *Availability) Ask(q Question) Found {
 	if first, last := a.days(now); q.Day.After(last) || !first.Before(until) {
 		return out
 	}
+	from, to := dayKey(q.Day), dayKey(until)
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	out.Area = a.areas[areaKey{q.By, q.Key}]
@@ -86,7 +91,7 @@ func (a *Availability) Ask(q Question) Found {
 	for _, c := range out.Area.centres {
 		var found []Listed
 		for _, e := range c.sessions {
-			if e.s.Day.Before(q.Day) || !e.s.Day.Before(until) || (q.Product != "" && e.s.Product != q.Product) {
+			if e.day < from || e.day >= to || (q.Product != "" && e.s.Product != q.Product) {
 				continue
 			}
 			if now.Before(e.closes) && (out.Until.IsZero() || e.closes.Before(out.Until)) {
@@ -103,6 +108,45 @@ func (a *Availability) Ask(q Question) Found {
 	return out
 }
 
+// StateOf is a state with centres, as its centres name it.
+type StateOf struct {
+	ID   int
+	Name string
+}
+
+// States lists the states that have centres, by number.
+func (a *Availability) States() []StateOf {
+	out := []StateOf{}
+	a.mu.RLock()
+	for k, area := range a.areas {
+		if k.by == ByState && len(area.centres) > 0 {
+			out = append(out, StateOf{int(k.key), area.centres[0].c.State})
+		}
+	}
+	a.mu.RUnlock()
+	slices.SortFunc(out, func(x, y StateOf) int { return cmp.Compare(x.ID, y.ID) })
+	return out
+}
+
+// Centres lists the centres of an area, by number.
+func (a *Availability) Centres(by By, key int64) []Centre {
+	out := []Centre{}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if area := a.areas[areaKey{by, key}]; area != nil {
+		for _, e := range area.centres {
+			out = append(out, e.c)
+		}
+	}
+	return out
+}
+
+// Span is how many days the picture holds, from Since on.
+func (a *Availability) Span() (since civil.Date, days int) {
+	first, last := a.days(a.now())
+	return first, last.DaysSince(first) + 1
+}
+
 // touch marks the areas of a centre as changed.
 func (c *centreEntry) touch() {
 	for _, a := range c.in {
@@ -112,7 +156,7 @@ func (c *centreEntry) touch() {
 
 // place puts a centre into the areas its terms name. The caller holds mu.
 func (a *Availability) place(e *centreEntry) {
-	for i, k := range [3]areaKey{{ByCentre, int64(e.c.ID)}, {ByPIN, pinKey(e.c.PIN)}, {ByDistrict, int64(e.c.DistrictID)}} {
+	for i, k := range [len(e.in)]areaKey{{ByCentre, int64(e.c.ID)}, {ByPIN, pinKey(e.c.PIN)}, {ByDistrict, int64(e.c.DistrictID)}, {ByState, int64(e.c.StateID)}} {
 		area := a.areas[k]
 		if area == nil {
 			area = &Area{}
@@ -143,7 +187,7 @@ func (a *Availability) putCentre(c Centre) {
 		a.centres[c.ID] = e
 		a.place(e)
 	case e.c == c:
-	case e.c.PIN == c.PIN && e.c.DistrictID == c.DistrictID:
+	case e.c.PIN == c.PIN && e.c.DistrictID == c.DistrictID && e.c.StateID == c.StateID:
 		e.c = c
 		e.touch()
 	default:
@@ -186,7 +230,7 @@ func (a *Availability) putSession(s Session, touched map[*centreEntry]bool) {
 		touched[c] = true
 	}
 	delete(a.own, e)
-	e.s, e.closes, e.added = s, s.closes(loc), [2]int{}
+	e.s, e.day, e.closes, e.added = s, dayKey(s.Day), s.closes(loc), [2]int{}
 	c.touch()
 }
 
@@ -201,7 +245,7 @@ func (a *Availability) dropSession(e *sessionEntry) {
 func arrange(touched map[*centreEntry]bool) {
 	for c := range touched {
 		slices.SortFunc(c.sessions, func(x, y *sessionEntry) int {
-			return cmp.Or(x.s.Day.Compare(y.s.Day), cmp.Compare(x.s.Product, y.s.Product),
+			return cmp.Or(cmp.Compare(x.day, y.day), cmp.Compare(x.s.Product, y.s.Product),
 				cmp.Compare(x.s.MinAge, y.s.MinAge), cmp.Compare(x.s.ID, y.s.ID))
 		})
 	}

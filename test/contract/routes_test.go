@@ -70,6 +70,7 @@ func TestEveryRoute(t *testing.T) {
 	r.signIn("/v2/auth/generateMobileOTP", "/v2/auth/validateMobileOtp", true)
 	r.meta()
 	r.search(c, day)
+	r.published()
 	asha := r.good(c, "POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Asha Test", ID: s.PAN()}.Form()).Field("beneficiary_reference_id")
 	ravi := r.good(c, "POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Ravi Test", ID: s.PAN()}.Form()).Field("beneficiary_reference_id")
 	r.booking(c, day, ravi)
