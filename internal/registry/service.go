@@ -45,6 +45,7 @@ type Service struct {
 	now   func() time.Time
 	log   *slog.Logger
 	step  func(point string) error
+	known known
 }
 
 // New makes the service over its storage and the vault.
@@ -65,10 +66,10 @@ func notFound() error {
 // fault.Integrity: a stored record does not match the vault's head.
 func (s *Service) Household(ctx context.Context, h vault.Holder) (Household, error) {
 	var out vault.Opened
+	var m vault.Membership
 	slots := map[id.Person]int{}
-	err := s.fresh(func() error {
-		m, err := s.vault.Membership(ctx, h)
-		if err != nil {
+	err := s.fresh(func() (err error) {
+		if m, err = s.vault.Membership(ctx, h); err != nil {
 			return err
 		}
 		clear(slots)
@@ -82,6 +83,11 @@ func (s *Service) Household(ctx context.Context, h vault.Holder) (Household, err
 	if err != nil {
 		return Household{}, err
 	}
+	seen := make(map[id.Reference]id.Person, len(out.People))
+	for _, p := range out.People {
+		seen[p.Reference] = p.Person
+	}
+	s.known.put(h, m, seen)
 	slices.SortStableFunc(out.People, func(a, b vault.Person) int { return slots[a.Person] - slots[b.Person] })
 	return Household{People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}, nil
 }
@@ -120,10 +126,13 @@ func (s *Service) membersRecords(ctx context.Context, m vault.Membership, slots 
 // the row of every member whatever is asked, so that an unknown number and a
 // stranger's cost the same and answer the same.
 func (s *Service) resolve(ctx context.Context, h vault.Holder, refs []id.Reference) ([]PersonRow, error) {
-	m, err := s.vault.Membership(ctx, h)
-	if err != nil {
-		return nil, err
-	}
+	_, rows, err := s.resolved(ctx, h, refs)
+	return rows, err
+}
+
+// among is resolve in a membership that the vault has told.
+func (s *Service) among(ctx context.Context, h vault.Holder, m vault.Membership, refs []id.Reference) ([]PersonRow, error) {
+	seen := make(map[id.Reference]id.Person, len(m.Members))
 	found := make([]PersonRow, len(refs))
 	hits := 0
 	for _, mb := range m.Members {
@@ -134,10 +143,12 @@ func (s *Service) resolve(ctx context.Context, h vault.Holder, refs []id.Referen
 		if err != nil {
 			return nil, err
 		}
+		seen[row.Reference] = row.Person
 		if i := slices.Index(refs, row.Reference); i >= 0 && found[i].Person == "" {
 			found[i], hits = row, hits+1
 		}
 	}
+	s.known.put(h, m, seen)
 	if hits != len(refs) && ablate.Off(ablate.Ownership) {
 		return s.anybody(ctx, refs)
 	}

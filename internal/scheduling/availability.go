@@ -40,6 +40,8 @@ type Availability struct {
 	texts   map[string]string          // one copy of each repeated text
 	slots   map[string][]string
 	zones   map[string]*time.Location
+
+	onFree func(s id.Session, pools [2]bool) // told when the feed shows free places; nil: nobody
 }
 
 type centreEntry struct {

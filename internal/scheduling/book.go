@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -23,47 +24,49 @@ type booking struct {
 	holder    vault.Holder
 	in        BookInput
 	household id.Household
+	people    []id.Person
 	records   []vault.Record
 	session   Session
+	lane      *lane
 	claim     Claim
 }
 
 // Book takes one place for each of some people of the holder's household under
 // one appointment number, all or none. The same Key with the same request
 // answers the same number; with another request fault.Conflict. fault.Full
-// with CodeFull: no place left, or booking has closed; fault.Invalid with
+// with CodeFull: no place left, or booking has closed; fault.RateLimited: too
+// many wait for this session, come again; fault.Invalid with
 // CodeSlot: no such session or slot; fault.NotFound: somebody is not a member;
 // fault.Invalid or fault.Conflict as the vault refuses. After
 // fault.Unavailable or fault.Unknown repeat it with the same Key: the place
 // stays held for HoldTime.
+//
+// The order is by when the request entered the session's queue. Before that
+// nothing is asked of the vault for a person whose household this process has
+// seen; what the vault must say comes after the place is held, and a place held
+// for whom it refuses comes back at once.
 func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Hold, error) {
 	if err := in.check(); err != nil {
 		return "", err
 	}
-	m, err := s.vault.Membership(ctx, h)
+	if in.Fresh && !ablate.Off(ablate.Capacity) {
+		if q := s.lanes.find(in.Session); q != nil && q.soldOut(in.Dose, s.now()) {
+			return "", fullNow()
+		}
+	}
+	b := &booking{holder: h, in: in}
+	var err error
+	if b.household, b.people, err = s.records.Members(ctx, h, in.References); err != nil {
+		return "", err
+	}
+	old, err := s.earlier(ctx, b)
 	if err != nil {
 		return "", err
 	}
-	b := &booking{holder: h, in: in, household: m.Household}
-	if b.records, err = s.records.Persons(ctx, h, in.References); err != nil {
+	if err := s.offered(ctx, b); err != nil {
 		return "", err
 	}
-	b.claim = Claim{Key: claimKey(m.Household, in.Key), Body: in.digest()}
-	old, err := s.store.Claimed(ctx, m.Household, b.claim.Key)
-	if err != nil {
-		return "", err
-	}
-	if old.Hold != "" && old.Body != b.claim.Body {
-		return "", fault.New(fault.Conflict, "key", "this idempotency key came with another request")
-	}
-	b.session, err = s.store.Session(ctx, in.Session)
-	if fault.Is(err, fault.NotFound) || (err == nil && !slices.Contains(b.session.Slots, in.Slot)) {
-		return "", invalid(CodeSlot, "Invalid Slot Id")
-	}
-	if err != nil {
-		return "", err
-	}
-	hold, err := s.hold(ctx, b, old.Hold)
+	hold, err := s.hold(ctx, b, old)
 	if err != nil {
 		return "", err
 	}
@@ -74,6 +77,32 @@ func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Ho
 		return "", err
 	}
 	return s.carry(ctx, b, hold)
+}
+
+// earlier returns the hold number that the request's key already stands for, or "".
+func (s *Service) earlier(ctx context.Context, b *booking) (id.Hold, error) {
+	if b.in.Fresh {
+		return "", nil
+	}
+	b.claim = Claim{Key: claimKey(b.household, b.in.Key), Body: b.in.digest()}
+	old, err := s.store.Claimed(ctx, b.household, b.claim.Key)
+	if err == nil && old.Hold != "" && old.Body != b.claim.Body {
+		err = fault.New(fault.Conflict, "key", "this idempotency key came with another request")
+	}
+	return old.Hold, err
+}
+
+// offered finds the session and its slot. Terms in memory that lack the slot
+// are read again.
+func (s *Service) offered(ctx context.Context, b *booking) (err error) {
+	b.lane, b.session, err = s.session(ctx, b.in.Session)
+	if err == nil && !slices.Contains(b.session.Slots, b.in.Slot) {
+		b.lane, b.session, err = s.reread(ctx, b.in.Session)
+	}
+	if fault.Is(err, fault.NotFound) || (err == nil && !slices.Contains(b.session.Slots, b.in.Slot)) {
+		return invalid(CodeSlot, "Invalid Slot Id")
+	}
+	return err
 }
 
 // hold finds the hold an earlier attempt under this key made, or makes one. A
@@ -90,43 +119,68 @@ func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, erro
 			old = ""
 		}
 	}
-	loc, err := time.LoadLocation(b.session.Zone)
-	if err != nil {
-		return Hold{}, fault.Wrap(fault.Internal, err, "session zone")
-	}
 	now := s.now()
-	if !now.Before(b.session.closes(loc)) {
-		return Hold{}, fault.New(fault.Full, CodeFull, "online booking for this session has closed")
-	}
-	if slotOver(b.in.Slot, b.session.Day, loc, now) {
-		return Hold{}, invalid(CodeSlot, "this time of the day is over; choose a later slot")
-	}
-	if b.session.free(b.in.Dose) < len(b.records) {
-		return s.soldOut(ctx, b)
-	}
-	if err := s.claim(ctx, b, old, now); err != nil {
+	loc, err := b.lane.location(b.session.Zone)
+	if err != nil {
 		return Hold{}, err
 	}
+	if err := b.session.openAt(b.in.Slot, loc, now); err != nil {
+		return Hold{}, err
+	}
+	if b.lane.soldOut(b.in.Dose, now) && !ablate.Off(ablate.Capacity) {
+		return s.soldOut(ctx, b)
+	}
+	b.claim.Hold = id.Hold(id.New())
+	if !b.in.Fresh {
+		if err := s.claim(ctx, b, old, now); err != nil {
+			return Hold{}, err
+		}
+	}
 	h := Hold{ID: b.claim.Hold, Centre: c, Session: b.session.ID, Dose: b.in.Dose, State: Holding,
-		Created: now.UnixMilli(), Expires: now.Add(HoldTime).UnixMilli()}
-	for _, r := range b.records {
-		h.Persons = append(h.Persons, r.Person)
+		Created: now.UnixMilli(), Expires: now.Add(HoldTime).UnixMilli(), Persons: b.people}
+	got, err := s.place(ctx, b, h)
+	if fault.Is(err, fault.Full) {
+		return s.soldOut(ctx, b)
 	}
-	n := len(h.Persons)
-	err = settle(func() (err error) { h, err = s.store.Hold(ctx, h); return err })
-	if err == nil && h.State == Released { // another attempt under this key ended it just now
-		return h, fault.New(fault.Conflict, "hold", "another attempt at this booking was given up; try again")
+	if err != nil {
+		return Hold{}, err
 	}
-	if err == nil {
-		s.avail.add(b.session.ID, b.in.Dose, n)
+	if got.State == Released { // another attempt under this key ended it just now
+		return got, fault.New(fault.Conflict, "hold", "another attempt at this booking was given up; try again")
 	}
-	return h, err
+	if got.State == Holding && got.Created == h.Created {
+		s.avail.add(b.session.ID, b.in.Dose, len(h.Persons))
+	}
+	return got, nil
 }
 
-// soldOut answers for a session that was read without room. It is not the
-// arbiter: it spares the session the losers' writes. The last places may have
-// gone to another attempt under the same key.
+// place takes the places of a hold in the session's queue. With its control off
+// a request does not wait its turn.
+func (s *Service) place(ctx context.Context, b *booking, h Hold) (got Hold, err error) {
+	if ablate.Off(ablate.Capacity) {
+		err = settle(func() (err error) { got, err = s.store.Hold(ctx, h); return err })
+		return got, err
+	}
+	return s.take(ctx, b.lane, h, !b.in.Fresh)
+}
+
+// openAt refuses a session whose booking has closed or whose slot is over.
+func (v Session) openAt(slot string, loc *time.Location, now time.Time) error {
+	if !now.Before(v.closes(loc)) {
+		return fault.New(fault.Full, CodeFull, "online booking for this session has closed")
+	}
+	if slotOver(slot, v.Day, loc, now) {
+		return invalid(CodeSlot, "this time of the day is over; choose a later slot")
+	}
+	return nil
+}
+
+// soldOut answers for a session without room. The last places may have gone to
+// another attempt under the same key.
 func (s *Service) soldOut(ctx context.Context, b *booking) (Hold, error) {
+	if b.in.Fresh {
+		return Hold{}, fullNow()
+	}
 	c, err := s.store.Claimed(ctx, b.household, b.claim.Key)
 	if err != nil {
 		return Hold{}, err
@@ -137,14 +191,14 @@ func (s *Service) soldOut(ctx context.Context, b *booking) (Hold, error) {
 			return h, err
 		}
 	}
-	return Hold{}, fault.New(fault.Full, CodeFull, "the session is completely booked")
+	return Hold{}, fullNow()
 }
 
 // claim binds the key to a hold number: a new one, unless the key has one that
 // was not released.
 func (s *Service) claim(ctx context.Context, b *booking, released id.Hold, now time.Time) error {
 	want := b.claim
-	want.Hold, want.At = id.Hold(id.New()), now.UnixMilli()
+	want.At = now.UnixMilli()
 	err := settle(func() (err error) { b.claim, err = s.store.Claim(ctx, b.household, want, released); return err })
 	if err == nil && b.claim.Body != want.Body {
 		return fault.New(fault.Conflict, "key", "this idempotency key came with another request")
@@ -183,12 +237,11 @@ func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error
 		return "", err
 	}
 	// Everybody is bound, which is the booking; what follows may be late.
-	err = settle(func() error { return s.store.Confirm(ctx, h.Centre, h.ID) })
-	if err == nil {
-		if err = s.step("book:after-confirm"); err != nil {
-			return "", err
-		}
-		err = s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkBook, Hold: h.ID, Persons: h.Persons})
+	if s.closer != nil && s.closer.add(h) {
+		return h.ID, nil
+	}
+	if err = s.close(ctx, []Hold{h}); errors.Is(err, errStop) {
+		return "", err
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a bound booking is left to the sweep", "err", err)
@@ -198,19 +251,12 @@ func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error
 
 // leave asks the vault for everybody at once.
 func (s *Service) leave(ctx context.Context, b *booking, h Hold) error {
-	again := false
-	return s.fresh(func() error {
-		if again {
-			recs, err := s.records.Records(ctx, h.Persons)
-			if err != nil {
-				return err
-			}
-			b.records = recs
+	return s.fresh(func() (err error) {
+		if b.records, err = s.records.Records(ctx, h.Persons); err != nil {
+			return err
 		}
-		again = true
-		_, err := s.vault.Book(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Dose: h.Dose,
+		return s.grant(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Dose: h.Dose,
 			Offer: b.session.offer(b.in.Slot), Records: b.records})
-		return err
 	})
 }
 
@@ -275,7 +321,7 @@ func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
 	if err := settle(func() (err error) { n, err = s.store.Release(ctx, h.Centre, h.ID, keep); return err }); err != nil {
 		return false, err
 	}
-	s.avail.add(h.Session, h.Dose, -n)
+	s.gaveBack(h.Session, h.Dose, n)
 	if err := s.step("end:after-release"); err != nil {
 		return false, err
 	}

@@ -90,7 +90,7 @@ func (s *Service) giveBack(ctx context.Context, n Note) error {
 		return err
 	}
 	if back {
-		s.avail.add(n.Session, n.Dose, -1)
+		s.gaveBack(n.Session, n.Dose, 1)
 	}
 	if err := s.carried(ctx, n.Hold, n.Person); err != nil {
 		return err

@@ -152,6 +152,9 @@ func (a *Availability) take(page []ChangedSession, seen map[id.Session]bool) {
 	for _, s := range page {
 		seen[s.ID] = true
 		a.mark.Session = s.Seq
+		if a.onFree != nil {
+			a.onFree(s.ID, [2]bool{s.Taken1 < s.Cap1, s.Taken2 < s.Cap2})
+		}
 		if s.Day.Before(from) || s.Day.After(until) {
 			if e := a.session[s.ID]; e != nil {
 				a.dropSession(e)

@@ -32,12 +32,20 @@ type Service struct {
 	now     func() time.Time
 	log     *slog.Logger
 	step    func(point string) error
+
+	lanes    *lanes
+	queueMax int
+	stamped  func(stamp uint64, err error) // tests: what became of each place in a queue
+	leaves   *leaves                       // set by Run
+	closer   *closer                       // set by Run
 }
 
 // New makes the service over its storage, the vault, the registry of people
 // and the picture of free places.
 func New(store Store, v Vault, r Records, a *Availability, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: store, vault: v, records: r, avail: a, now: now, log: log, step: crash}
+	s := &Service{store: store, vault: v, records: r, avail: a, now: now, log: log, step: crash, lanes: newLanes(), queueMax: queueMax}
+	a.onFree = s.freed
+	return s
 }
 
 // crash is a named point between two steps; a test build can end the process
@@ -200,6 +208,7 @@ func (s *Service) AddSessions(ctx context.Context, sessions []Session) error {
 		if err := settle(func() error { return s.store.PutSessionPlace(ctx, v.ID, v.Centre) }); err != nil {
 			return err
 		}
+		s.forget(v.ID)
 	}
 	return nil
 }

@@ -32,6 +32,18 @@ type Hold struct {
 	Persons []id.Person
 }
 
+// HoldAsk asks for one hold. Again: its number may have been used before.
+type HoldAsk struct {
+	Hold
+	Again bool
+}
+
+// HeldMany answers asks in their order. Free is what is left of the two pools.
+type HeldMany struct {
+	Held []Hold
+	Free [2]int
+}
+
 // Claim is what an idempotency key stands for: the hold it made and a digest
 // of the request it came with.
 type Claim struct {
@@ -80,6 +92,13 @@ type HoldStore interface {
 	// hold that already has this id. fault.Full when too few places are left:
 	// then nothing is stored.
 	Hold(ctx context.Context, h Hold) (Hold, error)
+	// HoldMany is Hold for many at once, all of one session, in one transaction:
+	// the places go out in the order asked, each ask all or none. What was full
+	// has State NoHold in the answer; nothing of it is stored. An ask with Again
+	// finds the hold an earlier attempt stored.
+	HoldMany(ctx context.Context, c id.Centre, s id.Session, asks []HoldAsk) (HeldMany, error)
+	// ConfirmMany is Confirm for many holds of one centre in one transaction.
+	ConfirmMany(ctx context.Context, c id.Centre, holds []id.Hold) error
 	// FindHold returns a hold; State is NoHold when there is none.
 	FindHold(ctx context.Context, c id.Centre, h id.Hold) (Hold, error)
 	// Confirm turns a held hold into a confirmed one; otherwise it does nothing.
@@ -163,6 +182,7 @@ type Overdue interface {
 type Leave interface {
 	Membership(context.Context, vault.Holder) (vault.Membership, error)
 	Book(context.Context, vault.BookRequest) (vault.Booked, error)
+	BookMany(context.Context, vault.BookManyRequest) (vault.BookedMany, error)
 	Cancel(context.Context, vault.CancelRequest) (vault.Done, error)
 	Slip(context.Context, vault.SlipRequest) (vault.Slip, error)
 }
@@ -171,6 +191,7 @@ type Leave interface {
 type Reports interface {
 	Release(context.Context, vault.ReleaseRequest) (vault.Done, error)
 	Settled(context.Context, vault.SettledRequest) error
+	SettledMany(context.Context, vault.SettledManyRequest) error
 	Unfinished(context.Context, vault.UnfinishedRequest) (vault.Unfinished, error)
 }
 
@@ -185,6 +206,10 @@ type Records interface {
 	// Persons returns the records of members of the holder's household in the
 	// order asked; one fault.NotFound for whoever is not.
 	Persons(context.Context, vault.Holder, []id.Reference) ([]vault.Record, error)
+	// Members returns the holder's household and the ids of members of it in
+	// the order asked, as this process last saw them; one fault.NotFound for
+	// whoever is not. It may be out of date: the vault decides when it books.
+	Members(context.Context, vault.Holder, []id.Reference) (id.Household, []id.Person, error)
 	// Records returns records by id, in the order asked.
 	Records(context.Context, []id.Person) ([]vault.Record, error)
 }

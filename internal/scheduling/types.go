@@ -72,7 +72,9 @@ type Session struct {
 	BookingCloses  int
 }
 
-// pool returns the pool of places a dose takes from.
+// Pool returns the pool of places a dose takes from: 1 or 2.
+func Pool(dose int) int { return pool(dose) }
+
 func pool(dose int) int {
 	if dose <= 1 {
 		return 1
@@ -121,13 +123,16 @@ type CentreDay struct {
 }
 
 // BookInput asks for one place each for some people of a household. Key is the
-// mutation's idempotency key.
+// mutation's idempotency key. Fresh says that the key was made for this request
+// alone, so that no earlier one can have come with it: then nothing is stored
+// under it and a sold-out session may be answered from memory.
 type BookInput struct {
 	Dose       int
 	Session    id.Session
 	Slot       string
 	References []id.Reference
 	Key        string
+	Fresh      bool
 }
 
 // State is the state of an appointment.

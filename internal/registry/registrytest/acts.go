@@ -44,6 +44,28 @@ func (v *Vault) Book(_ context.Context, r vault.BookRequest) (out vault.Booked, 
 		return out, err
 	}
 	defer done(&err)
+	return v.book(r)
+}
+
+// BookMany implements the vault's word.
+func (v *Vault) BookMany(_ context.Context, r vault.BookManyRequest) (out vault.BookedMany, err error) {
+	done, err := v.enter("Book")
+	if err != nil {
+		return out, err
+	}
+	defer done(&err)
+	for _, one := range r.Items {
+		var o vault.BookedOne
+		b, err := v.book(one)
+		if o.Receipts = b.Receipts; err != nil {
+			o.Failed = &vault.Failure{Kind: fault.KindOf(err), Code: fault.CodeOf(err)}
+		}
+		out.Items = append(out.Items, o)
+	}
+	return out, nil
+}
+
+func (v *Vault) book(r vault.BookRequest) (out vault.Booked, err error) {
 	if err := v.mine(r.Holder, r.Records...); err != nil {
 		return out, err
 	}
@@ -142,6 +164,25 @@ func (v *Vault) Settled(_ context.Context, r vault.SettledRequest) (err error) {
 		return err
 	}
 	defer done(&err)
+	return v.settled(r)
+}
+
+// SettledMany implements the vault's word.
+func (v *Vault) SettledMany(_ context.Context, r vault.SettledManyRequest) (err error) {
+	done, err := v.enter("Settled")
+	if err != nil {
+		return err
+	}
+	defer done(&err)
+	for _, one := range r.Items {
+		if err := v.settled(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vault) settled(r vault.SettledRequest) error {
 	if v.Refuse != nil {
 		if err := v.Refuse(r.Hold); err != nil {
 			return err

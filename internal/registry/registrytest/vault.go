@@ -102,6 +102,9 @@ type enrolment struct {
 // keyLife is how long the vault keeps an enrolment's key.
 const keyLife = 24 * time.Hour
 
+// bearerLife is how long a bearer lives, counted from when it is shown.
+const bearerLife = 15 * time.Minute
+
 // NewVault makes an empty vault.
 func NewVault(now func() time.Time) *Vault {
 	return &Vault{now: now, house: map[string]id.Household{}, people: map[id.Person]*person{}, keys: map[string]enrolment{},
@@ -222,7 +225,7 @@ func (v *Vault) Membership(_ context.Context, h vault.Holder) (out vault.Members
 	if err != nil {
 		return out, err
 	}
-	return vault.Membership{Household: hh, Members: v.members(hh)}, nil
+	return vault.Membership{Household: hh, Members: v.members(hh), ExpiresAt: v.now().Add(bearerLife).UnixMilli()}, nil
 }
 
 // Enrol implements the vault's word. After a day a key is forgotten and the id

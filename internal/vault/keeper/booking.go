@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
@@ -29,28 +28,11 @@ func (k *Keeper) securityCode(person id.Person, b state.Booking) string {
 // a ledgered eligibility view, then, if every rule agrees, makes the presence
 // rows of all of them in one transaction.
 func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, error) {
-	if r.Hold == "" || len(r.Records) == 0 {
-		return vault.Booked{}, fault.New(fault.Invalid, "USRRES0001", "a booking names a hold and at least one person")
+	programme, err := bookingForm(r)
+	if err != nil {
+		return vault.Booked{}, err
 	}
-	product, ok := rules.LookupProduct(r.Offer.Product)
-	if !ok {
-		return vault.Booked{}, fault.New(fault.Invalid, "unknown_product", "the session offers no known vaccine")
-	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
-		house, _, err := t.live(r.Holder)
-		if err != nil {
-			return err
-		}
-		h, err := t.household(house)
-		if err != nil {
-			return err
-		}
-		people, records, err := membersOf(h, r.Records, false)
-		if err != nil {
-			return err
-		}
-		return t.released(o, people, records, claim{view: viewEligibility, role: "holder", reason: "booking"})
-	})
+	o, err := k.open(ctx, func(t *txn, o *opening) error { return t.openForBooking(o, r) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
@@ -60,27 +42,9 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 		}
 	}
 	var tell []id.Person
-	receipts, err := k.update(ctx, func(t *txn) error {
-		tell = nil
-		if _, _, err := t.live(r.Holder); err != nil {
-			return err
-		}
-		for _, p := range o.people {
-			if err := t.unchanged(p); err != nil {
-				return err
-			}
-			if err := t.bookOne(p.id, r, product.Programme); err != nil {
-				return err
-			}
-			may, err := t.mayTell(p.row.Household, "booking")
-			if err != nil {
-				return err
-			}
-			if may {
-				tell = append(tell, p.id)
-			}
-		}
-		return nil
+	receipts, err := k.update(ctx, func(t *txn) (err error) {
+		tell, err = t.bookAll(o.people, r, programme)
+		return err
 	})
 	if err != nil {
 		return vault.Booked{}, err
@@ -134,16 +98,8 @@ func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) e
 	if err != nil {
 		return err
 	}
-	for _, b := range p.Bookings {
-		if b.Hold == r.Hold {
-			if b.State != state.Live {
-				return fault.New(fault.Conflict, "hold", "this hold has ended")
-			}
-			return nil // repeated
-		}
-		if b.State == state.Live && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
-			return fault.New(fault.Conflict, "APPOIN0022", "this person already has an appointment; cancel it first")
-		}
+	if repeated, err := bookable(p, r, programme); repeated || err != nil {
+		return err
 	}
 	now := t.k.now().UnixMilli()
 	p.Bookings = append(keptBookings(p.Bookings), state.Booking{Hold: r.Hold, Offer: r.Offer, Programme: programme, Dose: r.Dose,
@@ -306,23 +262,10 @@ func (t *txn) unsettled(hold id.Hold, person id.Person) (bool, error) {
 // Settled implements the vault's word. It ends work of the kind reported and no
 // other: a booking whose end comes in late may have been cancelled since.
 func (k *Keeper) Settled(ctx context.Context, r vault.SettledRequest) error {
-	switch r.Kind {
-	case vault.WorkBook, vault.WorkCancel, vault.WorkRemove:
-	default:
-		return fault.New(fault.Invalid, "kind", "no such kind of work")
+	if err := settledKind(r.Kind); err != nil {
+		return err
 	}
-	return k.store.Update(ctx, func(tx state.Tx) error {
-		for _, person := range r.Persons {
-			task := taskID(r.Kind, r.Hold, person)
-			if r.Kind == vault.WorkRemove {
-				task = removeTask(person)
-			}
-			if err := tx.EndTask(ctx, task); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return k.store.Update(ctx, func(tx state.Tx) error { return endTasks(ctx, tx, r) })
 }
 
 // Unfinished implements the vault's word.

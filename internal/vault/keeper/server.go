@@ -49,6 +49,10 @@ func (k *Keeper) methods() []method {
 		{vault.MethodOpenings, []Caller{web}, bind(k.Openings)},
 		{vault.MethodCertificate, []Caller{web}, bind(k.Certificate)},
 		{vault.MethodBook, []Caller{web}, bind(k.Book)},
+		{vault.MethodBookMany, []Caller{web}, bind(k.BookMany)},
+		{vault.MethodSettledMany, []Caller{web, worker}, bind(func(ctx context.Context, r vault.SettledManyRequest) (vault.Empty, error) {
+			return vault.Empty{}, k.SettledMany(ctx, r)
+		})},
 		{vault.MethodCancel, []Caller{web}, bind(k.Cancel)},
 		{vault.MethodSlip, []Caller{web}, bind(k.Slip)},
 		{vault.MethodRelease, []Caller{web, worker}, bind(k.Release)},
@@ -116,14 +120,7 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 }
 
 func fail(w http.ResponseWriter, log *slog.Logger, name string, err error) {
-	f := vault.Failure{Kind: fault.KindOf(err), Code: fault.CodeOf(err), RetryAfterMS: fault.RetryAfter(err).Milliseconds()}
-	switch f.Kind {
-	case fault.Internal, fault.Integrity, fault.Unavailable, fault.Unknown:
-		log.Error("vault method failed", "method", name, "kind", f.Kind, "code", f.Code, "error", err.Error())
-		f.Text = "the vault could not do this"
-	default:
-		f.Text = textOf(err)
-	}
+	f := failureOf(log, name, err)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnprocessableEntity)
 	_ = json.NewEncoder(w).Encode(f)

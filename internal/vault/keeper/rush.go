@@ -1,0 +1,291 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// bookItem is one booking of a BookMany.
+type bookItem struct {
+	req       vault.BookRequest
+	programme string
+	err       error
+	o         opening
+	from, to  int // its entries among the transaction's
+	tell      []id.Person
+	receipts  []string
+}
+
+// errAlone ends a shared transaction in which one booking failed after it had
+// written something: every booking then gets transactions of its own.
+var errAlone = errors.New("a booking failed half-way")
+
+// BookMany implements the vault's word. It does for each item what Book does,
+// in the same order: the openings of all are durable before anything of
+// anybody is decrypted, then the rules decide for each, then the presence rows
+// of those who may are made. A refusal concerns its own item only.
+func (k *Keeper) BookMany(ctx context.Context, r vault.BookManyRequest) (vault.BookedMany, error) {
+	if len(r.Items) == 0 || len(r.Items) > vault.MaxBookings {
+		return vault.BookedMany{}, fault.New(fault.Invalid, "items", "one to 64 bookings are wanted")
+	}
+	items := make([]*bookItem, len(r.Items))
+	for i, req := range r.Items {
+		items[i] = &bookItem{req: req}
+		items[i].programme, items[i].err = bookingForm(req)
+	}
+	err := errAlone
+	if !ablate.Off(ablate.ReceiptFirst) { // its control needs the one way through open
+		err = k.bookTogether(ctx, items)
+	}
+	if errors.Is(err, errAlone) {
+		for _, it := range items {
+			var b vault.Booked
+			b, it.err = k.Book(ctx, it.req)
+			it.receipts = b.Receipts
+		}
+		err = nil
+	}
+	if err != nil {
+		return vault.BookedMany{}, err
+	}
+	out := vault.BookedMany{Items: make([]vault.BookedOne, len(items))}
+	for i, it := range items {
+		out.Items[i].Receipts = it.receipts
+		if it.err != nil {
+			f := failureOf(k.log, vault.MethodBookMany, it.err)
+			out.Items[i] = vault.BookedOne{Failed: &f}
+		}
+	}
+	return out, nil
+}
+
+func (k *Keeper) bookTogether(ctx context.Context, items []*bookItem) error {
+	if err := k.each(ctx, items, (*txn).openFor); err != nil {
+		return err
+	}
+	ablate.Crash("open:after-receipt")
+	for _, it := range items {
+		if it.err == nil {
+			it.err = k.mayBook(it)
+		}
+	}
+	if err := k.each(ctx, items, (*txn).bookFor); err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.err == nil {
+			k.bookingNotices(ctx, it.req.Hold, it.tell)
+		}
+	}
+	return nil
+}
+
+// each runs one step of every booking that is still to be granted in one
+// transaction and gives each the receipts of its own entries. A step that
+// fails before its first write refuses its booking alone.
+func (k *Keeper) each(ctx context.Context, items []*bookItem, step func(*txn, *bookItem) error) error {
+	refused := make([]error, len(items))
+	any := false
+	receipts, err := k.update(ctx, func(t *txn) error {
+		for i, it := range items {
+			if refused[i] = nil; it.err != nil {
+				continue
+			}
+			any = true
+			it.from = len(t.entries)
+			written := len(t.rows)
+			err := step(t, it)
+			it.to = len(t.entries)
+			switch {
+			case errors.Is(err, errAgain):
+				return err
+			case err != nil && (it.to > it.from || len(t.rows) > written):
+				return errAlone
+			case err != nil:
+				refused[i] = err
+			}
+		}
+		return nil
+	})
+	if err != nil || !any {
+		return err
+	}
+	for i, it := range items {
+		if it.err != nil {
+			continue
+		}
+		if it.err = refused[i]; it.err == nil {
+			it.receipts = append(it.receipts, receipts[it.from:it.to]...)
+		}
+	}
+	return nil
+}
+
+// openFor is the opening of one booking's dose histories.
+func (t *txn) openFor(it *bookItem) error {
+	it.o = opening{}
+	return t.openForBooking(&it.o, it.req)
+}
+
+// openForBooking appends the eligibility openings of a booking.
+func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
+	house, _, err := t.live(r.Holder)
+	if err != nil {
+		return err
+	}
+	h, err := t.household(house)
+	if err != nil {
+		return err
+	}
+	people, records, err := membersOf(h, r.Records, false)
+	if err != nil {
+		return err
+	}
+	return t.released(o, people, records, claim{view: viewEligibility, role: "holder", reason: "booking"})
+}
+
+// bookFor makes the presence rows of one booking.
+func (t *txn) bookFor(it *bookItem) (err error) {
+	it.tell, err = t.bookAll(it.o.people, it.req, it.programme)
+	return err
+}
+
+// bookAll makes the presence rows of all people of a booking or, with an error
+// before the first of them is written, of none. It returns whom to tell.
+func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string) (tell []id.Person, err error) {
+	if _, _, err := t.live(r.Holder); err != nil {
+		return nil, err
+	}
+	for _, p := range people {
+		if err := t.unchanged(p); err != nil {
+			return nil, err
+		}
+		row, err := t.person(p.id)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := bookable(row, r, programme); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range people {
+		if err := t.bookOne(p.id, r, programme); err != nil {
+			return nil, err
+		}
+		may, err := t.mayTell(p.row.Household, "booking")
+		if err != nil {
+			return nil, err
+		}
+		if may {
+			tell = append(tell, p.id)
+		}
+	}
+	return tell, nil
+}
+
+// bookable says whether a person may take a hold, or took it before.
+func bookable(p state.Person, r vault.BookRequest, programme string) (repeated bool, err error) {
+	for _, b := range p.Bookings {
+		if b.Hold == r.Hold {
+			if b.State != state.Live {
+				return false, fault.New(fault.Conflict, "hold", "this hold has ended")
+			}
+			return true, nil
+		}
+		if b.State == state.Live && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
+			return false, fault.New(fault.Conflict, "APPOIN0022", "this person already has an appointment; cancel it first")
+		}
+	}
+	return false, nil
+}
+
+// bookingForm checks what can be checked without looking anything up, and
+// returns the programme of the product.
+func bookingForm(r vault.BookRequest) (programme string, err error) {
+	if r.Hold == "" || len(r.Records) == 0 {
+		return "", fault.New(fault.Invalid, "USRRES0001", "a booking names a hold and at least one person")
+	}
+	product, ok := rules.LookupProduct(r.Offer.Product)
+	if !ok {
+		return "", fault.New(fault.Invalid, "unknown_product", "the session offers no known vaccine")
+	}
+	return product.Programme, nil
+}
+
+// mayBook opens, after the entries, what the rules judge.
+func (k *Keeper) mayBook(it *bookItem) (err error) {
+	for i := range it.o.people {
+		p := &it.o.people[i]
+		if p.key, err = k.dataKey(p.id, p.row); err != nil {
+			return err
+		}
+		if err := k.eligible(*p, it.req.Dose, it.req.Offer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SettledMany implements the vault's word.
+func (k *Keeper) SettledMany(ctx context.Context, r vault.SettledManyRequest) error {
+	if len(r.Items) > vault.MaxSettled {
+		return fault.New(fault.Invalid, "items", "too many reports at once")
+	}
+	for _, one := range r.Items {
+		if err := settledKind(one.Kind); err != nil {
+			return err
+		}
+	}
+	return k.store.Update(ctx, func(tx state.Tx) error {
+		for _, one := range r.Items {
+			if err := endTasks(ctx, tx, one); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func settledKind(kind string) error {
+	switch kind {
+	case vault.WorkBook, vault.WorkCancel, vault.WorkRemove:
+		return nil
+	}
+	return fault.New(fault.Invalid, "kind", "no such kind of work")
+}
+
+// endTasks ends the work that a report is about.
+func endTasks(ctx context.Context, tx state.Tx, r vault.SettledRequest) error {
+	for _, person := range r.Persons {
+		task := taskID(r.Kind, r.Hold, person)
+		if r.Kind == vault.WorkRemove {
+			task = removeTask(person)
+		}
+		if err := tx.EndTask(ctx, task); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failureOf is an error as the caller sees it; what is a fault of ours is logged
+// and told without its text.
+func failureOf(log *slog.Logger, name string, err error) vault.Failure {
+	f := vault.Failure{Kind: fault.KindOf(err), Code: fault.CodeOf(err), RetryAfterMS: fault.RetryAfter(err).Milliseconds()}
+	switch f.Kind {
+	case fault.Internal, fault.Integrity, fault.Unavailable, fault.Unknown:
+		log.Error("vault method failed", "method", name, "kind", f.Kind, "code", f.Code, "error", err.Error())
+		f.Text = "the vault could not do this"
+	default:
+		f.Text = textOf(err)
+	}
+	return f
+}
