@@ -130,6 +130,9 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	sharing, stopSharing := context.WithCancel(context.WithoutCancel(ctx)) // bookings under way are finished after ctx
+	shared := r.bookings.Run(sharing)
+	defer func() { stopSharing(); shared() }()
 	supervise.Ready()
 	log.Info("web ready")
 	return srv.Run(ctx, ln, r.http.CloseIdleConnections)

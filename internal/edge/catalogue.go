@@ -10,10 +10,11 @@ import "strings"
 // hindi is the catalogue of whole texts.
 func hindi() map[string]string {
 	return map[string]string{
-		"Too many requests. Please wait.":                  "बहुत अधिक अनुरोध आए। कृपया प्रतीक्षा करें।",
-		"Solve the challenge and ask again.":               "दी गई पहेली हल करके फिर से माँगें।",
-		"Something went wrong.":                            "कुछ गड़बड़ हो गई।",
-		"The service cannot answer now. Please try again.": "सेवा अभी उत्तर नहीं दे सकती। कृपया फिर से प्रयास करें।",
+		"Too many requests. Please wait.":                             "बहुत अधिक अनुरोध आए। कृपया प्रतीक्षा करें।",
+		"Solve the challenge and ask again.":                          "दी गई पहेली हल करके फिर से माँगें।",
+		"Something went wrong.":                                       "कुछ गड़बड़ हो गई।",
+		"The service cannot answer now. Please try again.":            "सेवा अभी उत्तर नहीं दे सकती। कृपया फिर से प्रयास करें।",
+		"very many people are booking this session; please try again": "इस सत्र में बहुत लोग बुकिंग कर रहे हैं; कृपया फिर से प्रयास करें।",
 		"Not found":       "नहीं मिला",
 		"Invalid OTP":     "ओटीपी मान्य नहीं है",
 		"Invalid Pincode": "पिनकोड मान्य नहीं है",

@@ -19,7 +19,8 @@ var elsewhere = []string{"check.go", "client.go", "event.go", "hex.go", "provide
 // inside are single texts of that kind.
 var inside = []string{"a booking names a hold and at least one person", "more records than people under one mobile", "at most 500 seals at once",
 	"a public EC P-256 key is wanted as JWK", "a staff role is manager or vaccinator", "a staff member needs a name and a centre",
-	"this device key is enrolled already", "the row changed meanwhile", "no such kind of work", "Beneficiary Not Registered", "a page starts at a positive index"}
+	"this device key is enrolled already", "the row changed meanwhile", "no such kind of work", "one to 64 bookings are wanted", "too many reports at once",
+	"Beneficiary Not Registered", "a page starts at a positive index"}
 
 // refusals reads the texts of faults a person can cause: literals that follow
 // a kind of such a fault, or fault-making helpers of the packages.

@@ -231,7 +231,8 @@ func schedule(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	hold, err := c.s.cfg.Bookings.Book(c.r.Context(), c.holder, scheduling.BookInput{Dose: dose, Session: id.Session(in.Session), Slot: in.Slot, References: refs, Key: key})
+	hold, err := c.s.cfg.Bookings.Book(c.r.Context(), c.holder, scheduling.BookInput{Dose: dose, Session: id.Session(in.Session), Slot: in.Slot, References: refs,
+		Key: key, Fresh: c.r.Header.Get("Idempotency-Key") == ""})
 	if err != nil {
 		return err
 	}

@@ -95,13 +95,20 @@ type Config struct {
 
 // Server answers the API. It is safe for concurrent use.
 type Server struct {
-	cfg     Config
-	mux     *http.ServeMux
-	limits  map[Rate]*limiter
-	bearer  jose.JSONWebKey
-	answers *answers
-	smart   smartFiles
-	last    activity
+	cfg      Config
+	mux      *http.ServeMux
+	limits   map[Rate]*limiter
+	bearer   jose.JSONWebKey
+	answers  *answers
+	smart    smartFiles
+	last     activity
+	cfg      Config
+	mux      *http.ServeMux
+	limits   map[Rate]*limiter
+	bearer   jose.JSONWebKey
+	answers  *answers
+	last     activity
+	verified verified
 }
 
 // New checks the route table and makes the server. It refuses a route without

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -255,12 +256,25 @@ func TestStampede(t *testing.T) {
 	w.consistent()
 }
 
-// TestSimulation is the booking protocol under crashes: 900 people, 600
-// places, a crash after each step with 4 %, 2 % of the steps slower than the
-// hold while the sweep runs.
+// TestSimulation is the booking protocol under crashes (scale.md 6.3): a crash
+// after each step with 4 %, 2 % of the steps slower than the hold while the sweep
+// runs; alone, and with bookings that share calls and commits. TIKAKOSH_FULL=1
+// has the size of the measurement there.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
-	const people, sessions, places = 900, 12, 50
+	people, sessions, places := 900, 12, 50
+	if os.Getenv("TIKAKOSH_FULL") == "1" {
+		people, sessions, places = 9000, 60, 100
+	}
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shared=%v", shared), func(t *testing.T) {
+			t.Parallel()
+			simulate(t, people, sessions, places, shared)
+		})
+	}
+}
+
+func simulate(t *testing.T, people, sessions, places int, shared bool) {
 	w, ctx := newWorld(t), t.Context()
 	type client struct {
 		h    vault.Holder
@@ -277,6 +291,9 @@ func TestSimulation(t *testing.T) {
 	for i := range sessions {
 		all = append(all, session(centre(i), day(5), places, 0))
 		w.add(centre(i), all[i])
+	}
+	if shared {
+		w.shared()
 	}
 	var crashes, slow atomic.Int64
 	w.svc.SetStep(func(point string) error {

@@ -1,0 +1,45 @@
+package edge
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// verifiedMax bounds the bearers remembered as verified; one goes for each
+// that comes then.
+const verifiedMax = 100_000
+
+// verified remembers, by digest, bearers whose signature this process has
+// checked, and when they expire in Unix seconds. A signature once right stays
+// right, so a request under a rush costs a digest and not a verification. Only
+// verified ones are kept: a stranger's garbage takes no room. Whether a bearer
+// was ended is the vault's to say; the web role never knows.
+type verified struct {
+	mu sync.RWMutex
+	by map[[sha256.Size]byte]int64
+}
+
+// has reports whether the bearer was verified and has not expired.
+func (v *verified) has(text string, now int64) bool {
+	key := sha256.Sum256([]byte(text))
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	exp, ok := v.by[key]
+	return ok && now < exp
+}
+
+func (v *verified) put(text string, exp int64) {
+	key := sha256.Sum256([]byte(text))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.by == nil {
+		v.by = map[[sha256.Size]byte]int64{}
+	}
+	for other := range v.by { // in no order
+		if len(v.by) < verifiedMax {
+			break
+		}
+		delete(v.by, other)
+	}
+	v.by[key] = exp
+}
