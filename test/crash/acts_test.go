@@ -28,6 +28,7 @@ type act struct {
 	do      func(l *lane, c *harness.Client, w *who) (harness.Answer, error)
 	result  string // field of the answer that names the result
 	done    func(l *lane, w *who) string
+	refused int  // status of the refusal that is the act's end
 	gone    bool // a repetition of what is complete answers "no such"
 	extra   bool // every commit only with TIKAKOSH_FULL=1
 }
@@ -38,6 +39,8 @@ func acts() []act {
 			scene: (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
 		{name: "book", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).person, do: book, result: "appointment_confirmation_no", done: booked},
+		{name: "refused", points: []string{"end:after-fences", "end:after-undo", "end:after-release"},
+			scene: (*lane).person, do: tooEarly, done: cancelled, refused: 400},
 		{name: "dose", points: []string{"dose:after-vault", "dose:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
 			scene: (*lane).atTheDoor, do: dose, done: vaccinated},
 		{name: "cancel", points: []string{"cancel:after-vault", "cancel:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
@@ -53,6 +56,13 @@ func enrol(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
 
 func book(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
 	body := map[string]any{"dose": 1, "session_id": l.day.Session, "slot": l.day.Slot, "beneficiaries": []string{w.ref}}
+	return c.Do("POST", "/v2/appointment/schedule", body, "Idempotency-Key", w.key)
+}
+
+// tooEarly books a second dose before the first: the vault refuses, and the
+// place goes back.
+func tooEarly(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	body := map[string]any{"dose": 2, "session_id": l.day.Session, "slot": l.day.Slot, "beneficiaries": []string{w.ref}}
 	return c.Do("POST", "/v2/appointment/schedule", body, "Idempotency-Key", w.key)
 }
 

@@ -162,7 +162,7 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	}
 	// A connection of its own: on a used one Go's client repeats by itself.
 	answer, err := a.do(l, l.s.Client().With(w.c.Bearer), w)
-	fired := os.Remove(l.arm) != nil
+	fired := l.fired(fires)
 	if fired != fires {
 		l.t.Fatalf("%s: stopped %v, want %v (%v %s)", what, fired, fires, err, answer.Text())
 	}
@@ -196,6 +196,19 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	}
 }
 
+// fired tells whether the armed point was passed, and disarms it. What follows
+// an answer, as the confirmation of a bound booking does, is waited for.
+func (l *lane) fired(wait bool) bool {
+	l.t.Helper()
+	for range 100 {
+		if _, err := os.Stat(l.arm); !wait || err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return os.Remove(l.arm) != nil
+}
+
 // stopWorker has the worker, too, end at its first commit, if it has any.
 func (l *lane) stopWorker() {
 	l.t.Helper()
@@ -226,6 +239,9 @@ func (l *lane) again(a act, w *who, what string, told bool) {
 	ref, appointment := w.ref, w.appointment
 	answer, err := a.do(l, w.c, w)
 	if err == nil && answer.Status == 404 && a.gone && a.done(l, w) == "" {
+		return
+	}
+	if err == nil && a.refused != 0 && answer.Status == a.refused && a.done(l, w) == "" {
 		return
 	}
 	if err != nil || !answer.OK() {
