@@ -102,12 +102,6 @@ type Server struct {
 	answers  *answers
 	smart    smartFiles
 	last     activity
-	cfg      Config
-	mux      *http.ServeMux
-	limits   map[Rate]*limiter
-	bearer   jose.JSONWebKey
-	answers  *answers
-	last     activity
 	verified verified
 }
 
