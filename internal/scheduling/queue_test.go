@@ -48,9 +48,6 @@ func fresh(s scheduling.Session, key string, refs ...id.Reference) scheduling.Bo
 // TestR20FiveThousand lets 5,000 people ask for 100 places at once: exactly 100
 // get one, all of them among the first 110 who entered the queue.
 func TestR20FiveThousand(t *testing.T) {
-	if testing.Short() {
-		t.Skip("registers 5,000 people")
-	}
 	const people, places = 5000, 100
 	w := newWorld(t)
 	s := w.open(places, 0)
