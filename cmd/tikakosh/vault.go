@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -102,12 +103,28 @@ func (c *vaultCmd) Run() error {
 		return err
 	}
 	courier := notify.NewClient(ipc.HTTPClient(ipc.NewDialer(courierEnd), 10*time.Second))
-	k, err := keeper.Open(ctx, c.config(), store, provider, post{courier}, clock(c.ClockFile), log)
+	k, err := keeper.Begin(ctx, c.config(), store, provider, post{courier}, clock(c.ClockFile), log)
 	if err != nil {
 		return err
 	}
-	return c.serve(ctx, l, k, courier, log)
+	verified := make(chan error, 1)
+	go func() { verified <- k.Verify(ctx) }()
+	select {
+	case err := <-verified:
+		if err != nil {
+			return err
+		}
+		verified <- nil
+	case <-time.After(verifyPatience):
+		log.Info("the rows are still being compared with the ledger; what needs one waits")
+	}
+	return c.serve(ctx, l, k, verified, courier, log)
 }
+
+// verifyPatience is how long the vault waits for the comparison of its rows before
+// it lets the other roles start, so that what needs no person is answered soon
+// after the start of a large installation.
+const verifyPatience = 700 * time.Millisecond
 
 func (c *vaultCmd) config() keeper.Config {
 	lim := keeper.DefaultLimits()
@@ -119,7 +136,7 @@ func (c *vaultCmd) config() keeper.Config {
 
 // serve answers on every inherited socket and the operator's, keeps the
 // ledger's files up, and ends when told to.
-func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courier *notify.Client, log *slog.Logger) error {
+func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, verified <-chan error, courier *notify.Client, log *slog.Logger) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signer, vkey, err := k.CheckpointSigner()
@@ -137,12 +154,18 @@ func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courie
 		return err
 	}
 	var wg sync.WaitGroup
+	var open atomic.Bool
 	wg.Go(func() {
+		if err := <-verified; err != nil { // nothing was released, and nothing is signed
+			cancel(err)
+			return
+		}
+		open.Store(true)
+		wg.Go(func() { k.Run(ctx) })
 		if err := files.Run(ctx, k, k.Wake()); err != nil {
 			cancel(err)
 		}
 	})
-	wg.Go(func() { k.Run(ctx) })
 	var servers []*http.Server
 	listen := func(name string, ln net.Listener, h http.Handler) {
 		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
@@ -188,7 +211,9 @@ func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, courie
 	wg.Wait()
 	end, done := context.WithTimeout(context.Background(), 8*time.Second)
 	defer done()
-	err = files.Close(end)
+	if open.Load() {
+		err = files.Close(end)
+	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}

@@ -22,7 +22,11 @@ type Store struct {
 }
 
 // statements of one document table; the table name comes from a closed list.
-type statements struct{ get, insert, update, delete, scan, expire string }
+type statements struct{ get, insert, update, delete, scan, all, expire string }
+
+// everything is the LIMIT of a statement that reads a whole table: in no order, so
+// that it follows the table's pages from the first to the last.
+const everything = int64(1) << 60
 
 // New makes the store over an opened and migrated database.
 func New(db sqldb.DB, realm id.Realm) *Store {
@@ -34,6 +38,7 @@ func New(db sqldb.DB, realm id.Realm) *Store {
 			update: fmt.Sprintf("UPDATE %s SET version = $1, content = $2, mac = $3, expires = $4 WHERE key = $5 AND bucket = $6 AND version = $7", t),
 			delete: fmt.Sprintf("DELETE FROM %s WHERE key = $1 AND bucket = $2", t),
 			scan:   fmt.Sprintf("SELECT key, version, content, mac, expires FROM %s WHERE key > $1 ORDER BY key LIMIT $2", t),
+			all:    fmt.Sprintf("SELECT key, version, content, mac, expires FROM %s LIMIT $1", t),
 			expire: fmt.Sprintf("SELECT key FROM %s WHERE expires > 0 AND expires < $1 ORDER BY expires LIMIT $2", t),
 		}
 	}
@@ -104,6 +109,24 @@ func (t *tx) Scan(ctx context.Context, table state.Table, after string, limit in
 		out = append(out, r)
 	}
 	return out, failed(rows.Err())
+}
+
+func (t *tx) All(ctx context.Context, table state.Table, fn func(state.Stored) error) error {
+	rows, err := t.q.Query(sqldb.Scatter(ctx), t.s.sql[table].all, everything)
+	if err != nil {
+		return failed(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r state.Stored
+		if err := rows.Scan(&r.Key, &r.Version, &r.Content, &r.MAC, &r.Expires); err != nil {
+			return failed(err)
+		}
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return failed(rows.Err())
 }
 
 func (t *tx) Expire(ctx context.Context, table state.Table, before int64, limit int) (int64, error) {

@@ -4,131 +4,218 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/subtle"
+	"encoding/binary"
+	"runtime"
+	"sync"
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
 	"tikakosh/internal/vault/state"
 )
 
-// compareAnchors recomputes the digest of all anchored rows, compares it with
-// the ledger's head and its last entry, and remembers the rows' versions.
-func (k *Keeper) compareAnchors(ctx context.Context) error {
-	var s summer
-	var sum [32]byte
-	err := k.view(ctx, func(t *txn) error {
-		s = summer{k: k, versions: map[string]sighting{}}
-		var next int64
-		var err error
-		if next, sum, err = t.anchor(); err != nil {
+// gateWait is how long a request waits while the rows are still being compared
+// after a start, before it is told to come back.
+const gateWait = 2 * time.Second
+
+// gate holds everything back that reads rows or writes the ledger until Verify
+// has found all anchored rows to be those of the ledger.
+func (k *Keeper) gate(ctx context.Context) error {
+	select {
+	case <-k.verified:
+		return nil
+	default:
+	}
+	late := time.NewTimer(gateWait)
+	defer late.Stop()
+	select {
+	case <-k.verified:
+		return nil
+	case <-ctx.Done():
+	case <-late.C:
+	}
+	return &fault.Error{Kind: fault.Unavailable, Code: "comparing", Text: "the vault is comparing its rows with the ledger after a start", RetryAfter: gateWait}
+}
+
+// Verify recomputes the digest of all anchored rows, compares it with the
+// ledger's head and its last entry, remembers the rows' versions, and lets
+// requests in. It reads the tables side by side: nothing of this vault writes
+// before it is through, and what others change meanwhile changes the digest or
+// is older than what is remembered. fault.Integrity: a row was edited, removed or
+// rolled back while the vault was down; it then stays closed.
+func (k *Keeper) Verify(ctx context.Context) error {
+	var want tip
+	var next int64
+	err := k.store.View(ctx, func(tx state.Tx) (err error) {
+		t := k.begin(ctx, 0, 0, tx)
+		if next, want, err = t.anchor(); err != nil {
 			return err
 		}
-		k.raiseNext(next)
-		for _, table := range state.Anchored() {
-			if err := s.add(t, table); err != nil {
-				return err
-			}
-		}
-		for _, table := range state.Passing() {
-			if err := s.pass(t, table); err != nil {
-				return err
-			}
-		}
-		return k.readSignOuts(t, next)
+		return k.readSignOuts(t, next, want)
 	})
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(s.sum[:], sum[:]) != 1 && !ablate.Off(ablate.GuardAnchor) {
+	sum, err := k.sumRows(ctx)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(sum[:], want.sum[:]) != 1 && !ablate.Off(ablate.GuardAnchor) {
 		return integrity("household, person, staff or session", "the rows do not have the digest the ledger anchors: a row was edited, removed or rolled back")
 	}
-	k.seen.remember(s.versions, nil, k.now().UnixMilli())
+	k.raiseNext(next)
+	if want.old {
+		if err := k.chainSignOuts(ctx); err != nil {
+			return err
+		}
+	}
+	if err := k.recordDictionary(ctx); err != nil {
+		return err
+	}
+	close(k.verified)
+	return nil
+}
+
+// chainSignOuts says once more which bearers have ended, where the ledger's head
+// does not chain sign-outs yet. A head that does is written with them.
+func (k *Keeper) chainSignOuts(ctx context.Context) error {
+	_, err := k.transact(ctx, func(t *txn) error {
+		for _, key := range k.seen.ended() {
+			t.append(entry{Kind: signOut, View: "again", Role: "system", Evidence: key})
+		}
+		return nil
+	})
+	return err
+}
+
+// sumBatch is how many rows a reader hands on at a time.
+const sumBatch = 256
+
+// sumRows reads every anchored row once, checks its MAC, adds up the digest and
+// remembers the versions; then those of the rows that expire, as far as memory
+// goes: of these one whose MAC is wrong is refused when it is used. Each table has
+// a reader, and every core checks what the readers bring.
+func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
+	type batch struct {
+		table state.Table
+		rows  []state.Stored
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan batch, 8)
+	var readers, checkers sync.WaitGroup
+	var mu sync.Mutex
+	for range runtime.GOMAXPROCS(0) {
+		checkers.Go(func() {
+			var sum [32]byte
+			for b := range work {
+				if anchored(b.table) {
+					if err := k.addRows(&sum, b.table, b.rows); err != nil {
+						cancel(err)
+					}
+				}
+				k.seen.learn(b.table, b.rows)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			subtle.XORBytes(total[:], total[:], sum[:])
+		})
+	}
+	for _, table := range append(state.Anchored(), state.Passing()...) {
+		readers.Go(func() {
+			b := batch{table: table}
+			left := passingLimit
+			err := k.store.View(ctx, func(tx state.Tx) error {
+				return tx.All(ctx, table, func(s state.Stored) error {
+					if !anchored(table) {
+						if left--; left < 0 {
+							return errEnough
+						}
+						if !hmac.Equal(s.MAC, k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
+							return nil
+						}
+					}
+					if b.rows = append(b.rows, s); len(b.rows) == sumBatch {
+						work <- b
+						b.rows = nil
+					}
+					return context.Cause(ctx)
+				})
+			})
+			if err != nil && err != errEnough {
+				cancel(err)
+			}
+			work <- b
+		})
+	}
+	readers.Wait()
+	close(work)
+	checkers.Wait()
+	return total, context.Cause(ctx)
+}
+
+// errEnough ends a reading early.
+var errEnough = fault.New(fault.Internal, "enough", "enough rows were read")
+
+func (k *Keeper) addRows(sum *[32]byte, table state.Table, rows []state.Stored) error {
+	for _, s := range rows {
+		if !hmac.Equal(s.MAC, k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
+			return integrity(table, "a row's MAC does not match")
+		}
+		subtle.XORBytes(sum[:], sum[:], k.rowDigest(table, s))
+	}
 	return nil
 }
 
 // anchor is the ledger's head, compared with its last entry.
-func (t *txn) anchor() (next int64, sum [32]byte, err error) {
-	if next, sum, err = t.head(); err != nil {
-		return 0, sum, err
+func (t *txn) anchor() (next int64, at tip, err error) {
+	if next, at, err = t.head(); err != nil {
+		return 0, at, err
 	}
 	last, err := t.tx.Entries(t.ctx, max(next-1, 0), 2)
 	if err != nil || (next == 0 && len(last) == 0) {
-		return next, sum, err
+		return next, at, err
 	}
 	if next == 0 || len(last) != 1 {
-		return 0, sum, integrity("entry", "the ledger's last entry is missing or not the last")
+		return 0, at, integrity("entry", "the ledger's last entry is missing or not the last")
 	}
 	e, err := t.k.openEntry(last[0])
 	if err != nil {
-		return 0, sum, err
+		return 0, at, err
 	}
-	if e.Digest != hexString(sum[:]) {
-		return 0, sum, integrity("ledger_head", "the digest differs from the last entry's")
+	if e.Digest != hexString(at.sum[:]) || (!at.old && e.LastOut != at.out) {
+		return 0, at, integrity("ledger_head", "the digest differs from the last entry's")
 	}
-	return next, sum, nil
+	return next, at, nil
 }
 
-// summer adds up the digest of rows and collects what is to be remembered.
-type summer struct {
-	k        *Keeper
-	sum      [32]byte
-	versions map[string]sighting
-	counts   [2]int // remembered of the limited classes
+// tip is what the ledger's head seals: the combined digest of the anchored rows,
+// and which entry is the newest sign-out (its index and one; 0: none). Old heads,
+// of before sign-outs were chained, hold the digest alone.
+type tip struct {
+	sum [32]byte
+	out int64
+	old bool
 }
 
-// each calls fn with every row of a table and whether its MAC is right, until
-// fn says stop.
-func (t *txn) each(table state.Table, fn func(s state.Stored, right bool) (more bool, err error)) error {
-	for after := ""; ; {
-		rows, err := t.tx.Scan(t.ctx, table, after, 500)
-		if err != nil {
-			return err
-		}
-		for _, s := range rows {
-			right := hmac.Equal(s.MAC, t.k.rowMAC(table, s)) || ablate.Off(ablate.RowMAC)
-			if more, err := fn(s, right); err != nil || !more {
-				return err
-			}
-			after = s.Key
-		}
-		if len(rows) < 500 {
-			return nil
-		}
+func (p tip) bytes() []byte { return binary.BigEndian.AppendUint64(p.sum[:], uint64(p.out)) }
+
+func readTip(raw []byte) (p tip, ok bool) {
+	switch len(raw) {
+	case len(p.sum):
+		return tip{sum: [32]byte(raw), old: true}, true
+	case len(p.sum) + 8:
+		return tip{sum: [32]byte(raw), out: int64(binary.BigEndian.Uint64(raw[len(p.sum):]))}, true
 	}
+	return p, false
 }
 
-func (s *summer) add(t *txn, table state.Table) error {
-	return t.each(table, func(row state.Stored, right bool) (bool, error) {
-		if !right {
-			return false, integrity(table, "a row's MAC does not match")
-		}
-		s.include(table, row)
-		return true, nil
-	})
-}
-
-func (s *summer) include(table state.Table, row state.Stored) {
-	subtle.XORBytes(s.sum[:], s.sum[:], s.k.rowDigest(table, row))
-	if s.versions == nil {
-		return
-	}
-	if _, limit := class(table); limit > 0 {
-		if s.counts[0] >= limit {
-			return
-		}
-		s.counts[0]++
-	}
-	s.versions[rowName(table, row.Key)] = sighting{version: row.Version, expires: row.Expires}
-}
-
-// pass remembers rows that expire; one whose MAC is wrong is refused when it is
-// used.
-func (s *summer) pass(t *txn, table state.Table) error {
-	return t.each(table, func(row state.Stored, right bool) (bool, error) {
-		if right {
-			s.versions[rowName(table, row.Key)] = sighting{version: row.Version, expires: row.Expires}
-			s.counts[1]++
-		}
-		return s.counts[1] < passingLimit, nil
+// each calls fn with every row of a table, in no order, and whether its MAC is
+// right.
+func (t *txn) each(table state.Table, fn func(s state.Stored, right bool)) error {
+	return t.tx.All(t.ctx, table, func(s state.Stored) error {
+		fn(s, hmac.Equal(s.MAC, t.k.rowMAC(table, s)) || ablate.Off(ablate.RowMAC))
+		return nil
 	})
 }
 
@@ -142,8 +229,41 @@ func (k *Keeper) noteSignOut(e entry) {
 	}
 }
 
-// readSignOuts reads the ledger backwards over the life of a bearer.
-func (k *Keeper) readSignOuts(t *txn, next int64) error {
+// readSignOuts follows the chain of sign-outs back over the life of a bearer. The
+// head names the newest and each names the one before it, all inside what is
+// sealed to its place, so that none can be left out.
+func (k *Keeper) readSignOuts(t *txn, next int64, at tip) error {
+	if at.old {
+		return k.scanSignOuts(t, next)
+	}
+	since := k.now().Add(-bearerLife - time.Minute).UnixMilli()
+	for out := at.out; out > 0; {
+		rows, err := t.tx.Entries(t.ctx, out-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 || rows[0].Index != out-1 {
+			return integrity("entry", "a sign-out is missing")
+		}
+		e, err := k.openEntry(rows[0])
+		if err != nil {
+			return err
+		}
+		if e.Kind != signOut || e.PrevOut >= out {
+			return integrity("entry", "the chain of sign-outs is broken")
+		}
+		if e.At < since {
+			return nil
+		}
+		k.noteSignOut(e)
+		out = e.PrevOut
+	}
+	return nil
+}
+
+// scanSignOuts reads the whole ledger backwards over the life of a bearer: once,
+// after a start on a database whose head chains no sign-outs yet.
+func (k *Keeper) scanSignOuts(t *txn, next int64) error {
 	const page = 500
 	since := k.now().Add(-bearerLife - time.Minute).UnixMilli()
 	for next > 0 {

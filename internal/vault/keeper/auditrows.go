@@ -37,24 +37,23 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 		a = &auditedRows{rows: map[string]auditedRow{}, want: map[string]rowNote{}, heads: map[id.Person]int64{},
 			states: map[id.Person]string{}, bad: map[string]bool{}}
 		found = nil
-		next, sum, err := t.anchor()
+		next, at, err := t.anchor()
 		if err != nil {
 			return err
 		}
 		a.next = next
-		s := summer{k: k}
+		var sum [32]byte
 		for _, table := range state.Anchored() {
-			if err := t.each(table, func(row state.Stored, right bool) (bool, error) {
+			if err := t.each(table, func(row state.Stored, right bool) {
 				if f, ok := a.take(k, table, row, right); !ok {
 					found = append(found, f)
 				}
-				s.include(table, row)
-				return true, nil
+				subtle.XORBytes(sum[:], sum[:], k.rowDigest(table, row))
 			}); err != nil {
 				return err
 			}
 		}
-		a.wrong = subtle.ConstantTimeCompare(s.sum[:], sum[:]) != 1
+		a.wrong = subtle.ConstantTimeCompare(sum[:], at.sum[:]) != 1
 		return nil
 	})
 	rep.Findings = append(rep.Findings, found...)

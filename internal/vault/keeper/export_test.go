@@ -131,3 +131,16 @@ func (w watched) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error)
 
 // WatchContact calls f whenever contact data is opened.
 func (k *Keeper) WatchContact(f func()) { k.keys.contact = watched{k.keys.contact, f} }
+
+// WriteOldHead makes the ledger's head one of before sign-outs were chained.
+func (k *Keeper) WriteOldHead(ctx context.Context) error {
+	return k.store.Update(ctx, func(tx state.Tx) error {
+		next, at, err := k.begin(ctx, 0, 0, tx).head()
+		if err != nil {
+			return err
+		}
+		h := state.Head{Next: next, Digest: k.keys.head.Seal(nil, nil, at.sum[:], k.headAAD(next))}
+		h.MAC = k.headMAC(h)
+		return tx.SetHead(ctx, h)
+	})
+}

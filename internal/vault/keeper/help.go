@@ -63,5 +63,11 @@ func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
 
 // Status implements the vault's word.
 func (k *Keeper) Status(context.Context, vault.Empty) (vault.Status, error) {
-	return vault.Status{Ready: true, LedgerSize: k.lastNext.Load(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
+	ready := false
+	select {
+	case <-k.verified:
+		ready = true
+	default:
+	}
+	return vault.Status{Ready: ready, LedgerSize: k.lastNext.Load(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
 }

@@ -84,14 +84,26 @@ type Keeper struct {
 	parked   atomic.Int64 // notices that wait for their next try
 	failing  atomic.Bool  // proof of work is asked
 
-	seen *memory
-	run  []byte // this process, in the MACs of its one-time codes
+	seen     *memory
+	run      []byte        // this process, in the MACs of its one-time codes
+	verified chan struct{} // closed when the rows were found to be the ledger's
 }
 
-// Open unwraps the keys, compares every row that grants with the ledger's last
-// digest, and returns the vault. It refuses with fault.Integrity when a row was
-// edited or rolled back while the vault was down.
+// Open is Begin and Verify: it refuses with fault.Integrity when a row was edited
+// or rolled back while the vault was down.
 func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
+	k, err := Begin(ctx, cfg, st, p, c, now, log)
+	if err != nil {
+		return nil, err
+	}
+	return k, k.Verify(ctx)
+}
+
+// Begin unwraps the keys and returns a vault that answers what needs no row: its
+// public keys and its status. Everything else waits, and after two seconds is
+// fault.Unavailable, until Verify has compared every row that grants with the
+// ledger's last digest.
+func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
 	if cfg.Limits.WrongStaffCodes == 0 {
 		cfg.Limits = DefaultLimits()
 	}
@@ -99,18 +111,14 @@ func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier
 	if err != nil {
 		return nil, err
 	}
-	k := &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log,
-		wakeC: make(chan struct{}, 1), codes: make(chan queued, noticeQueue), notices: make(chan queued, noticeQueue), seen: newMemory(), run: randomBytes(16)}
-	if err := k.compareAnchors(ctx); err != nil {
-		return nil, err
-	}
-	return k, k.recordDictionary(ctx)
+	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, verified: make(chan struct{}),
+		wakeC: make(chan struct{}, 1), codes: make(chan queued, noticeQueue), notices: make(chan queued, noticeQueue), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
 // recordDictionary puts the digest of the data dictionary on the ledger when it
 // is not the last one recorded (design.md 4).
 func (k *Keeper) recordDictionary(ctx context.Context) error {
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.transact(ctx, func(t *txn) error {
 		last, err := t.tx.ByPerson(ctx, k.personTag(dictionaryTopic), 0, 1)
 		if err != nil {
 			return err

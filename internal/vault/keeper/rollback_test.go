@@ -131,7 +131,7 @@ func TestDigestIsSealed(t *testing.T) {
 	r := newRig(t)
 	r.staff("vaccinator", 7)
 	head := r.headDigest()
-	if len(head) != 12+32+16 { // nonce, digest, tag
+	if len(head) != 12+32+8+16 { // nonce, digest, newest sign-out, tag
 		t.Fatalf("%d bytes", len(head))
 	}
 	r.exec("CREATE TABLE old_head AS SELECT * FROM ledger_head")

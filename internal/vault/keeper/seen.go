@@ -1,6 +1,10 @@
 package keeper
 
 import (
+	"encoding/binary"
+	"hash/maphash"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +25,10 @@ type sighting struct {
 	at               uint64
 }
 
+// rowID stands for a row's name in memory: two hashes under seeds that only this
+// process knows, so that nobody can choose names that collide.
+type rowID [16]byte
+
 // memory is what this process knows of rows, so that none goes back or
 // disappears under it. Staff keys, open sessions and mobile indexes are kept
 // whole: they are read far more often than written, so that a row put back
@@ -29,14 +37,23 @@ type sighting struct {
 type memory struct {
 	count atomic.Uint64 // how many times a row was remembered
 	swept atomic.Int64  // housekeeping dropped what expired before this time
+	seeds [2]maphash.Seed
 
 	mu      sync.Mutex
-	rows    map[state.Table]map[string]sighting // by class, under the class's first table
-	revoked map[string]int64                    // ended bearers by row key, until they expire
+	rows    map[state.Table]map[rowID]sighting // by class, under the class's first table
+	revoked map[string]int64                   // ended bearers by row key, until they expire
 }
 
 func newMemory() *memory {
-	return &memory{rows: map[state.Table]map[string]sighting{state.StaffKeys: {}, state.Persons: {}, state.Bearers: {}}, revoked: map[string]int64{}}
+	return &memory{rows: map[state.Table]map[rowID]sighting{state.StaffKeys: {}, state.Persons: {}, state.Bearers: {}}, revoked: map[string]int64{},
+		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+}
+
+func (m *memory) id(name string) (out rowID) {
+	for i, seed := range m.seeds {
+		binary.LittleEndian.PutUint64(out[8*i:], maphash.String(seed, name))
+	}
+	return out
 }
 
 // class is the map a table's rows are in and how many it may have (0: all).
@@ -65,10 +82,11 @@ func (m *memory) gone(s sighting, now int64) bool {
 // remembered later may rightly look older there, and one that has expired may
 // be gone or made anew.
 func (m *memory) last(t state.Table, key string, began uint64, now int64) int64 {
+	name := m.id(rowName(t, key))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, _ := class(t)
-	s := m.rows[c][rowName(t, key)]
+	s := m.rows[c][name]
 	if s.at > began || m.gone(s, now) {
 		return 0
 	}
@@ -82,8 +100,8 @@ func (m *memory) remember(seen map[string]sighting, fresh map[string]bool, now i
 	defer m.mu.Unlock()
 	for name, s := range seen {
 		c, limit := class(tableOf(name))
-		rows := m.rows[c]
-		old, known := rows[name]
+		rows, at := m.rows[c], m.id(name)
+		old, known := rows[at]
 		if s.version <= old.version && !fresh[name] && !m.gone(old, now) {
 			continue
 		}
@@ -96,8 +114,24 @@ func (m *memory) remember(seen map[string]sighting, fresh map[string]bool, now i
 			}
 		}
 		s.at = m.count.Add(1)
-		rows[name] = s
+		rows[at] = s
 	}
+}
+
+// learn takes rows in at the start, before anything else runs, and reports
+// whether the class of their table has room for more.
+func (m *memory) learn(t state.Table, rows []state.Stored) (more bool) {
+	c, limit := class(t)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.rows[c]
+	for _, r := range rows {
+		if limit > 0 && len(known) >= limit {
+			return false
+		}
+		known[m.id(rowName(t, r.Key))] = sighting{version: r.Version, expires: r.Expires, at: m.count.Add(1)}
+	}
+	return true
 }
 
 // forget drops what expired before a time.
@@ -121,6 +155,13 @@ func (m *memory) revoke(key string, until int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.revoked[key] = until
+}
+
+// ended lists the row keys of the bearers that have ended, in order.
+func (m *memory) ended() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.revoked))
 }
 
 func (m *memory) isRevoked(key string) bool {

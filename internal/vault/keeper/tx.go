@@ -51,6 +51,14 @@ func (k *Keeper) begin(ctx context.Context, began uint64, next int64, tx state.T
 // update runs fn as one durable transaction and returns the receipts of its
 // entries, in order. No error means: rows and entries are synced to disk.
 func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, error) {
+	if err := k.gate(ctx); err != nil {
+		return nil, err
+	}
+	return k.transact(ctx, fn)
+}
+
+// transact is update without the gate: what Verify itself writes.
+func (k *Keeper) transact(ctx context.Context, fn func(*txn) error) ([]string, error) {
 	for attempt := 0; ; attempt++ {
 		var t *txn
 		err := k.store.Update(ctx, func(tx state.Tx) error {
@@ -75,6 +83,9 @@ var errAgain = fault.New(fault.Conflict, "version", "the row changed meanwhile")
 
 // view runs fn on a read-only snapshot.
 func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
+	if err := k.gate(ctx); err != nil {
+		return err
+	}
 	began, next := k.seen.count.Load(), k.lastNext.Load()
 	return k.store.View(ctx, func(tx state.Tx) error { return fn(k.begin(ctx, began, next, tx)) })
 }
@@ -182,6 +193,8 @@ type entry struct {
 	Seal     *sealNote    `json:",omitempty"`
 	Rows     []rowNote    `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
 	Digest   string       // combined digest of the anchored rows after the transaction
+	LastOut  int64        `json:",omitempty"` // index and one of the newest sign-out, this entry or an earlier one
+	PrevOut  int64        `json:",omitempty"` // of a sign-out: of the one before it
 
 	commitment ledger.Commitment
 	topic      id.Person // finds an entry that is about no person
@@ -234,16 +247,20 @@ func (t *txn) flush() error {
 		}
 		return nil
 	}
-	next, sum, err := t.head()
+	next, at, err := t.head()
 	if err != nil {
 		return err
 	}
-	subtle.XORBytes(sum[:], sum[:], t.delta[:])
+	subtle.XORBytes(at.sum[:], at.sum[:], t.delta[:])
 	for _, name := range slices.Sorted(maps.Keys(t.rows)) {
 		t.entries[0].Rows = append(t.entries[0].Rows, t.rows[name])
 	}
 	for _, e := range t.entries {
-		e.Index, e.Digest = next, hexString(sum[:])
+		e.Index, e.Digest = next, hexString(at.sum[:])
+		if e.Kind == signOut {
+			e.PrevOut, at.out = at.out, next+1
+		}
+		e.LastOut = at.out
 		row, err := t.k.sealEntry(e)
 		if err != nil {
 			return err
@@ -253,7 +270,7 @@ func (t *txn) flush() error {
 		}
 		next++
 	}
-	head := state.Head{Next: next, Digest: t.k.keys.head.Seal(nil, nil, sum[:], t.k.headAAD(next))}
+	head := state.Head{Next: next, Digest: t.k.keys.head.Seal(nil, nil, at.bytes(), t.k.headAAD(next))}
 	head.MAC = t.k.headMAC(head)
 	return t.tx.SetHead(t.ctx, head)
 }
@@ -266,22 +283,22 @@ func (k *Keeper) headAAD(next int64) []byte {
 	return []byte("tikakosh/head/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + strconv.FormatInt(next, 10))
 }
 
-// head reads the ledger's head and opens its digest. It must not be behind what
+// head reads the ledger's head and opens what it seals. It must not be behind what
 // was committed before this transaction began.
-func (t *txn) head() (next int64, sum [32]byte, err error) {
+func (t *txn) head() (next int64, at tip, err error) {
 	k := t.k
 	head, err := t.tx.Head(t.ctx)
 	if err != nil || (head.Next == 0 && t.next == 0) {
-		return 0, sum, err
+		return 0, at, err
 	}
 	if !hmac.Equal(head.MAC, k.headMAC(head)) || head.Next < t.next {
-		return 0, sum, integrity("ledger_head", "the ledger's head does not match")
+		return 0, at, integrity("ledger_head", "the ledger's head does not match")
 	}
 	raw, err := k.keys.head.Open(nil, nil, head.Digest, k.headAAD(head.Next))
-	if err != nil || len(raw) != len(sum) {
-		return 0, sum, integrity("ledger_head", "the ledger's digest does not open")
+	if at, ok := readTip(raw); err == nil && ok {
+		return head.Next, at, nil
 	}
-	return head.Next, [32]byte(raw), nil
+	return 0, at, integrity("ledger_head", "the ledger's digest does not open")
 }
 
 func (k *Keeper) sealEntry(e *entry) (state.Entry, error) {

@@ -106,6 +106,8 @@ type Rows interface {
 	Put(ctx context.Context, t Table, s Stored) error
 	Delete(ctx context.Context, t Table, key string) error
 	Scan(ctx context.Context, t Table, after string, limit int) ([]Stored, error)
+	// All calls fn with every row, in no order, and stops at its first error.
+	All(ctx context.Context, t Table, fn func(Stored) error) error
 	Expire(ctx context.Context, t Table, before int64, limit int) (int64, error)
 }
 
