@@ -127,6 +127,8 @@ func (noPlaces) Centres(scheduling.By, int64) []scheduling.Centre {
 }
 func (noPlaces) Span() (since civil.Date, days int) { return civil.Of(fixedNow), 1 }
 
+func (noPlaces) Nearest(float64, float64, int) []scheduling.Centre { return nil }
+
 // loaded is the reference data. It is parsed once for all rigs; it never changes.
 var loaded = sync.OnceValues(places.Load)
 

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"tikakosh/internal/ablate"
@@ -10,23 +9,6 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 )
-
-// language of the caller: "hi" when Accept-Language asks for Hindi, else "en".
-// The answer depends on that header, and caches are told so.
-func (c *Ctx) language() string {
-	c.w.Header().Set("Vary", "Accept-Language")
-	if ablate.Off(ablate.SMSFixedText) {
-		return c.r.Header.Get("Accept-Language")
-	}
-	return languageOf(c.r)
-}
-
-func languageOf(r *http.Request) string {
-	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("Accept-Language"))), "hi") {
-		return "hi"
-	}
-	return "en"
-}
 
 // requestCode is A1 and A5. The portal's "secret" has no security value and is
 // ignored (contract.md 1.2).

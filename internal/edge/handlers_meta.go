@@ -64,7 +64,11 @@ func listDistricts(c *Ctx) error {
 		TTL       int   `json:"ttl"`
 	}{[]row{}, listTTL}
 	for _, d := range c.s.cfg.Places.Districts(state) {
-		out.Districts = append(out.Districts, row{State: state, ID: d.ID, Name: d.Name})
+		r := row{State: state, ID: d.ID, Name: d.Name}
+		if c.language() == "hi" {
+			r.Local = d.NameHi
+		}
+		out.Districts = append(out.Districts, r)
 	}
 	c.public(3600)
 	return c.json(out)

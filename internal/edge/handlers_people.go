@@ -27,6 +27,7 @@ type wireAppointment struct {
 	Session  string `json:"session_id"`
 	Date     string `json:"date"`
 	Slot     string `json:"slot"`
+	*wireLocal
 }
 
 type wireBeneficiary struct {
@@ -64,8 +65,13 @@ func beneficiaries(c *Ctx) error {
 		ViewRef  string            `json:"view_ref"`
 		Receipts []string          `json:"receipts"`
 	}{People: []wireBeneficiary{}, ViewRef: h.ViewRef, Receipts: h.Receipts}
+	language := c.language()
 	for _, p := range h.People {
-		out.People = append(out.People, wirePerson(p, appts[p.Person]))
+		w := wirePerson(p, appts[p.Person])
+		for i, a := range appts[p.Person] {
+			w.Appointments[i].wireLocal = c.s.localOf(a.Place, language)
+		}
+		out.People = append(out.People, w)
 	}
 	c.shown(h.ViewRef)
 	return c.json(out)

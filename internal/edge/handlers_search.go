@@ -45,6 +45,7 @@ type wireCentre struct {
 	From     string  `json:"from"`
 	To       string  `json:"to"`
 	FeeType  string  `json:"fee_type"`
+	*wireLocal
 }
 
 type wireFee struct {
@@ -198,7 +199,7 @@ func (s *Server) answer(q question, language string, now time.Time) *answer {
 		if found.Area == nil {
 			return nothingFound()[q.kind]
 		}
-		a := newAnswer(encodeSearch(q.kind, found.List, language))
+		a := newAnswer(s.encodeSearch(q.kind, found.List, language))
 		a.area, a.from, a.until, a.made = found.Area, found.Version, found.Until, now
 		a.pause = min(answerPause, max(time.Millisecond, pausePerCost*s.cfg.Now().Sub(now)))
 		return a
@@ -208,7 +209,7 @@ func (s *Server) answer(q question, language string, now time.Time) *answer {
 // nothingFound is the answer where there is nothing: one for each kind.
 var nothingFound = sync.OnceValue(func() (out [searchKinds]*answer) {
 	for k := range searchKinds {
-		out[k] = newAnswer(encodeSearch(k, nil, ""))
+		out[k] = newAnswer((*Server)(nil).encodeSearch(k, nil, ""))
 	}
 	return out
 })
@@ -216,21 +217,26 @@ var nothingFound = sync.OnceValue(func() (out [searchKinds]*answer) {
 // encodeSearch writes the answer of S1 and S2 (one day, only sessions with
 // places) or of S3 to S5 (seven days, full sessions too). For one centre
 // "centers" is one object, as clients expect (contract.md 1.4).
-func encodeSearch(k searchKind, days []scheduling.CentreDay, _ string) []byte {
+// "hi" adds CoWIN's fields for another language.
+func (s *Server) encodeSearch(k searchKind, days []scheduling.CentreDay, language string) []byte {
 	if k.find() {
 		out := struct {
 			Sessions []wireFound `json:"sessions"`
 		}{[]wireFound{}}
 		for _, d := range days {
-			for _, s := range d.Sessions {
-				out.Sessions = append(out.Sessions, wireFound{wireCentre: wireOf(d.Centre), Fee: strconv.Itoa(s.Fee), wireSession: sessionOf(s)})
+			centre := wireOf(d.Centre)
+			centre.wireLocal = s.localOf(d.Centre, language)
+			for _, v := range d.Sessions {
+				out.Sessions = append(out.Sessions, wireFound{wireCentre: centre, Fee: strconv.Itoa(v.Fee), wireSession: sessionOf(v)})
 			}
 		}
 		return mustJSON(out)
 	}
 	list := []wireCalendarCentre{}
 	for _, d := range days {
-		list = append(list, calendarOf(d))
+		centre := calendarOf(d)
+		centre.wireLocal = s.localOf(d.Centre, language)
+		list = append(list, centre)
 	}
 	if k != calendarCentre {
 		return mustJSON(map[string]any{"centers": list})

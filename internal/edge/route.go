@@ -105,5 +105,6 @@ func (s *Server) routes() []Route {
 			get("/api/v2/appointment/sessions/"+name, Holder, "search", RateSearch, search(searchKind(k))))
 	}
 	table = append(table, smartRoutes()...)
+	table = append(table, placeRoutes()...)
 	return table
 }

@@ -35,13 +35,14 @@ func bodies() map[string]string {
 		"/api/v2/vaccinator/beneficiaries/vaccinate": fmt.Sprintf(`{"beneficiary_reference_id":"%s","more":[1]}`, ref),
 		"/api/v3/staff/sessions":                     `{"center_id":1,"session_id":"s","date":"24-11-2026","zone":"Asia/Kolkata","name":"Test PHC","district_name":"D","state_name":"S","vaccine":"COVAXIN"}`,
 		"/api/v3/session/end":                        `{}`,
+		"/api/v2/auth/getRecaptcha":                  `{}`,
 	}
 }
 
 // target is an address of a route that its handler takes.
 func target(r Route) string {
-	p := strings.NewReplacer("{state_id}", "1", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
-	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
+	p := strings.NewReplacer("{state_id}", "1", "{district_id}", "1", "{pin}", "110001", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
+	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
 }
 
 // proven sends a route's good request with the proof it wants.
@@ -64,7 +65,7 @@ func (r *rig) proven(t *testing.T, route Route) (int, http.Header, string) {
 
 // pure routes answer from what the process holds.
 func pure(r Route) bool {
-	return slices.Contains([]string{"meta", "search", "publish", "keys", "home"}, r.Action)
+	return slices.Contains([]string{"meta", "search", "publish", "keys", "home", "captcha"}, r.Action)
 }
 
 func TestEveryRouteAnswers(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ type Search interface {
 	States() []scheduling.StateOf
 	Centres(by scheduling.By, key int64) []scheduling.Centre
 	Span() (since civil.Date, days int)
+	Nearest(lat, long float64, limit int) []scheduling.Centre
 }
 
 // Bookings makes and ends appointments.
@@ -99,6 +101,7 @@ type Server struct {
 	mux      *http.ServeMux
 	limits   map[Rate]*limiter
 	bearer   jose.JSONWebKey
+	table    []Route
 	answers  *answers
 	smart    smartFiles
 	last     activity
@@ -113,6 +116,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
 	}
 	routes := s.routes()
+	s.table = routes
 	if err := s.mount(routes); err != nil {
 		return nil, err
 	}
@@ -140,9 +144,16 @@ func (s *Server) mount(routes []Route) error {
 	return nil
 }
 
-// nowhere answers for every address that is no route.
+// nowhere answers for every address that is no route, and for an address that
+// is asked with a method it does not take.
 func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
 	s.secure(w)
+	if methods := s.allowed(r.URL.Path); len(methods) > 0 && !slices.Contains(methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		w.Header().Set("Vary", "Accept-Language")
+		writeJSON(w, http.StatusMethodNotAllowed, wireError{Code: "METHOD", Text: inLanguage(languageOf(r), "this address does not take that method")})
+		return
+	}
 	s.fail(w, r, newID(), fault.New(fault.NotFound, "route", "no such address"))
 }
 
@@ -152,10 +163,22 @@ func (s *Server) warm(routes []Route) {
 	for _, r := range routes {
 		if r.BodyLimit > 0 {
 			req := &http.Request{Method: r.Method, URL: &url.URL{Path: r.Path}, Header: http.Header{}}
-			_ = r.Handler(&Ctx{s: s, r: req.WithContext(context.Background()), route: r, body: []byte(`{"":0}`)})
+			_ = r.Handler(&Ctx{s: s, w: nobody{}, r: req.WithContext(context.Background()), route: r, body: []byte(`{"":0}`)})
 		}
 	}
 }
+
+// nobody takes an answer that is for nobody.
+type nobody struct{}
+
+// Header implements http.ResponseWriter.
+func (nobody) Header() http.Header { return http.Header{} }
+
+// Write implements http.ResponseWriter.
+func (nobody) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (nobody) WriteHeader(int) {}
 
 // stacks shows what every goroutine does, as a debug route would. Only builds
 // that switch controls off serve it.

@@ -92,8 +92,9 @@ func TestNowhere(t *testing.T) {
 		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"} {
-		if w := r.send(method, "/api/v3/keys", ""); w.Code != 404 {
-			t.Errorf("%s: %d", method, w.Code)
+		w := r.send(method, "/api/v3/keys", "")
+		if code, _ := errorOf(t, w); w.Code != 405 || code != "METHOD" || w.Header().Get("Allow") != "GET, HEAD" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v", method, w.Code, w.Header())
 		}
 	}
 }

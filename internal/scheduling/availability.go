@@ -246,15 +246,19 @@ func (a *Availability) Nearest(lat, long float64, limit int) []Centre {
 		c Centre
 		d float64
 	}
-	var all []near
+	var best []near // the nearest so far, in order, at most limit
+	order := func(x, y near) int { return cmp.Or(cmp.Compare(x.d, y.d), cmp.Compare(x.c.ID, y.c.ID)) }
 	a.mu.RLock()
 	for _, e := range a.centres {
-		all = append(all, near{e.c, haversine(lat, long, e.c.Lat, e.c.Long)})
+		n := near{e.c, haversine(lat, long, e.c.Lat, e.c.Long)}
+		if i, _ := slices.BinarySearchFunc(best, n, order); i < limit {
+			best = slices.Insert(best, i, n)
+			best = best[:min(limit, len(best))]
+		}
 	}
 	a.mu.RUnlock()
-	slices.SortFunc(all, func(x, y near) int { return cmp.Or(cmp.Compare(x.d, y.d), cmp.Compare(x.c.ID, y.c.ID)) })
 	out := []Centre{}
-	for _, n := range all[:max(0, min(limit, len(all)))] {
+	for _, n := range best {
 		out = append(out, n.c)
 	}
 	return out

@@ -69,6 +69,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	mine(removePath, map[string]any{"beneficiary_reference_id": meera})
 	add("/v3/staff/sessions", by("manager", "/v3/staff/sessions"), sessionForm(today))
 	add(harness.VaccinatePath, by("vaccinator", harness.VaccinatePath), harness.DoseForm(today, asha, code, 1))
+	mine("/v2/auth/getRecaptcha", map[string]any{})
 	mine("/v3/session/end", map[string]any{})
 	return out
 }
@@ -89,6 +90,9 @@ func TestBadInput(t *testing.T) {
 		seen[template] = true
 		schema := op.RequestBody.Value.Content["application/json"].Schema.Value
 		for name, body := range malformed(t, schema, f.body) {
+			if len(body) == 0 && !op.RequestBody.Value.Required {
+				continue
+			}
 			sent++
 			a := f.send(t, body)
 			wrongSize := strings.HasPrefix(name, "oversize") != (a.Status == 413)

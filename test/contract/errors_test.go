@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,13 @@ func TestErrors(t *testing.T) {
 		{"district by name", "GET", searchPath + "findByDistrict?district_id=x&date=" + day.Date, nil, 400, "USRRES0001"},
 		{"negative district", "GET", searchPath + "calendarByDistrict?district_id=-1&date=" + day.Date, nil, 400, "USRRES0001"},
 		{"no centre", "GET", searchPath + "calendarByCenter?date=" + day.Date, nil, 400, "USRRES0001"},
+		{"latitude of the pole's far side", "GET", "/v2/appointment/centers/public/findByLatLong?lat=91&long=77", nil, 400, "USRRES0001"},
+		{"longitude missing", "GET", "/v2/appointment/centers/public/findByLatLong?lat=20", nil, 400, "USRRES0001"},
+		{"longitude that is none", "GET", "/v2/appointment/centers/public/findByLatLong?lat=20&long=NaN", nil, 400, "USRRES0001"},
+		{"blocks of a name", "GET", "/v1/admin/location/blocks/x", nil, 400, "USRRES0001"},
+		{"localities of five digits", "GET", "/v1/admin/location/getLocalitybyPincode/11000", nil, 400, "APPOIN0018"},
+		{"captcha with a list", "POST", "/v2/auth/getRecaptcha", []byte("[]"), 400, "USRRES0001"},
+		{"stranger's certificate, protected", "GET", "/v2/registration/certificate/download?beneficiary_reference_id=" + stranger, nil, 404, "NOTFOUND"},
 		{"state by name", "GET", "/v2/admin/location/districts/x", nil, 400, "USRRES0001"},
 		{"unknown document", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "photo_id_type", 99), 400, "USRRES0001"},
 		{"unborn", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "birth_year", "2999"), 400, "USRRES0001"},
@@ -95,7 +103,15 @@ func TestErrors(t *testing.T) {
 		{"unknown field of our own route", "POST", "/v3/session/end", map[string]any{"all": true}, 400, "USRRES0001"},
 		{"body too large", "POST", enrolPath, []byte(`{"name":"` + strings.Repeat("a", 9000) + `"}`), 413, "size"},
 	} {
-		t.Run(r.name, func(t *testing.T) { r.check(t, ask(t, c, r.method, r.path, r.body)) })
+		for _, lang := range languages {
+			t.Run(r.name+" "+lang, func(t *testing.T) {
+				a := ask(t, c, r.method, r.path, r.body, "Accept-Language", lang)
+				r.check(t, a)
+				if a.Field("error") != "" && devanagari(a.Field("error")) != (lang != "") {
+					t.Errorf("Accept-Language %q: %s", lang, a.Text())
+				}
+			})
+		}
 	}
 }
 
@@ -138,7 +154,7 @@ func TestUnauthenticated(t *testing.T) {
 					// ending it once, and public data needs no live session.
 					continue
 				}
-				query := "?date=01-01-2027&pincode=110001&district_id=1&center_id=1&appointment_id=" + nowhere + "&beneficiary_reference_id=" + string(id.NewReference())
+				query := "?date=01-01-2027&lat=20&long=77&pincode=110001&district_id=1&center_id=1&appointment_id=" + nowhere + "&beneficiary_reference_id=" + string(id.NewReference())
 				refused{status: 401}.check(t, ask(t, c, method, path+query, body))
 				n++
 			}
@@ -247,17 +263,52 @@ func TestNoSuchAddress(t *testing.T) {
 	s := server(t)
 	c := s.Client()
 	shape := description(t).Components.Schemas["Error"].Value
-	for _, r := range [][2]string{{"GET", "/api"}, {"GET", "/api/"}, {"GET", "/api/v2/none"}, {"DELETE", "/api/v2/appointment/beneficiaries"},
-		{"PUT", "/api/v2/auth/public/generateOTP"}, {"GET", "/api/v2/auth/public/generateOTP"}, {"POST", "/api/v2/admin/location/states"},
-		{"GET", "/api//v2/admin/location/states"}, {"GET", "/api/v2/../v2/admin/location/states"}, {"GET", "/api/v2/admin/location/states/"},
+	for _, r := range [][2]string{{"GET", "/api"}, {"GET", "/api/"}, {"GET", "/api/v2/none"}, {"DELETE", "/api/v2/none"}, {"GET", "/api//v2/admin/location/states"}, {"GET", "/api/v2/../v2/admin/location/states"}, {"GET", "/api/v2/admin/location/states/"},
 		{"GET", "/ledger"}, {"GET", "/ledger/"}, {"GET", "/ledger/../registry/registry.db"}, {"GET", "/ledger/%2e%2e/vault/vault.db"}, {"GET", "/ledger/.state/treeState"},
-		{"GET", "/debug/pprof/"}, {"OPTIONS", "/api/v2/appointment/beneficiaries"}} {
+		{"GET", "/debug/pprof/"}} {
 		a, err := c.DoURL(r[0], s.Root+r[1], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a.Status != 404 || jsonMismatch(shape, a.Body, jsonAnswer) != nil {
 			t.Errorf("%s %s: %s", r[0], r[1], a.Text())
+		}
+	}
+}
+
+// TestWrongMethod: an address that is there and does not take a method says
+// which ones it takes, in the contract's shape.
+func TestWrongMethod(t *testing.T) {
+	s := server(t)
+	shape := description(t).Components.Schemas["Error"].Value
+	for template, item := range description(t).Paths.Map() {
+		path := strings.NewReplacer("{state_id}", "1", "{district_id}", "1", "{pin}", "110001", "{path}", "checkpoint").Replace(template)
+		var allow []string
+		for method := range item.Operations() {
+			allow = append(allow, method)
+			if method == http.MethodGet {
+				allow = append(allow, http.MethodHead)
+			}
+		}
+		slices.Sort(allow)
+		for _, lang := range languages {
+			for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
+				if slices.Contains(allow, method) {
+					continue
+				}
+				a, err := s.Client().DoURL(method, s.Root+path, nil, "Accept-Language", lang)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if a.Status != 405 || a.Header.Get("Allow") != strings.Join(allow, ", ") || jsonMismatch(shape, a.Body, jsonAnswer) != nil || devanagari(a.Field("error")) != (lang != "") {
+					t.Errorf("%s %s: %s, Allow %q", method, path, a.Text(), a.Header.Get("Allow"))
+				}
+			}
+		}
+		if slices.Contains(allow, http.MethodHead) && item.Get.Security == nil {
+			if a, err := s.Client().DoURL("HEAD", s.Root+path, nil); err != nil || a.Status == 405 || len(a.Body) > 0 {
+				t.Errorf("HEAD %s: %v, %s", path, err, a.Text())
+			}
 		}
 	}
 }

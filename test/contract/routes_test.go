@@ -16,8 +16,12 @@ import (
 type tour struct {
 	*testing.T
 	s    *harness.Server
+	lang string          // Accept-Language of every request
 	seen map[string]bool // "METHOD template"
 }
+
+// languages are those in which every route is held against the description.
+var languages = []string{"", "hi_IN"}
 
 // good sends a request that the description allows and that must succeed.
 func (r *tour) good(c *harness.Client, method, path string, body any, header ...string) harness.Answer {
@@ -38,6 +42,9 @@ func (r *tour) good(c *harness.Client, method, path string, body any, header ...
 		if err := jsonMismatch(op.RequestBody.Value.Content["application/json"].Schema.Value, raw, openapi3.VisitAsRequest()); err != nil {
 			r.Errorf("%s: the request is not as described: %v", path, err)
 		}
+	}
+	if r.lang != "" && !slices.Contains(header, "Accept-Language") {
+		header = append(header, "Accept-Language", r.lang)
 	}
 	a := ask(r.T, c, method, path, body, header...)
 	if !a.OK() {
@@ -61,14 +68,23 @@ func (r *tour) signed(k harness.StaffKey, path string, body any) {
 }
 
 // TestEveryRoute takes a household through every operation that the description
-// has, and holds each answer against it.
+// has, in each language, and holds each answer against it. It fails when an
+// operation was not called in every language; that the route table and the
+// description name the same operations is a test of internal/edge.
 func TestEveryRoute(t *testing.T) {
+	for _, lang := range languages {
+		t.Run("language "+lang, func(t *testing.T) { everyRoute(t, lang) })
+	}
+}
+
+func everyRoute(t *testing.T, lang string) {
 	s := server(t)
-	r := &tour{T: t, s: s, seen: map[string]bool{}}
+	r := &tour{T: t, s: s, lang: lang, seen: map[string]bool{}}
 	day := s.Later()[0]
 	c, mobile := r.signIn("/v2/auth/public/generateOTP", "/v2/auth/public/confirmOTP", false)
 	r.signIn("/v2/auth/generateMobileOTP", "/v2/auth/validateMobileOtp", true)
 	r.meta()
+	r.places(c)
 	r.search(c, day)
 	r.published()
 	asha := r.good(c, "POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Asha Test", ID: s.PAN()}.Form()).Field("beneficiary_reference_id")
@@ -128,6 +144,52 @@ func (r *tour) meta() {
 	r.good(c, "GET", "/v3/keys", nil)
 }
 
+// places asks for what is near, and for the lists that only the first version
+// of CoWIN's API has.
+func (r *tour) places(c *harness.Client) {
+	r.Helper()
+	pin, district := centreOf(r.s, r.s.Later()[0].Centre)
+	for _, path := range []string{"/v1/admin/location/blocks/" + district, "/v1/admin/location/getLocalitybyPincode/" + pin} {
+		if a := r.good(r.s.Client(), "GET", path, nil); !strings.HasPrefix(string(a.Body), `[{"`) {
+			r.Errorf("%s: %s", path, a.Text())
+		}
+	}
+	for _, path := range []string{"/v1/admin/location/blocks/99999", "/v1/admin/location/getLocalitybyPincode/999999"} {
+		if a := r.good(r.s.Client(), "GET", path, nil); string(a.Body) != "[]" {
+			r.Errorf("%s: %s", path, a.Text())
+		}
+	}
+	for _, path := range []string{"public/findByLatLong", "findByLatLong"} {
+		var near struct {
+			Centres []struct{ Name, PIN, Lat, Long string } `json:"centers"`
+			TTL     int                                     `json:"ttl"`
+		}
+		a := r.good(c, "GET", "/v2/appointment/centers/"+path+"?lat=20&long=77", nil)
+		if err := json.Unmarshal(a.Body, &near); err != nil || len(near.Centres) == 0 || near.TTL == 0 {
+			r.Errorf("%s: %v, %s", path, err, a.Text())
+		}
+		r.local(a)
+	}
+	r.good(c, "POST", "/v2/auth/getRecaptcha", map[string]any{})
+	if a := r.good(c, "POST", "/v2/auth/getRecaptcha", nil); !strings.HasPrefix(a.Field("captcha"), "<svg ") {
+		r.Errorf("captcha: %s", a.Text())
+	}
+}
+
+// local checks that an answer with a centre in it has CoWIN's further fields
+// exactly when the caller asked for another language.
+func (r *tour) local(a harness.Answer) {
+	r.Helper()
+	for _, name := range []string{"name_l", "address_l", "state_name_l", "district_name_l", "block_name_l"} {
+		if strings.Contains(string(a.Body), `"`+name+`":"`) != (r.lang != "") {
+			r.Errorf("Accept-Language %q and %s: %s", r.lang, name, a.Text())
+		}
+	}
+	if !strings.Contains(a.Header.Get("Vary"), "Accept-Language") {
+		r.Errorf("an answer depends on Accept-Language and does not tell caches: Vary %q", a.Header.Get("Vary"))
+	}
+}
+
 // centreOf is the row of the registry that a search must show.
 func centreOf(s *harness.Server, centre int64) (pin, district string) {
 	return s.Cell(harness.RegistryDB, "SELECT pin FROM centre WHERE centre = $1", centre), s.Cell(harness.RegistryDB, "SELECT district_id FROM centre WHERE centre = $1", centre)
@@ -149,6 +211,8 @@ func (r *tour) search(c *harness.Client, day harness.Day) {
 		}
 		if a := alike(r.T, path, public, holder); !strings.Contains(string(a.Body), day.Session) {
 			r.Errorf("%s: the session is missing: %s", path, a.Text())
+		} else {
+			r.local(a)
 		}
 		only := r.good(c, "GET", "/v2/appointment/sessions/"+path+"?"+query+"&vaccine=NONE", nil)
 		if strings.Contains(string(only.Body), day.Session) {
@@ -217,6 +281,9 @@ func (r *tour) shown(c *harness.Client, ref string) {
 	if !strings.HasPrefix(string(certificate.Body), "%PDF-") {
 		r.Errorf("certificate: %s", certificate.Text())
 	}
+	again := r.good(c, "GET", "/v2/registration/certificate/download?beneficiary_reference_id="+ref, nil)
+	note(again, again.Header.Get("X-View-Reference"))
+	r.local(people)
 	first := r.good(c, "GET", "/v3/openings", nil)
 	note(first, first.Field("view_ref"))
 	last := r.good(c, "GET", "/v3/openings?limit=200", nil)

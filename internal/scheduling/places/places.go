@@ -5,6 +5,7 @@ package places
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,11 +23,12 @@ type State struct {
 	NameHi string
 }
 
-// District is a district of a state.
+// District is a district of a state. NameHi is "" where it is not known.
 type District struct {
-	ID    int
-	State int
-	Name  string
+	ID     int
+	State  int
+	Name   string
+	NameHi string
 }
 
 // PIN is a postal area with the district most of its offices are in.
@@ -44,11 +46,12 @@ type Places struct {
 	byState   map[int][]District
 	pins      []PIN
 	byPIN     map[string]PIN
+	blocks    map[int][]string
 }
 
 // Load parses the embedded tables.
 func Load() (*Places, error) {
-	p := &Places{states: states(), byState: map[int][]District{}, byPIN: map[string]PIN{}}
+	p := &Places{states: states(), byState: map[int][]District{}, byPIN: map[string]PIN{}, blocks: map[int][]string{}}
 	byName := map[string]int{}
 	for _, s := range p.states {
 		byName[s.Name] = s.ID
@@ -75,6 +78,11 @@ func Load() (*Places, error) {
 		x := PIN{Code: f[0], District: n, Block: f[2]}
 		p.pins = append(p.pins, x)
 		p.byPIN[x.Code] = x
+		p.blocks[n] = append(p.blocks[n], x.Block)
+	}
+	for n, list := range p.blocks {
+		slices.Sort(list)
+		p.blocks[n] = slices.Compact(list)
 	}
 	return p, nil
 }
@@ -102,6 +110,10 @@ func (p *Places) District(n int) (District, bool) {
 	}
 	return p.districts[n-1], true
 }
+
+// Blocks lists the blocks of a district by name: the postal divisions of its
+// PIN codes. None when the district is unknown.
+func (p *Places) Blocks(district int) []string { return p.blocks[district] }
 
 // PINs lists every postal area in order.
 func (p *Places) PINs() []PIN { return p.pins }

@@ -1,6 +1,9 @@
 package places
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestLoad(t *testing.T) {
 	p, err := Load()
@@ -42,5 +45,20 @@ func TestLoad(t *testing.T) {
 	}
 	if _, ok := p.District(0); ok {
 		t.Error("district 0 exists")
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	p, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, ok := p.ByPIN("110001")
+	list := p.Blocks(where.District)
+	if !ok || !slices.Contains(list, where.Block) || !slices.IsSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
+		t.Errorf("blocks of %d: %v lack %q, or are not a sorted set", where.District, list, where.Block)
+	}
+	if p.Blocks(0) != nil || p.Blocks(99999) != nil {
+		t.Error("an unknown district has blocks")
 	}
 }
