@@ -5,6 +5,7 @@ package demo
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/google/uuid"
@@ -63,11 +64,17 @@ func (g *Programme) centre(r *rand.Rand, i int, pin places.PIN) scheduling.Centr
 	kind := []string{"Primary Health Centre", "Community Health Centre", "District Hospital", "Government School Camp", "Urban Health Post"}[r.IntN(5)]
 	c := scheduling.Centre{ID: FirstCentre + id.Centre(i), Name: fmt.Sprintf("Demo %s %d", kind, i+1), Address: fmt.Sprintf("%d Sample Road", 1+r.IntN(200)),
 		State: state.Name, District: district.Name, Block: pin.Block, StateID: state.ID, DistrictID: district.ID, PIN: pin.Code,
-		Lat: 8 + float64(r.IntN(2700))/100, Long: 69 + float64(r.IntN(2700))/100, Zone: Zone, Opens: 9 * 60, Closes: 17 * 60, Paid: r.IntN(5) == 0}
+		Lat: near(r, district.Lat), Long: near(r, district.Long), Zone: Zone, Opens: 9 * 60, Closes: 17 * 60, Paid: r.IntN(5) == 0}
 	if i == 0 {
 		c.Name, c.Opens, c.Closes, c.Paid = "Demo Round-the-clock Centre 1", 0, 24*60-1, false
 	}
 	return c
+}
+
+// near is a degree up to a sixth of one away, kept to a thousandth: in the same
+// district, roughly.
+func near(r *rand.Rand, degrees float64) float64 {
+	return math.Round(1000*(degrees+(r.Float64()-0.5)/3)) / 1000
 }
 
 // Today is the day that the programme starts from.
@@ -82,7 +89,7 @@ const sessionStream = 1 << 32
 
 // Sessions returns the sessions of all centres and days, in order of day.
 func (g *Programme) Sessions() []scheduling.Session {
-	products := []string{"COVISHIELD", "COVISHIELD", "COVAXIN", "COVAXIN", "CORBEVAX", "COVOVAX", "SPUTNIK V", "ZyCoV-D"}
+	products := []string{"COVISHIELD", "COVISHIELD", "COVAXIN", "COVAXIN", "CORBEVAX", "COVOVAX", "SPUTNIK V", "ZyCoV-D", "STAMARIL"} // the last for children under 12 too
 	var out []scheduling.Session
 	for d := range g.opt.Days {
 		r := g.rand(sessionStream + uint64(g.opt.Today.AddDays(d).DaysSince(civil.Date{Year: 2000, Month: 1, Day: 1})))
@@ -121,14 +128,15 @@ func (g *Programme) uuid(r *rand.Rand) string {
 // Mobiles are ten digits and begin with 0 to 5: they are nobody's.
 func (g *Programme) Households(yield func(vault.SeedHousehold) bool) {
 	r := g.rand(3)
-	left := g.opt.People
+	left, person := g.opt.People, 0
 	for n := 0; left > 0; n++ {
 		size := min(1+r.IntN(6), left)
 		left -= size
 		h := vault.SeedHousehold{Mobile: fmt.Sprintf("%d%09d", n%6, 100_000_000+n)}
 		family := g.word(r, familyNames())
 		for i := range size {
-			h.Members = append(h.Members, g.member(r, family, i))
+			h.Members = append(h.Members, g.member(r, family, i, person))
+			person++
 		}
 		if !yield(h) {
 			return
@@ -138,18 +146,21 @@ func (g *Programme) Households(yield func(vault.SeedHousehold) bool) {
 
 func (g *Programme) word(r *rand.Rand, list []name) name { return list[r.IntN(len(list))] }
 
-func (g *Programme) member(r *rand.Rand, family name, i int) vault.SeedMember {
+// member draws one person of a household: the first is grown up, a third of the
+// others are children from their first year on. n is the person's number in the
+// programme, and no two people have one id number.
+func (g *Programme) member(r *rand.Rand, family name, i, n int) vault.SeedMember {
 	gender := 1 + r.IntN(2)
 	given := g.word(r, givenNames(gender))
 	year := g.opt.Today.Year - (18 + r.IntN(70))
 	who := vault.Identity{Name: given.latin + " " + family.latin, NameLocal: given.local + " " + family.local, GenderID: gender, IDType: rules.IDPAN,
-		IDNumber: fmt.Sprintf("%sX%s%04d%c", letters(r, 3), letters(r, 1), r.IntN(10000), 'A'+rune(r.IntN(26)))} // X is no kind of holder: nobody's PAN
-	if i >= 2 && r.IntN(3) == 0 {
-		year = g.opt.Today.Year - (5 + r.IntN(13))
+		IDNumber: panLike(n)}
+	if i >= 1 && r.IntN(3) == 0 {
+		year = g.opt.Today.Year - (1 + r.IntN(17))
 		who.Guardian = "Guardian " + family.latin
 	}
 	if r.IntN(10) == 0 {
-		who.IDType, who.IDNumber = 1, aadhaarLike(r)
+		who.IDType, who.IDNumber = 1, aadhaarLike(n)
 	}
 	who.BirthYear = year
 	return vault.SeedMember{Identity: who, Consent: vault.Consent{Version: "1", Language: "en", Purpose: "registration"}, Doses: g.doses(r, rules.Birth{Year: year})}
@@ -174,17 +185,21 @@ func (g *Programme) doses(r *rand.Rand, birth rules.Birth) []vault.SeedDose {
 	return out
 }
 
-func letters(r *rand.Rand, n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = 'A' + byte(r.IntN(26))
+// panLike makes a number of the form of a PAN from one below 26⁵·10⁴. Its fourth
+// letter, which says what its holder is, is X: it is nobody's.
+func panLike(n int) string {
+	digits, rest := n%10_000, n/10_000
+	var l [4]byte
+	for i := range l {
+		l[i] = 'A' + byte(rest%26)
+		rest /= 26
 	}
-	return string(b)
+	return fmt.Sprintf("%c%c%cX%c%04d%c", l[3], l[2], l[1], l[0], digits, 'A'+byte(rest%26))
 }
 
-// aadhaarLike draws twelve digits with a right check digit from a range that is
-// not issued: it begins 20000.
-func aadhaarLike(r *rand.Rand) string {
-	s := fmt.Sprintf("20000%06d", r.IntN(1_000_000))
+// aadhaarLike makes twelve digits with a right check digit from a range that is
+// not issued: it begins 2000. There are ten million of them.
+func aadhaarLike(n int) string {
+	s := fmt.Sprintf("2000%07d", n%10_000_000)
 	return s + string('0'+id.VerhoeffDigit(s))
 }

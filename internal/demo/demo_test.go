@@ -1,6 +1,7 @@
 package demo_test
 
 import (
+	"math"
 	"reflect"
 	"testing"
 
@@ -38,7 +39,8 @@ func TestSameSeedSameProgramme(t *testing.T) {
 
 func TestEverybodyIsSynthetic(t *testing.T) {
 	g := programme(t, 1)
-	people, doses := 0, 0
+	people, doses, small := 0, 0, 0
+	ids := map[string]bool{}
 	mobiles := map[string]bool{}
 	for _, h := range households(g) {
 		if m, err := rules.ParseMobile(h.Mobile, true); err != nil || m != h.Mobile || m[0] > '5' || mobiles[m] {
@@ -58,7 +60,14 @@ func TestEverybodyIsSynthetic(t *testing.T) {
 			if _, err := rules.ParseIDNumber(m.Identity.IDType, m.Identity.IDNumber); err != nil {
 				t.Fatal(err)
 			}
+			if ids[m.Identity.IDNumber] {
+				t.Fatalf("id number %s twice", m.Identity.IDNumber)
+			}
+			ids[m.Identity.IDNumber] = true
 			birth := rules.Birth{Year: m.Identity.BirthYear}
+			if birth.AgeOn(civil.Date{Year: 2026, Month: 11, Day: 24}) < 12 {
+				small++
+			}
 			if birth.AgeOn(civil.Date{Year: 2026, Month: 11, Day: 24}) < 18 && m.Identity.Guardian == "" {
 				t.Fatal("a minor without guardian")
 			}
@@ -72,8 +81,8 @@ func TestEverybodyIsSynthetic(t *testing.T) {
 			}
 		}
 	}
-	if people != 5000 || doses < 2000 {
-		t.Fatalf("%d people, %d doses", people, doses)
+	if people != 5000 || doses < 2000 || small < 300 {
+		t.Fatalf("%d people, %d doses, %d under 12", people, doses, small)
 	}
 }
 
@@ -81,7 +90,7 @@ func TestOpenAtEveryHour(t *testing.T) {
 	g := programme(t, 1)
 	days := map[civil.Date]bool{}
 	for _, s := range g.Sessions() {
-		if len(s.Slots) == 0 || s.Cap1 <= 0 || s.MinAge < 12 {
+		if len(s.Slots) == 0 || s.Cap1 <= 0 || (s.MinAge < 12 && s.Product != "STAMARIL") {
 			t.Fatalf("%+v", s)
 		}
 		if s.Centre == demo.FirstCentre {
@@ -93,5 +102,19 @@ func TestOpenAtEveryHour(t *testing.T) {
 	}
 	if len(days) != 14 || len(g.Centres()) != 500 {
 		t.Fatalf("%d days, %d centres", len(days), len(g.Centres()))
+	}
+}
+
+// TestCentresStandInTheirDistricts: a map of the demo looks like the country.
+func TestCentresStandInTheirDistricts(t *testing.T) {
+	p, err := places.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range programme(t, 1).Centres() {
+		d, ok := p.District(c.DistrictID)
+		if !ok || math.Abs(c.Lat-d.Lat) > 0.17 || math.Abs(c.Long-d.Long) > 0.17 || c.Lat < 6 || c.Lat > 37 || c.Long < 68 || c.Long > 98 {
+			t.Fatalf("%+v is not in %+v", c, d)
+		}
 	}
 }

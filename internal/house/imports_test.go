@@ -61,6 +61,7 @@ func plan() []room {
 		{"internal/scheduling", leaves + " vault registry/rules scheduling/places", ""},
 		{"internal/scheduling/places", "id fault", ""},
 		{"internal/scheduling/places/gen", "", ""},
+		{"internal/scheduling/places/gen/at", "", ""},
 		{"internal/scheduling/sheet", "id fault civil scheduling scheduling/places registry/rules", ""},
 		{"internal/certificate/encode", "id fault civil", ""},
 		{"internal/certificate", leaves + " certificate/encode", ""},

@@ -16,6 +16,9 @@ var districtsTSV string
 //go:embed pins.tsv
 var pinsTSV string
 
+//go:embed at.tsv
+var atTSV string
+
 // State is a state or union territory under CoWIN's number.
 type State struct {
 	ID     int
@@ -23,12 +26,14 @@ type State struct {
 	NameHi string
 }
 
-// District is a district of a state. NameHi is "" where it is not known.
+// District is a district of a state. NameHi is "" where it is not known. Lat and
+// Long are degrees and only roughly its middle.
 type District struct {
-	ID     int
-	State  int
-	Name   string
-	NameHi string
+	ID        int
+	State     int
+	Name      string
+	NameHi    string
+	Lat, Long float64
 }
 
 // PIN is a postal area with the district most of its offices are in.
@@ -66,6 +71,9 @@ func Load() (*Places, error) {
 		p.districts = append(p.districts, d)
 		p.byState[d.State] = append(p.byState[d.State], d)
 	}
+	if err := p.position(); err != nil {
+		return nil, err
+	}
 	for line := range strings.Lines(pinsTSV) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(f) != 3 {
@@ -85,6 +93,33 @@ func Load() (*Places, error) {
 		p.blocks[n] = slices.Compact(list)
 	}
 	return p, nil
+}
+
+// position reads where the districts are.
+func (p *Places) position() error {
+	n := 0
+	for line := range strings.Lines(atTSV) {
+		f := strings.Split(strings.TrimSpace(line), "\t")
+		if len(f) != 3 || n == len(p.districts) || f[0] != strconv.Itoa(n+1) {
+			return fmt.Errorf("places: position line %q", line)
+		}
+		lat, err1 := strconv.ParseFloat(f[1], 64)
+		long, err2 := strconv.ParseFloat(f[2], 64)
+		if err1 != nil || err2 != nil {
+			return fmt.Errorf("places: position line %q", line)
+		}
+		p.districts[n].Lat, p.districts[n].Long = lat, long
+		n++
+	}
+	if n != len(p.districts) {
+		return fmt.Errorf("places: %d positions of %d districts", n, len(p.districts))
+	}
+	for s, list := range p.byState {
+		for i := range list {
+			p.byState[s][i] = p.districts[list[i].ID-1]
+		}
+	}
+	return nil
 }
 
 // States lists the states by number.
