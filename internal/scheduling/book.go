@@ -29,6 +29,8 @@ type booking struct {
 	session   Session
 	lane      *lane
 	claim     Claim
+	old       id.Hold // the appointment to be replaced
+	body      string  // digest of the request
 }
 
 // Book takes one place for each of some people of the holder's household under
@@ -54,7 +56,7 @@ func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Ho
 			return "", fullNow()
 		}
 	}
-	b := &booking{holder: h, in: in}
+	b := &booking{holder: h, in: in, body: in.digest()}
 	var err error
 	if b.household, b.people, err = s.records.Members(ctx, h, in.References); err != nil {
 		return "", err
@@ -84,7 +86,7 @@ func (s *Service) earlier(ctx context.Context, b *booking) (id.Hold, error) {
 	if b.in.Fresh {
 		return "", nil
 	}
-	b.claim = Claim{Key: claimKey(b.household, b.in.Key), Body: b.in.digest()}
+	b.claim = Claim{Key: claimKey(b.household, b.in.Key), Body: b.body}
 	old, err := s.store.Claimed(ctx, b.household, b.claim.Key)
 	if err == nil && old.Hold != "" && old.Body != b.claim.Body {
 		err = fault.New(fault.Conflict, "key", "this idempotency key came with another request")
@@ -136,7 +138,7 @@ func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, erro
 			return Hold{}, err
 		}
 	}
-	h := Hold{ID: b.claim.Hold, Centre: c, Session: b.session.ID, Dose: b.in.Dose, State: Holding,
+	h := Hold{ID: b.claim.Hold, Old: b.old, Centre: c, Session: b.session.ID, Dose: b.in.Dose, State: Holding,
 		Created: now.UnixMilli(), Expires: now.Add(HoldTime).UnixMilli(), Persons: b.people}
 	got, err := s.place(ctx, b, h)
 	if fault.Is(err, fault.Full) {
@@ -215,7 +217,7 @@ func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error
 		err = s.step("book:after-vault")
 	}
 	for i := 0; err == nil && i < len(h.Persons); i++ {
-		err = s.bind(ctx, b.appointment(h, h.Persons[i]))
+		err = s.bindOrMove(ctx, h, b.appointment(h, h.Persons[i]))
 		if err == nil {
 			err = s.step("book:after-bind")
 		}
@@ -255,7 +257,7 @@ func (s *Service) leave(ctx context.Context, b *booking, h Hold) error {
 		if b.records, err = s.records.Records(ctx, h.Persons); err != nil {
 			return err
 		}
-		return s.grant(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Dose: h.Dose,
+		return s.grant(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Old: h.Old, Dose: h.Dose,
 			Offer: b.session.offer(b.in.Slot), Records: b.records})
 	})
 }
@@ -263,6 +265,11 @@ func (s *Service) leave(ctx context.Context, b *booking, h Hold) error {
 func (s *Service) bind(ctx context.Context, a Appointment) error {
 	var st State
 	err := settle(func() (err error) { st, err = s.store.Bind(ctx, a); return err })
+	return boundAs(st, err)
+}
+
+// boundAs is what a bind's outcome means to the booking.
+func boundAs(st State, err error) error {
 	switch {
 	case err != nil:
 		return err
@@ -286,6 +293,11 @@ func (b *booking) appointment(h Hold, p id.Person) Appointment {
 // none could be written everybody is bound, and the hold is confirmed.
 // Several may finish one hold at the same time; the fences decide.
 func (s *Service) finish(ctx context.Context, h Hold) (whole bool, err error) {
+	if h.Old != "" {
+		if forward, err := s.forward(ctx, h); err != nil || forward {
+			return forward, err
+		}
+	}
 	whole = true
 	for _, p := range h.Persons {
 		fence := Appointment{Person: p, Hold: h.ID, Centre: h.Centre, Session: h.Session, Dose: h.Dose, State: Fenced, Created: h.Created}

@@ -38,6 +38,42 @@ var sagas = map[string]func(w *world) saga{
 			},
 		}
 	},
+	"move": func(w *world) saga {
+		from, to := session(centre(1), day(5), 5, 0), session(centre(2), day(6), 5, 0)
+		w.add(centre(1), from)
+		w.add(centre(2), to)
+		h, refs := w.household(2)
+		hold, err := w.svc.Book(w.t.Context(), h, input(from, "k", refs...))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		at := func(s scheduling.Session) int {
+			return w.count(`SELECT COUNT(*) FROM appointment WHERE state = 1 AND session = $1`, string(s.ID))
+		}
+		var answered id.Hold
+		return saga{
+			act: func() error {
+				got, err := w.svc.Reschedule(w.t.Context(), h, scheduling.MoveInput{Old: hold, Session: to.ID, Slot: slot, Key: "move"})
+				if err == nil && answered != "" && got != answered {
+					w.t.Error("a repetition has another number")
+				}
+				if err == nil {
+					answered = got
+				}
+				return err
+			},
+			done: func(when string) {
+				if at(from) != 0 || at(to) != 2 || w.taken(from) != 0 || w.taken(to) != 2 {
+					w.t.Errorf("move %s: %d live there, %d here; %d and %d taken", when, at(from), at(to), w.taken(from), w.taken(to))
+				}
+			},
+			part: func(when string) {
+				if at(from)+at(to) != 2 || at(from) == 1 || w.taken(from) != at(from) || w.taken(to) != at(to) {
+					w.t.Errorf("move %s: %d live there, %d here; %d and %d taken", when, at(from), at(to), w.taken(from), w.taken(to))
+				}
+			},
+		}
+	},
 	"cancel": func(w *world) saga {
 		s := w.open(5, 0)
 		h, refs := w.household(3)

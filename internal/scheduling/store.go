@@ -20,9 +20,11 @@ const (
 )
 
 // Hold is a number of places held at a centre for people by their opaque ids.
-// Times are Unix milliseconds.
+// Times are Unix milliseconds. Old is the appointment that this one is to
+// replace, "" for a booking of its own.
 type Hold struct {
 	ID      id.Hold
+	Old     id.Hold
 	Centre  id.Centre
 	Session id.Session
 	Dose    int
@@ -118,6 +120,15 @@ type AppointmentStore interface {
 	// there afterwards: Live when it is bound, now or before; another state
 	// when it can no longer be; None when another live one is in the way.
 	Bind(ctx context.Context, a Appointment) (State, error)
+	// Move ends the person's live appointment old, with a note that gives its
+	// place back (completed from it), and stores a as the live one, both or
+	// neither. It returns the state of the row then under a's key: Live when
+	// moved, now or before; another when it can no longer be; None when old is
+	// not live or another live one is in the way. The note is the zero value
+	// unless this call moved.
+	Move(ctx context.Context, a Appointment, old id.Hold, n Note) (State, Note, error)
+	// Appointment returns one row; State is None when there is none.
+	Appointment(ctx context.Context, p id.Person, h id.Hold) (Appointment, error)
 	// Fence stores a fence unless a row is there, and returns the state of the
 	// row that is there afterwards.
 	Fence(ctx context.Context, a Appointment) (State, error)

@@ -187,9 +187,13 @@ type Offer struct {
 
 // BookRequest asks the vault to let people take a held place. Hold is the
 // mutation's idempotency key and becomes the appointment number. All or none.
+// Old is the appointment that this one replaces, "" for none: in the same
+// transaction the old one ends for everybody; it is live again when the new one
+// is released because the registry could not bind it.
 type BookRequest struct {
 	Holder  Holder
 	Hold    id.Hold
+	Old     id.Hold `json:",omitempty"`
 	Dose    int
 	Offer   Offer
 	Records []Record

@@ -73,7 +73,11 @@ func (v *Vault) book(r vault.BookRequest) (out vault.Booked, err error) {
 		if pr := v.presence[presenceKey{rec.Person, r.Hold}]; pr != nil && pr.state == "live" {
 			continue
 		}
-		if v.live(rec.Person) != nil {
+		if old := v.presence[presenceKey{rec.Person, r.Old}]; r.Old != "" {
+			if old == nil || old.state != "live" {
+				return out, fault.New(fault.NotFound, "booking", "no booking")
+			}
+		} else if v.live(rec.Person) != nil {
 			return out, fault.New(fault.Conflict, "APPOIN0022", "a live booking")
 		}
 		if v.people[rec.Person].doses+1 != r.Dose {
@@ -83,7 +87,10 @@ func (v *Vault) book(r vault.BookRequest) (out vault.Booked, err error) {
 	for _, rec := range r.Records {
 		k := presenceKey{rec.Person, r.Hold}
 		if pr := v.presence[k]; pr == nil || pr.state != "live" {
-			v.presence[k] = &presence{offer: r.Offer, dose: r.Dose, state: "live"}
+			if r.Old != "" {
+				v.presence[presenceKey{rec.Person, r.Old}].state = "moved"
+			}
+			v.presence[k] = &presence{offer: r.Offer, dose: r.Dose, state: "live", from: r.Old}
 			v.tasks[task{vault.WorkBook, r.Hold, rec.Person}] = v.now().UnixMilli()
 		}
 	}
@@ -150,6 +157,9 @@ func (v *Vault) Release(_ context.Context, r vault.ReleaseRequest) (out vault.Do
 		if _, open := v.tasks[book]; open {
 			if pr := v.presence[presenceKey{p, r.Hold}]; pr.state == "live" {
 				pr.state = "released"
+				if from := v.presence[presenceKey{p, pr.from}]; from != nil && from.state == "moved" {
+					from.state = "live"
+				}
 			}
 			delete(v.tasks, book)
 		}

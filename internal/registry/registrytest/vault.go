@@ -81,7 +81,8 @@ type presenceKey struct {
 type presence struct {
 	offer vault.Offer
 	dose  int
-	state string // "live", "cancelled", "given", "released"
+	state string // "live", "cancelled", "given", "released", "moved"
+	from  id.Hold
 }
 
 // task is work whose end in the registry has not been reported; each kind is

@@ -74,7 +74,7 @@ func holdMany(ctx context.Context, tx sqldb.Tx, c id.Centre, session id.Session,
 		h := a.Hold
 		h.Centre, h.Session, h.State = c, session, scheduling.Holding
 		out.Held[i], mine[a.ID] = h, i
-		holds = append(holds, string(h.ID), int64(c), string(session), h.Dose, h.Created, h.Expires, bucket)
+		holds = append(holds, string(h.ID), int64(c), string(session), h.Dose, h.Created, h.Expires, string(h.Old), bucket)
 		for _, person := range h.Persons {
 			placesOf = append(placesOf, string(h.ID), string(person), bucket)
 		}
@@ -92,7 +92,7 @@ func holdMany(ctx context.Context, tx sqldb.Tx, c id.Centre, session id.Session,
 			return out, errRaced
 		}
 	}
-	if err := insertRows(ctx, tx, `INSERT INTO hold (hold, centre, session, dose, created, expires, bucket, state) VALUES `, 7, `, 1`, holds); err != nil {
+	if err := insertRows(ctx, tx, `INSERT INTO hold (hold, centre, session, dose, created, expires, old, bucket, state) VALUES `, 8, `, 1`, holds); err != nil {
 		return out, err
 	}
 	return out, insertRows(ctx, tx, `INSERT INTO hold_place (hold, person, bucket, state) VALUES `, 3, `, 1`, placesOf)

@@ -53,9 +53,9 @@ func (s *Bookings) hold(ctx context.Context, h scheduling.Hold, take func(sqldb.
 	bucket := h.Centre.Bucket()
 	out := h
 	err := s.update(ctx, "hold", func(tx sqldb.Tx) error {
-		n, err := tx.Exec(ctx, `INSERT INTO hold (hold, centre, session, dose, state, created, expires, bucket)
-			VALUES ($1, $2, $3, $4, 1, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			string(h.ID), int64(h.Centre), string(h.Session), h.Dose, h.Created, h.Expires, bucket)
+		n, err := tx.Exec(ctx, `INSERT INTO hold (hold, centre, session, dose, state, created, expires, old, bucket)
+			VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			string(h.ID), int64(h.Centre), string(h.Session), h.Dose, h.Created, h.Expires, string(h.Old), bucket)
 		if err != nil {
 			return err
 		}
@@ -99,8 +99,8 @@ func (s *Bookings) holdUnchecked(ctx context.Context, h scheduling.Hold) (schedu
 
 func findHold(ctx context.Context, tx sqldb.Tx, c id.Centre, hold id.Hold) (scheduling.Hold, error) {
 	h := scheduling.Hold{ID: hold, Centre: c}
-	err := tx.QueryRow(ctx, `SELECT session, dose, state, created, expires FROM hold WHERE hold = $1 AND bucket = $2`,
-		string(hold), c.Bucket()).Scan((*string)(&h.Session), &h.Dose, (*int)(&h.State), &h.Created, &h.Expires)
+	err := tx.QueryRow(ctx, `SELECT session, dose, state, created, expires, old FROM hold WHERE hold = $1 AND bucket = $2`,
+		string(hold), c.Bucket()).Scan((*string)(&h.Session), &h.Dose, (*int)(&h.State), &h.Created, &h.Expires, (*string)(&h.Old))
 	if isNone(err) {
 		return h, nil
 	}

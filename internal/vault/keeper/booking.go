@@ -101,10 +101,14 @@ func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) e
 	if repeated, err := bookable(p, r, programme); repeated || err != nil {
 		return err
 	}
-	now := t.k.now().UnixMilli()
-	p.Bookings = append(keptBookings(p.Bookings), state.Booking{Hold: r.Hold, Offer: r.Offer, Programme: programme, Dose: r.Dose,
-		State: state.Live, Nonce: id.Secret(10), At: now})
-	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: "booked", Role: "holder", Evidence: string(r.Hold)})
+	now, how := t.k.now().UnixMilli(), "booked"
+	if r.Old != "" {
+		how = "moved"
+		p.Bookings[bookingOf(p, r.Old)].State = state.Moved
+	}
+	p.Bookings = keptBookings(append(p.Bookings, state.Booking{Hold: r.Hold, From: r.Old, Offer: r.Offer, Programme: programme, Dose: r.Dose,
+		State: state.Live, Nonce: id.Secret(10), At: now}))
+	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: "holder", Evidence: string(r.Hold)})
 	if err := t.tx.AddTask(t.ctx, state.Task{ID: taskID("book", r.Hold, person), Kind: "book", Person: person, Ref: string(r.Hold), Since: now}); err != nil {
 		return err
 	}
@@ -113,8 +117,10 @@ func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) e
 
 // keptBookings keeps the last twenty; older ended ones say nothing any more.
 func keptBookings(all []state.Booking) []state.Booking {
-	for len(all) >= 20 {
-		i := slices.IndexFunc(all, func(b state.Booking) bool { return b.State != state.Live })
+	for len(all) > 20 {
+		i := slices.IndexFunc(all, func(b state.Booking) bool {
+			return b.State != state.Live && !(b.State == state.Moved && replaced(all, b.Hold))
+		})
 		if i < 0 {
 			break
 		}
@@ -192,7 +198,7 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 		return nil
 	case state.Spent:
 		return fault.New(fault.Conflict, "booking", "the dose of this appointment has been recorded")
-	case state.Cancelled, state.Released:
+	case state.Cancelled, state.Released, state.Moved:
 		return fault.New(fault.NotFound, "booking", "no such appointment")
 	}
 	since := t.k.now().Add(-pendingLife).UnixMilli()
@@ -200,6 +206,9 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 		return errDosePending
 	}
 	b.State, b.Settled = how, false
+	if from := bookingOf(p, b.From); how == state.Released && from >= 0 && p.Bookings[from].State == state.Moved {
+		p.Bookings[from].State = state.Live // the move came to nothing
+	}
 	role := "holder"
 	if how == state.Released {
 		role = "system"

@@ -193,6 +193,11 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 
 // bookable says whether a person may take a hold, or took it before.
 func bookable(p state.Person, r vault.BookRequest, programme string) (repeated bool, err error) {
+	if r.Old != "" {
+		if err := movable(p, r, programme); err != nil {
+			return false, err
+		}
+	}
 	for _, b := range p.Bookings {
 		if b.Hold == r.Hold {
 			if b.State != state.Live {
@@ -200,7 +205,7 @@ func bookable(p state.Person, r vault.BookRequest, programme string) (repeated b
 			}
 			return true, nil
 		}
-		if b.State == state.Live && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
+		if b.State == state.Live && b.Hold != r.Old && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
 			return false, fault.New(fault.Conflict, "APPOIN0022", "this person already has an appointment; cancel it first")
 		}
 	}

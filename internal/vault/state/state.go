@@ -215,11 +215,13 @@ const (
 	Spent     = "spent"
 	Cancelled = "cancelled"
 	Released  = "released"
+	Moved     = "moved" // replaced by another one, whose From names it
 )
 
 // Booking is presence: a booking the holder made through the vault.
 type Booking struct {
 	Hold      id.Hold
+	From      id.Hold `json:",omitempty"` // the appointment this one replaced
 	Offer     vault.Offer
 	Programme string
 	Dose      int
