@@ -105,6 +105,10 @@ func (b *backend) Cancel(_ context.Context, h vault.Holder, _ id.Hold, _ []id.Re
 	return b.by(h)
 }
 
+func (b *backend) Reschedule(_ context.Context, h vault.Holder, _ scheduling.MoveInput) (id.Hold, error) {
+	return id.Hold(id.New()), b.by(h)
+}
+
 func (b *backend) Slip(_ context.Context, h vault.Holder, _ id.Hold) (scheduling.SlipView, error) {
 	return scheduling.SlipView{}, b.by(h)
 }

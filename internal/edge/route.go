@@ -106,5 +106,6 @@ func (s *Server) routes() []Route {
 	}
 	table = append(table, smartRoutes()...)
 	table = append(table, placeRoutes()...)
+	table = append(table, bookingRoutes()...)
 	return table
 }

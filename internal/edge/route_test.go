@@ -31,6 +31,7 @@ func bodies() map[string]string {
 		"/api/v2/registration/beneficiary/new":       `{"name":"Asha Test","birth_year":"1980","gender_id":2,"photo_id_type":6,"photo_id_number":"AAAPA0000A","consent_version":"1"}`,
 		"/api/v2/registration/beneficiary/delete":    fmt.Sprintf(`{"beneficiary_reference_id":"%s"}`, ref),
 		"/api/v2/appointment/schedule":               fmt.Sprintf(`{"dose":1,"session_id":"%s","slot":"a","beneficiaries":[%s]}`, txn, ref),
+		"/api/v2/appointment/reschedule":             fmt.Sprintf(`{"appointment_id":"%s","session_id":"%s","slot":"a"}`, txn, txn),
 		"/api/v2/appointment/cancel":                 fmt.Sprintf(`{"appointment_id":"%s","beneficiariesToCancel":["%s"]}`, txn, ref),
 		"/api/v2/vaccinator/beneficiaries/vaccinate": fmt.Sprintf(`{"beneficiary_reference_id":"%s","more":[1]}`, ref),
 		"/api/v3/staff/sessions":                     `{"center_id":1,"session_id":"s","date":"24-11-2026","zone":"Asia/Kolkata","name":"Test PHC","district_name":"D","state_name":"S","vaccine":"COVAXIN"}`,

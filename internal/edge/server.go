@@ -71,6 +71,7 @@ type Bookings interface {
 	Slip(ctx context.Context, h vault.Holder, hold id.Hold) (scheduling.SlipView, error)
 	Appointments(ctx context.Context, people []id.Person) (map[id.Person][]scheduling.Appointment, error)
 	CheckOpening(ctx context.Context, o scheduling.Opening) error
+	Moves
 }
 
 // SlipWriter renders an appointment slip as PDF.

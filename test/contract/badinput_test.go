@@ -35,6 +35,9 @@ func forms(t *testing.T, s *harness.Server) []form {
 	booking := map[string]any{"dose": 1, "session_id": later.Session, "slot": later.Slot, "beneficiaries": []string{ravi}}
 	appointment := want(t, ask(t, c, "POST", bookPath, booking), 200).Field("appointment_confirmation_no")
 	want(t, ask(t, c, "POST", bookPath, map[string]any{"dose": 1, "session_id": today.Session, "slot": today.Slot, "beneficiaries": []string{asha}}), 200)
+	other := c.Enrol("Sita Test")
+	moving, a := c.Book(later, 1, other)
+	want(t, a, 200)
 	code := s.SecurityCode(mobile) // the newest message: today's booking
 	for _, m := range s.To(mobile) {
 		if strings.Contains(m.Text, today.Date) && m.SecurityCode() != "" {
@@ -64,6 +67,8 @@ func forms(t *testing.T, s *harness.Server) []form {
 	full := harness.Person{Name: "Kiran Test", ID: s.PAN()}.Form()
 	full["name_local"], full["birth_date"], full["guardian_name"] = "किरण", "01-02-1980", "Uma Test"
 	mine(enrolPath, full)
+	next := s.Later()[1]
+	mine(movePath, map[string]any{"appointment_id": moving, "session_id": next.Session, "slot": next.Slot})
 	mine(cancelPath, map[string]any{"appointment_id": appointment, "beneficiariesToCancel": []string{ravi}})
 	mine(bookPath, booking)
 	mine(removePath, map[string]any{"beneficiary_reference_id": meera})

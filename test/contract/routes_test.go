@@ -240,6 +240,12 @@ func (r *tour) booking(c *harness.Client, day harness.Day, ref string) {
 	if !strings.HasPrefix(string(a.Body), "%PDF-") {
 		r.Errorf("slip: %s", a.Text())
 	}
+	for _, later := range r.s.Later() {
+		if later.Session != day.Session {
+			number = r.good(c, "POST", "/v2/appointment/reschedule", map[string]any{"appointment_id": number, "session_id": later.Session, "slot": later.Slot}).Field("appointment_confirmation_no")
+			break
+		}
+	}
 	r.good(c, "POST", "/v2/appointment/cancel", map[string]any{"appointment_id": number, "beneficiariesToCancel": []string{ref}})
 }
 

@@ -15,6 +15,7 @@ type who struct {
 	id          string // number of the id document
 	ref         string
 	appointment string
+	old         string // the appointment to be moved
 	code        string
 }
 
@@ -41,6 +42,8 @@ func acts() []act {
 			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).person, do: book, result: "appointment_confirmation_no", done: booked},
 		{name: "refused", points: []string{"end:after-fences", "end:after-undo", "end:after-release"},
 			scene: (*lane).person, do: tooEarly, done: cancelled, refused: 400},
+		{name: "move", points: []string{"book:after-hold", "book:after-vault", "move:after-person", "book:after-bind", "book:after-confirm", "open:after-receipt"},
+			commits: map[string]int{"web": 6, "vault": 4}, scene: (*lane).bookedLater, do: move, result: "appointment_confirmation_no", done: moved, extra: true},
 		{name: "dose", points: []string{"dose:after-vault", "dose:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
 			scene: (*lane).atTheDoor, do: dose, done: vaccinated},
 		{name: "cancel", points: []string{"cancel:after-vault", "cancel:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
@@ -64,6 +67,20 @@ func book(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
 func tooEarly(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
 	body := map[string]any{"dose": 2, "session_id": l.day.Session, "slot": l.day.Slot, "beneficiaries": []string{w.ref}}
 	return c.Do("POST", "/v2/appointment/schedule", body, "Idempotency-Key", w.key)
+}
+
+func move(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	to := l.s.Later()[1]
+	return c.Do("POST", "/v2/appointment/reschedule", map[string]any{"appointment_id": w.old, "session_id": to.Session, "slot": to.Slot}, "Idempotency-Key", w.key)
+}
+
+// moved: exactly one appointment, and it is the new one.
+func moved(l *lane, w *who) string {
+	p, fault := look(w, 1, 1)
+	if fault == "" && (p.Appointments[0].ID == w.old || p.Appointments[0].Session != l.s.Later()[1].Session) {
+		fault = "the appointment is the old one"
+	}
+	return fault
 }
 
 // dose needs no key: one booking is spent once. The proof is new each time, as a

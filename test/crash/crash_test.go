@@ -292,6 +292,17 @@ func (l *lane) booked() *who {
 	return w
 }
 
+// bookedLater is a household of one with an appointment on a later day.
+func (l *lane) bookedLater() *who {
+	l.t.Helper()
+	w := l.person()
+	var a harness.Answer
+	if w.old, a = w.c.Book(l.s.Later()[0], 1, w.ref); w.old == "" {
+		l.t.Fatalf("booking: %s", a.Text())
+	}
+	return w
+}
+
 // atTheDoor also knows the appointment's code.
 func (l *lane) atTheDoor() *who {
 	l.t.Helper()
