@@ -43,18 +43,19 @@ func main() {
 	c := flag.Int("c", 16, "parallel clients")
 	rounds := flag.Int("rounds", 5, "rounds; medians are printed")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
+	only := flag.String("only", "", "\"rush\": booking under a rush instead of the main job")
 	flag.Parse()
 	if *n < 1 || *n > most || *c < 1 || *rounds < 1 {
 		fmt.Fprintf(os.Stderr, "bench: -n is 1 to %d, -c and -rounds are positive\n", most)
 		os.Exit(2)
 	}
-	if err := run(*n, *c, *rounds, *bin); err != nil {
+	if err := run(*n, *c, *rounds, *bin, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(n, c, rounds int, bin string) error {
+func run(n, c, rounds int, bin, only string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "tikakosh-bench-")
@@ -76,6 +77,9 @@ func run(n, c, rounds int, bin string) error {
 		return err
 	}
 	defer srv.stop()
+	if only == "rush" {
+		return srv.rush(ctx, filepath.Join(dir, "data"), c)
+	}
 	raw, err := openRaw(ctx, filepath.Join(dir, "raw.db"))
 	if err != nil {
 		return err
