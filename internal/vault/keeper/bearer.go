@@ -80,6 +80,9 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 	if ablate.Off(ablate.JWTAlg) {
 		return k.looseBearer(text)
 	}
+	if c, ok := k.proven.get(text, k.now()); ok {
+		return c, nil
+	}
 	tok, err := jose.ParseSignedCompact(text, algs)
 	if err != nil {
 		return c, unauthenticated()
@@ -92,7 +95,11 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); typ != bearerType || h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.KeyID != "" {
 		return c, unauthenticated()
 	}
-	return k.bearerTimes(payload)
+	c, err = k.bearerTimes(payload)
+	if err == nil {
+		k.proven.put(text, c)
+	}
+	return c, err
 }
 
 func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {

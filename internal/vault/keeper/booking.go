@@ -87,20 +87,22 @@ func ineligible(d rules.Decision) error {
 // rules decided may no longer hold.
 func (t *txn) unchanged(o openPerson) error {
 	p, err := t.person(o.id)
-	if err == nil && p.Seq != o.row.Seq {
-		err = fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+	if err == nil {
+		err = o.grown(p)
 	}
 	return err
 }
 
-func (t *txn) bookOne(person id.Person, r vault.BookRequest, programme string) error {
-	p, err := t.person(person)
-	if err != nil {
-		return err
+// grown is unchanged for a row that was read.
+func (o openPerson) grown(now state.Person) error {
+	if now.Seq != o.row.Seq {
+		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
 	}
-	if repeated, err := bookable(p, r, programme); repeated || err != nil {
-		return err
-	}
+	return nil
+}
+
+// bookOne makes the presence row of a person who may take the hold.
+func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string) error {
 	now, how := t.k.now().UnixMilli(), "booked"
 	if r.Old != "" {
 		how = "moved"

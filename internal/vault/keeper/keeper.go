@@ -87,6 +87,8 @@ type Keeper struct {
 	seen     *memory
 	run      []byte        // this process, in the MACs of its one-time codes
 	verified chan struct{} // closed when the rows were found to be the ledger's
+
+	proven verifiedBearers // bearers whose signature was right
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited

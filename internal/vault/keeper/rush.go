@@ -164,21 +164,24 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 	if _, _, err := t.live(r.Holder); err != nil {
 		return nil, err
 	}
-	for _, p := range people {
-		if err := t.unchanged(p); err != nil {
+	rows := make([]state.Person, len(people))
+	repeated := make([]bool, len(people))
+	for i, p := range people {
+		if rows[i], err = t.person(p.id); err != nil {
 			return nil, err
 		}
-		row, err := t.person(p.id)
-		if err != nil {
+		if err := p.grown(rows[i]); err != nil {
 			return nil, err
 		}
-		if _, err := bookable(row, r, programme); err != nil {
+		if repeated[i], err = bookable(rows[i], r, programme); err != nil {
 			return nil, err
 		}
 	}
-	for _, p := range people {
-		if err := t.bookOne(p.id, r, programme); err != nil {
-			return nil, err
+	for i, p := range people {
+		if !repeated[i] {
+			if err := t.bookOne(p.id, rows[i], r, programme); err != nil {
+				return nil, err
+			}
 		}
 		may, err := t.mayTell(p.row.Household, "booking")
 		if err != nil {
