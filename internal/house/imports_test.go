@@ -90,6 +90,7 @@ func plan() []room {
 		{"test/crash", leaves, "net http exec sql"},
 		{"test/demo", leaves, "net http exec sql"},
 		{"test/upgrade", leaves, "net http exec sql"},
+		{"test/size", leaves, ""},
 	}
 }
 
