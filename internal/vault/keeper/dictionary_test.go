@@ -40,7 +40,8 @@ func TestDictionaryComplete(t *testing.T) {
 	}
 	docs := map[string]any{"vault household": state.Household{}, "vault mobile_index": state.MobileIndex{}, "vault person": state.Person{}, "vault id_tag": state.IDTag{},
 		"vault open_session": state.OpenSession{}, "vault staff": state.Staff{}, "vault challenge": state.Challenge{}, "vault quota": state.Quota{},
-		"vault counter": state.Counter{}, "vault bearer": state.Bearer{}, "vault replay": state.Counter{}, "vault key_ring": state.Key{}, "vault idempotency": state.Idempotency{}}
+		"vault counter": state.Counter{}, "vault bearer": state.Bearer{}, "vault replay": state.Counter{}, "vault key_ring": state.Key{}, "vault idempotency": state.Idempotency{},
+		"vault card": state.Card{}, "vault open_day": state.OpenDay{}}
 	if len(docs) != len(state.All()) {
 		t.Errorf("%d documents for %d tables", len(docs), len(state.All()))
 	}
@@ -114,7 +115,7 @@ func fields(prefix string, typ reflect.Type) (out []string) {
 		switch {
 		case f.Anonymous:
 			out = append(out, fields(prefix, inner)...)
-		case !f.IsExported():
+		case !f.IsExported() || f.Tag.Get("json") == "-":
 		case inner.Kind() == reflect.Struct && !inner.Implements(textMarshaler):
 			out = append(out, fields(prefix+f.Name+".", inner)...)
 		default:

@@ -61,7 +61,7 @@ func class(t state.Table) (state.Table, int) {
 	switch t {
 	case state.StaffKeys, state.OpenSessions, state.MobileIndexes:
 		return state.StaffKeys, 0
-	case state.Households, state.Persons, state.IDTags:
+	case state.Households, state.Persons, state.IDTags, state.Cards:
 		return state.Persons, grantingLimit
 	}
 	return state.Bearers, passingLimit

@@ -241,12 +241,20 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 			return fault.New(fault.Forbidden, "role", "only the centre's manager opens its sessions")
 		}
 		key := sessionKey(f.Centre, f.Session, day)
-		if _, ok, err := get[state.OpenSession](t, state.OpenSessions, key); err != nil || ok {
-			return err // opening twice is opening once; the proof is spent
+		old, ok, err := get[state.OpenSession](t, state.OpenSessions, key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return t.noteOpenDay(old) // opening twice is opening once; the proof is spent
 		}
 		t.append(entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
-		return put(t, state.OpenSessions, key, state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
-			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}, 0)
+		open := state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
+			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}
+		if err := t.noteOpenDay(open); err != nil {
+			return err
+		}
+		return put(t, state.OpenSessions, key, open, 0)
 	})
 	return done(receipts), err
 }

@@ -28,6 +28,7 @@ const (
 	IDTags        Table = "id_tag"       // by hex tag; anchored
 	OpenSessions  Table = "open_session" // by centre/session/day; anchored
 	StaffKeys     Table = "staff"        // by staff id; anchored
+	Cards         Table = "card"         // by keyed MAC of the card's secret; anchored
 	Challenges    Table = "challenge"    // by hash of the transaction id
 	Quotas        Table = "quota"        // by hex blind index
 	Counters      Table = "counter"      // by kind/key/window
@@ -35,16 +36,17 @@ const (
 	Replays       Table = "replay"       // by staff id and proof id
 	KeyRing       Table = "key_ring"     // by key id
 	Idempotencies Table = "idempotency"  // by household and key
+	OpenDays      Table = "open_day"     // by centre/day; names rows of OpenSessions, grants nothing
 )
 
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
-	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys}
+	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards}
 }
 
 // Passing lists the tables whose rows expire.
 func Passing() []Table {
-	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies}
+	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays}
 }
 
 // All lists every table.
@@ -145,10 +147,15 @@ type Store interface {
 
 // Household is a household of up to six under one mobile. Mobile and Last4 are
 // sealed; Mobile is opened only to send a message.
+//
+// Without Mobile it is the household of one person who has none. Only is the
+// person that the caller's evidence is for; with it the others are not members
+// as far as that caller is concerned. It is never stored.
 type Household struct {
 	Mobile, Last4 []byte
 	Members       []Member
 	Created       int64
+	Only          id.Person `json:"-"`
 }
 
 // The states of a member and person.
@@ -156,6 +163,7 @@ const (
 	Pending = "pending" // enrolled; rows not known to be stored
 	Active  = "active"
 	Removed = "removed"
+	Merged  = "merged" // a person only: another registration of the same person goes on
 )
 
 // Member is one place of a household.
@@ -164,6 +172,7 @@ type Member struct {
 	Person id.Person
 	State  string
 	IDTag  string // hex; "" after removal
+	Since  int64  `json:",omitempty"` // when a linked person came; 0: with the enrolment
 }
 
 // MobileIndex leads from a blind index to its household.
@@ -195,6 +204,16 @@ type Person struct {
 	Bookings  []Booking
 	Flags     []string // "id-elsewhere": the id number is in use in another household
 	Created   int64
+	Card      string    `json:",omitempty"` // key of the card's row
+	Merging   *MergeRef `json:",omitempty"` // sealed into another person, end not known yet
+}
+
+// MergeRef points at the merge of a person into another one: in force while
+// that person's row has the seal pending.
+type MergeRef struct {
+	Into id.Person
+	Seal string
+	At   int64
 }
 
 // Seal is a seal whose storage has not been reported.
@@ -207,6 +226,9 @@ type Seal struct {
 	Parts []vault.Sealed
 	Hold  id.Hold // the booking a dose spends
 	At    int64
+
+	Merge    id.Person `json:",omitempty"` // the person who ends as another when this is stored
+	MergeSeq int64     `json:",omitempty"` // how many parts of theirs it carries
 }
 
 // The states of a booking.
@@ -275,6 +297,8 @@ type Challenge struct {
 	Expires int64
 	Tries   int
 	State   string
+	Person  id.Person `json:",omitempty"` // a code that shows a staff member who it is; it signs nobody in
+	Staff   id.Staff  `json:",omitempty"` // who asked for it
 }
 
 // Quota counts the codes sent to a number that nobody confirmed.
@@ -296,6 +320,8 @@ type Bearer struct {
 	Expires   int64
 	Revoked   bool
 	Origin    string
+	Person    id.Person `json:",omitempty"` // a card's session: for this person alone
+	Card      string    `json:",omitempty"` // key of that card's row
 }
 
 // Idempotency remembers which person an enrolment key made.
