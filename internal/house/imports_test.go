@@ -91,6 +91,8 @@ func plan() []room {
 		{"test/demo", leaves, "net http exec sql"},
 		{"test/upgrade", leaves, "net http exec sql"},
 		{"test/size", leaves, ""},
+		{"test/independent", leaves, "net http exec sql"},
+		{"test/independent/client", "", "net http"},
 	}
 }
 
