@@ -34,6 +34,9 @@ const searchDays = 30
 // feed of changes: for the days that come into sight.
 const searchReload = time.Minute
 
+// purgeEvery is how often the worker deletes what no request can need any more.
+const purgeEvery = time.Hour
+
 // vaultTimeout bounds one call to the vault.
 const vaultTimeout = 30 * time.Second
 
@@ -172,11 +175,24 @@ func (c *workerCmd) Run() error {
 	log.Info("worker ready")
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
+	var purged time.Time
+	purge := func() (int, error) {
+		if now := r.now(); now.Sub(purged).Abs() >= purgeEvery {
+			purged = now
+			n, err := r.scatter.Purge(ctx, now)
+			if n > 0 {
+				log.Info("deleted what no request can need any more", "rows", n)
+			}
+			return 0, err
+		}
+		return 0, nil
+	}
 	for {
 		for _, job := range []struct {
 			name string
 			run  func() (int, error)
-		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }}} {
+		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
+			{"purge", purge}} {
 			n, err := job.run()
 			if err != nil && ctx.Err() == nil {
 				log.Warn("job failed, will be tried again", "job", job.name, "kind", fault.KindOf(err))

@@ -41,6 +41,7 @@ type vaultFlags struct {
 	PrefixLimit      int           `default:"2000" help:"Codes per origin network and hour."`
 	FailedGuessAlarm int64         `default:"1000" help:"Wrong codes per hour that raise an alarm."`
 	FailedGuessLimit int64         `default:"5000" help:"Wrong codes per hour above which a proof of work is asked."`
+	NoBookingBounds  bool          `name:"no-booking-bounds" help:"Households may book, cancel and register without end (measurements)."`
 	ClockFile        string        `help:"File with a clock offset in milliseconds; demo and test builds only."`
 }
 
@@ -50,6 +51,9 @@ func (f vaultFlags) args() []string {
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
 	if f.DemoNumbers {
 		a = append(a, "--demo-numbers")
+	}
+	if f.NoBookingBounds {
+		a = append(a, "--no-booking-bounds")
 	}
 	if f.ClockFile != "" {
 		a = append(a, "--clock-file="+f.ClockFile)
@@ -130,7 +134,7 @@ func (c *vaultCmd) config() keeper.Config {
 	lim := keeper.DefaultLimits()
 	lim.PerOrigin, lim.PerNumber, lim.PerPrefix = c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
-	return keeper.Config{Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+	return keeper.Config{NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts()}
 }
 

@@ -20,6 +20,7 @@ const (
 	OTPFormat      Control = "otp-format"       // exactly one string of 64 hex digits
 	SMSFixedText   Control = "sms-fixed-text"   // no caller's text in a message
 	OneLiveBooking Control = "one-live-booking" // per person and programme
+	BookingBounds  Control = "booking-bounds"   // how often a household books, cancels, registers
 	Capacity       Control = "capacity"         // conditional update on places
 	AEADBinding    Control = "aead-binding"     // associated data of sealed parts
 	HeadCheck      Control = "head-check"       // registry rows must match the vault's head
@@ -42,6 +43,6 @@ const (
 // All lists every control.
 func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
-		OTPFormat, SMSFixedText, OneLiveBooking, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
+		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay}
 }

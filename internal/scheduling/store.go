@@ -118,7 +118,8 @@ type HoldStore interface {
 type AppointmentStore interface {
 	// Bind stores a live appointment and returns the state of the row that is
 	// there afterwards: Live when it is bound, now or before; another state
-	// when it can no longer be; None when another live one is in the way.
+	// when it can no longer be; None when another live one is in the way. One
+	// whose day was over when a was made is ended and not in the way.
 	Bind(ctx context.Context, a Appointment) (State, error)
 	// Move ends the person's live appointment old, with a note that gives its
 	// place back (completed from it), and stores a as the live one, both or

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/scheduling"
@@ -64,6 +66,23 @@ func (s *Bookings) put(ctx context.Context, what string, a scheduling.Appointmen
 			return nil
 		}
 		st, err = appointmentState(ctx, tx, a.Person, a.Hold)
+		if err != nil || st != scheduling.None || a.State != scheduling.Live {
+			return err
+		}
+		// Another live one is in the way. One whose day is over was missed: the
+		// vault has let the person book again.
+		today := civil.Of(time.UnixMilli(a.Created).UTC())
+		if a.Day.Before(today) {
+			today = a.Day
+		}
+		n, err := tx.Exec(ctx, `UPDATE appointment SET state = 3 WHERE person = $1 AND programme = $2 AND state = 1 AND day < $3 AND bucket = $4`,
+			string(a.Person), a.Programme, today.String(), a.Person.Bucket())
+		if err != nil || n == 0 {
+			return err
+		}
+		if ok, err = insertAppointment(ctx, tx, a); ok {
+			st = a.State
+		}
 		return err
 	})
 	return st, err

@@ -234,6 +234,9 @@ func TestWhatIsStoredStays(t *testing.T) {
 	if _, err := books.Undo(ctx, p, "h"); err != nil {
 		t.Fatal(err)
 	}
+	if st, err := books.Bind(ctx, scheduling.Appointment{Person: p, Hold: "g", Dose: 1, Programme: "P"}); err != nil || st != scheduling.Live {
+		t.Fatal(st, err)
+	}
 	refused := func(query string) bool {
 		return db.Update(ctx, func(tx sqldb.Tx) error { _, err := tx.Exec(ctx, query); return err }) != nil
 	}

@@ -169,10 +169,17 @@ func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done,
 		if err != nil {
 			return err
 		}
+		counted := false
 		for _, person := range r.Persons {
 			p, err := t.member(h, person)
 			if err != nil {
 				return err
+			}
+			if i := bookingOf(p, r.Hold); i >= 0 && p.Bookings[i].State == state.Live && !counted {
+				counted = true
+				if err := t.withinCancels(house, p.Bookings[i].Offer.Session); err != nil {
+					return err
+				}
 			}
 			if err := t.endBooking(person, p, r.Hold, state.Cancelled); err != nil {
 				return err
@@ -200,7 +207,7 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 		return nil
 	case state.Spent:
 		return fault.New(fault.Conflict, "booking", "the dose of this appointment has been recorded")
-	case state.Cancelled, state.Released, state.Moved:
+	case state.Cancelled, state.Released, state.Moved, state.Missed:
 		return fault.New(fault.NotFound, "booking", "no such appointment")
 	}
 	since := t.k.now().Add(-pendingLife).UnixMilli()

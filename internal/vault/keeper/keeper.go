@@ -66,6 +66,7 @@ type Config struct {
 	DemoNumbers bool   // mobiles may begin with 0 to 5
 	Separated   bool   // roles run under separate users
 	Limits      Limits
+	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
 }
 

@@ -136,7 +136,7 @@ func newRig(t testing.TB) *rig { return rigWith(t, nil) }
 // rigWith starts a vault whose configuration a test changed.
 func rigWith(t testing.TB, change func(*rig)) *rig {
 	r := &rig{t: t, dir: t.TempDir(), now: time.Date(2026, 11, 24, 6, 0, 0, 0, time.UTC), regs: map[id.Person][]vault.Sealed{}}
-	r.cfg = keeper.Config{Realm: 1, Origin: "test.example/ledger", Issuer: "Test", DemoNumbers: true, Demo: true}
+	r.cfg = keeper.Config{Realm: 1, Origin: "test.example/ledger", Issuer: "Test", DemoNumbers: true, Demo: true, NoBounds: true}
 	r.cfg.Limits, r.cfg.Fonts = keeper.DefaultLimits(), encode.DefaultFonts()
 	if change != nil {
 		change(r)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -141,6 +142,9 @@ func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
 	if err != nil {
 		return err
 	}
+	if err := t.within(boundAttempts, house); err != nil {
+		return err
+	}
 	h, err := t.household(house)
 	if err != nil {
 		return err
@@ -161,7 +165,8 @@ func (t *txn) bookFor(it *bookItem) (err error) {
 // bookAll makes the presence rows of all people of a booking or, with an error
 // before the first of them is written, of none. It returns whom to tell.
 func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string) (tell []id.Person, err error) {
-	if _, _, err := t.live(r.Holder); err != nil {
+	house, _, err := t.live(r.Holder)
+	if err != nil {
 		return nil, err
 	}
 	rows := make([]state.Person, len(people))
@@ -173,7 +178,13 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 		if err := p.grown(rows[i]); err != nil {
 			return nil, err
 		}
+		rows[i] = t.missed(rows[i])
 		if repeated[i], err = bookable(rows[i], r, programme); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(repeated, false) {
+		if err := t.withinBookings(house, r.Offer.Session); err != nil {
 			return nil, err
 		}
 	}

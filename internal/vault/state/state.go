@@ -238,6 +238,7 @@ const (
 	Cancelled = "cancelled"
 	Released  = "released"
 	Moved     = "moved" // replaced by another one, whose From names it
+	Missed    = "missed"
 )
 
 // Booking is presence: a booking the holder made through the vault.
