@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"tikakosh/internal/civil"
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
