@@ -29,6 +29,7 @@ type cli struct {
 	Worker      workerCmd      `cmd:"" help:"Run the worker role alone (started by run)."`
 	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
+	Partner     partnerCmd     `cmd:"" help:"Enrol partner applications and sign their requests."`
 	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`

@@ -119,7 +119,7 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	fonts := encode.DefaultFonts()
-	srv, err := edge.New(edge.Config{Codes: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
+	srv, err := edge.New(edge.Config{Codes: r.vault, Partners: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
 		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log})
 	if err != nil {

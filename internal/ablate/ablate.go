@@ -40,9 +40,18 @@ const (
 	ProofReplay    Control = "proof-replay"     // a signed staff request is taken once
 )
 
+// The controls of what others may do with a person's consent.
+const (
+	PartnerScope Control = "partner-scope" // a partner's session does what the person consented to and no more
+	PartnerProof Control = "partner-proof" // a partner signs its requests; its key alone is none
+	ConsentOnce  Control = "consent-once"  // a consented status is told once
+	BindDeclared Control = "bind-declared" // of a body only the fields a route declares are read; our own routes refuse others
+)
+
 // All lists every control.
 func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
-		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay}
+		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
+		PartnerScope, PartnerProof, ConsentOnce, BindDeclared}
 }

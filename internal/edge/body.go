@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 )
 
@@ -60,7 +61,7 @@ func decodeJSON(raw []byte, v any, strict bool) error {
 		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	if strict {
+	if strict && !ablate.Off(ablate.BindDeclared) {
 		dec.DisallowUnknownFields()
 	}
 	if err := dec.Decode(v); err != nil {

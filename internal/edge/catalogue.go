@@ -105,6 +105,8 @@ func hindiForms() [][4]string {
 		{"this dose cannot be booked before ", "", "यह खुराक इस तारीख से पहले नहीं ली जा सकती: ", ""},
 		{"this name cannot be taken: ", "it has an invisible character", "यह नाम नहीं लिया जा सकता: ", "इसमें न दिखने वाला अक्षर है"},
 		{"this name cannot be taken: ", "it has more than 100 characters", "यह नाम नहीं लिया जा सकता: ", "यह 100 अक्षरों से लंबा है"},
+		{"this name cannot be taken: ", "it has a character that names do not have", "यह नाम नहीं लिया जा सकता: ", "इसमें ऐसा चिह्न है जो नामों में नहीं होता"},
+		{"this name cannot be taken: ", "it has a mark without a letter", "यह नाम नहीं लिया जा सकता: ", "इसमें बिना अक्षर की मात्रा है"},
 		{"this name cannot be taken: ", "it has no letter", "यह नाम नहीं लिया जा सकता: ", "इसमें कोई अक्षर नहीं है"},
 		{"this name cannot be taken: ", "it has too many marks on one letter", "यह नाम नहीं लिया जा सकता: ", "एक अक्षर पर बहुत अधिक चिह्न हैं"},
 		{"this name cannot be taken: ", "it is too long or not text", "यह नाम नहीं लिया जा सकता: ", "यह बहुत लंबा है या पाठ नहीं है"},
@@ -119,6 +121,9 @@ func inLanguage(language, text string) string {
 		return text
 	}
 	if t, ok := hindi()[text]; ok {
+		return t
+	}
+	if t, ok := hindiPartners()[text]; ok {
 		return t
 	}
 	for _, f := range hindiForms() {

@@ -60,6 +60,21 @@ func (b *backend) ConfirmCode(context.Context, vault.CodeAnswer) (vault.Session,
 	return vault.Session{Bearer: "x"}, b.word()
 }
 
+func (b *backend) PartnerCode(_ context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error) {
+	b.signed = r.Partner.Signed
+	return vault.CodeIssued{Txn: id.New()}, b.word()
+}
+
+func (b *backend) PartnerConfirm(_ context.Context, r vault.PartnerCodeAnswer) (vault.Session, error) {
+	b.signed = r.Partner.Signed
+	return vault.Session{Bearer: "x"}, b.word()
+}
+
+func (b *backend) VaccinationStatus(_ context.Context, h vault.Holder) (vault.StatusTold, error) {
+	b.signed = h.Partner.Signed
+	return vault.StatusTold{ViewRef: "AAAAAAAAAAAAA"}, b.by(h)
+}
+
 func (b *backend) EndSession(_ context.Context, h vault.Holder) error { return b.by(h) }
 
 func (b *backend) OpenSession(_ context.Context, r vault.OpenSessionRequest) (vault.Done, error) {
@@ -159,7 +174,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
-	cfg := Config{Codes: r.back, People: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Codes: r.back, Partners: r.back, People: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

@@ -45,6 +45,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 		}
 	case fault.Forbidden:
 		status = http.StatusForbidden
+		if f.Code == "partner" { // in the words of CoWIN's gateway
+			writeJSON(w, status, map[string]string{"message": "Forbidden"})
+			return
+		}
 	case fault.NotFound:
 		status, body.Text = http.StatusNotFound, "Not found"
 		body.Code = "NOTFOUND"

@@ -14,6 +14,8 @@ const (
 	Public Audience = "public"
 	Holder Audience = "holder" // a bearer of the vault
 	Staff  Audience = "staff"  // a DPoP proof, verified by the vault
+
+	Partner Audience = "partner" // an x-api-key and a DPoP proof, verified by the vault
 )
 
 // Rate names a class of limits.
@@ -46,7 +48,7 @@ func (r Route) check() error {
 	}
 	// Closed sets: an unknown audience would be nobody's to check, an unknown
 	// class of limits would be no limit.
-	if !slices.Contains([]string{"GET", "POST"}, r.Method) || !slices.Contains([]Audience{Public, Holder, Staff}, r.Audience) ||
+	if !slices.Contains([]string{"GET", "POST"}, r.Method) || !slices.Contains([]Audience{Public, Holder, Staff, Partner}, r.Audience) ||
 		!slices.Contains([]Rate{RateCode, RateSearch, RateSelf}, r.Rate) {
 		return fmt.Errorf("edge: route %s %s has an unknown method, audience or rate class", r.Method, r.Path)
 	}
@@ -107,5 +109,6 @@ func (s *Server) routes() []Route {
 	table = append(table, smartRoutes()...)
 	table = append(table, placeRoutes()...)
 	table = append(table, bookingRoutes()...)
+	table = append(table, partnerRoutes()...)
 	return table
 }

@@ -37,6 +37,10 @@ func bodies() map[string]string {
 		"/api/v3/staff/sessions":                     `{"center_id":1,"session_id":"s","date":"24-11-2026","zone":"Asia/Kolkata","name":"Test PHC","district_name":"D","state_name":"S","vaccine":"COVAXIN"}`,
 		"/api/v3/session/end":                        `{}`,
 		"/api/v2/auth/getRecaptcha":                  `{}`,
+		"/api/v2/auth/generateOTP":                   `{"mobile":"5000000001"}`,
+		"/api/v2/auth/confirmOTP":                    `{"otp":"` + digest + `","txnId":"` + txn + `"}`,
+		"/api/v3/vaccination/generateOTP":            `{"mobile_number":"5000000001","full_name":"Asha Test","email_id":""}`,
+		"/api/v3/vaccination/confirmOTP":             `{"otp":"` + digest + `","txnId":"` + txn + `"}`,
 	}
 }
 
@@ -55,6 +59,8 @@ func (r *rig) proven(t *testing.T, route Route) (int, http.Header, string) {
 		header = []string{"Authorization", "Bearer " + r.bearerText(t)}
 	case Staff:
 		header = []string{"DPoP", "proof"}
+	case Partner:
+		header = []string{"DPoP", "proof", "X-Api-Key", "key", "Authorization", "Bearer " + r.bearerText(t)}
 	}
 	body := bodies()[route.Path]
 	if (route.Method == "POST") != (body != "") {
@@ -113,11 +119,27 @@ func TestUnauthenticated(t *testing.T) {
 			"two": {"Authorization", "Bearer " + good, "Authorization", "Bearer " + good}, "cookie": {"Cookie", "token=" + good},
 			"staff's proof": {"DPoP", "x"}, "two proofs": {"DPoP", "x", "DPoP", "x"}, "long proof": {"DPoP", strings.Repeat("x", 4097)}, "holder's bearer": {"Authorization", "Bearer " + good},
 		} {
-			if (route.Audience == Staff && name == "staff's proof") || (route.Audience == Holder && name == "holder's bearer") || route.Audience == Public {
+			if (route.Audience == Staff && name == "staff's proof") || route.Audience == Partner || (route.Audience == Holder && name == "holder's bearer") || route.Audience == Public {
 				continue
 			}
 			w := r.send(route.Method, target(route)+"&token="+good, bodies()[route.Path], header...)
 			if w.Code != 401 || w.Body.String() != "Unauthenticated access!" || w.Header().Get("Content-Type") != typeText {
+				t.Errorf("%s %s with %s: %d %q", route.Method, route.Path, name, w.Code, w.Body)
+			}
+		}
+	}
+	for _, route := range r.routes() {
+		for name, header := range map[string][]string{
+			"nothing": nil, "bearer": {"Authorization", "Bearer " + good}, "proof": {"DPoP", "x"}, "empty key": {"X-Api-Key", "", "DPoP", "x"},
+			"two keys": {"X-Api-Key", "a", "X-Api-Key", "b", "DPoP", "x"}, "long key": {"X-Api-Key", strings.Repeat("x", 201), "DPoP", "x"},
+			"key alone": {"X-Api-Key", "x"}, "two proofs": {"X-Api-Key", "x", "DPoP", "x", "DPoP", "y"},
+		} {
+			if route.Audience != Partner {
+				continue
+			}
+			w := r.send(route.Method, target(route), bodies()[route.Path], header...)
+			plain := name != "key alone" && name != "two proofs"
+			if w.Code != 403 || (w.Body.String() == `{"message":"Forbidden"}`) != plain {
 				t.Errorf("%s %s with %s: %d %q", route.Method, route.Path, name, w.Code, w.Body)
 			}
 		}
@@ -241,8 +263,10 @@ func differences(r Route, op *openapi3.Operation) []string {
 		}
 	}
 	status := func(code string) bool { return op.Responses.Value(code) != nil }
-	say((r.Audience == Holder) != (op.Security != nil), "security")
-	say((r.Audience == Staff) != (op.Parameters.GetByInAndName("header", "DPoP") != nil), "DPoP header")
+	say((r.Audience == Holder) != (op.Security != nil) && r.Audience != Partner, "security")
+	say((r.Audience == Partner) != (op.Parameters.GetByInAndName("header", "X-Api-Key") != nil) && r.Audience != Holder, "X-Api-Key header")
+	say((r.Audience == Partner) && !status("403"), "403 is not described")
+	say((r.Audience == Staff || r.Audience == Partner) != (op.Parameters.GetByInAndName("header", "DPoP") != nil) && r.Audience != Holder, "DPoP header")
 	say((r.Audience == Holder || r.Audience == Staff) && !status("401"), "401 is not described")
 	say(!status("429") || !status("500"), "429 or 500 is not described")
 	say((r.Method == "POST") != (op.RequestBody != nil) || (r.Method == "POST") != status("413"), "body or 413")

@@ -49,8 +49,15 @@ type People interface {
 	Documents
 }
 
+// Partners are the vault's words for partner applications.
+type Partners interface {
+	PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error)
+	PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) (vault.Session, error)
+}
+
 // Documents is the rest of the registry: certificates and doses.
 type Documents interface {
+	VaccinationStatus(ctx context.Context, h vault.Holder) (vault.StatusTold, error)
 	Certificate(ctx context.Context, h vault.Holder, ref id.Reference, lang string) (vault.Certificate, error)
 	RecordDose(ctx context.Context, signed vault.Signed, ref id.Reference) error
 }
@@ -82,6 +89,7 @@ type SlipWriter func(scheduling.SlipView) ([]byte, error)
 // X-Forwarded-For is believed. LedgerDir holds the ledger's public files.
 type Config struct {
 	Codes     Codes
+	Partners  Partners
 	People    People
 	Search    Search
 	Bookings  Bookings
@@ -267,6 +275,19 @@ func (c *Ctx) admit() error {
 			return err
 		}
 		c.holder = vault.Holder{Bearer: bearer, Origin: c.origin}
+		if c.r.Header.Get("X-Api-Key") != "" {
+			call, err := c.partnerCall()
+			if err != nil {
+				return err
+			}
+			c.holder.Partner = &call
+		}
+	case Partner:
+		call, err := c.partnerCall()
+		if err != nil {
+			return err
+		}
+		c.holder = vault.Holder{Origin: c.origin, Partner: &call}
 	case Staff:
 		signed, err := c.signed()
 		if err != nil {

@@ -31,6 +31,7 @@ type (
 	Hold      string
 	Event     string
 	Staff     string
+	Partner   string
 )
 
 // Centre is CoWIN's integer centre number.

@@ -27,6 +27,23 @@ func templates() map[string]template {
 			hi:     "{code} टीकाकोष के लिए आपका कोड है। यह 3 मिनट तक मान्य है। इसे किसी को न बताएँ।",
 			places: map[string]func(string) bool{"code": digits(6), "host": isHost},
 		},
+		// A partner's code says who gets what by it: the message is what the
+		// person's consent rests on.
+		"code-partner": {
+			en:     "{code} lets {partner} sign in to Tikakosh for you and see initials and vaccination status of your household. It is valid for 3 minutes.",
+			hi:     "{code} से {partner} आपकी ओर से टीकाकोष में साइन इन करके आपके परिवार के नामों के पहले अक्षर और टीकाकरण की स्थिति देख सकता है। यह 3 मिनट तक मान्य है।",
+			places: map[string]func(string) bool{"code": digits(6), "partner": isPartner},
+		},
+		"code-certificate": {
+			en:     "{code} lets {partner} sign in to Tikakosh for you, see initials and vaccination status of your household and download a certificate that you name. It is valid for 3 minutes.",
+			hi:     "{code} से {partner} आपकी ओर से टीकाकोष में साइन इन करके परिवार के नामों के पहले अक्षर और टीकाकरण की स्थिति देख सकता है और आपका बताया प्रमाणपत्र डाउनलोड कर सकता है। यह 3 मिनट तक मान्य है।",
+			places: map[string]func(string) bool{"code": digits(6), "partner": isPartner},
+		},
+		"code-status": {
+			en:     "{code} lets {partner} learn once whether the person it asked about has no, some or all doses. It is valid for 3 minutes.",
+			hi:     "{code} से {partner} एक बार जान सकता है कि जिस व्यक्ति के बारे में उसने पूछा उसे कोई, कुछ या सभी खुराकें लगी हैं। यह 3 मिनट तक मान्य है।",
+			places: map[string]func(string) bool{"code": digits(6), "partner": isPartner},
+		},
 		"booking": {
 			en:     "Your appointment is on {date}, {slot}. Security code {code}: show it at the centre before the dose, to nobody else.",
 			hi:     "आपका समय {date}, {slot} है। सुरक्षा कोड {code}: टीके से पहले केवल केंद्र पर दिखाएँ।",
@@ -45,6 +62,7 @@ func templates() map[string]template {
 }
 
 // Compose fills a template of the catalogue: "code" (code, host or ""),
+// "code-partner", "code-certificate" and "code-status" (code, partner),
 // "booking" (date, slot, code), "dose" (nothing), "opening" (date, time). Dates
 // are dd-mm-yyyy, times hh:mm. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in
@@ -104,6 +122,26 @@ func isTime(s string) bool {
 func isSlot(s string) bool {
 	return slices.Contains([]string{"FORENOON", "AFTERNOON", "MORNING", "EVENING"}, s) ||
 		(s != "" && len(s) <= 24 && only(s, "0123456789:APM -"))
+}
+
+// isPartner takes a partner's name as the operator enrolled it: no dot, so that
+// no telephone makes a link of it, and no number that could be read as the code.
+func isPartner(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return len(s) >= 2 && len(s) <= 40 && only(s, letters+"0123456789 &()-") && strings.ContainsAny(s[:1], letters) && strings.TrimSpace(s) == s && !sixDigits(s)
+}
+
+func sixDigits(s string) bool {
+	run := 0
+	for _, r := range s {
+		if run++; r < '0' || r > '9' {
+			run = 0
+		}
+		if run == 6 {
+			return true
+		}
+	}
+	return false
 }
 
 // isHost takes a host name as the operator configured it, or none.

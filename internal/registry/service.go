@@ -17,8 +17,10 @@ import (
 type Beneficiary = vault.Person
 
 // Household is the booking view of a household, in order of the members'
-// places. ViewRef is printed wherever the view is shown.
+// places. ViewRef is printed wherever the view is shown. Masked: it is what a
+// partner may see, initials and the end of the reference number.
 type Household struct {
+	Masked   bool
 	People   []Beneficiary
 	ViewRef  string
 	Receipts []string
@@ -89,7 +91,7 @@ func (s *Service) Household(ctx context.Context, h vault.Holder) (Household, err
 	}
 	s.known.put(h, m, seen)
 	slices.SortStableFunc(out.People, func(a, b vault.Person) int { return slots[a.Person] - slots[b.Person] })
-	return Household{People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}, nil
+	return Household{Masked: out.Masked, People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}, nil
 }
 
 // fresh runs f, and once more after fault.Integrity: a change committed

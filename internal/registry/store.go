@@ -164,6 +164,7 @@ type Reports interface {
 // Vault is all of the vault that the service calls.
 type Vault interface {
 	Views
+	Consents
 	Acts
 	Reports
 }

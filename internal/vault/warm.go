@@ -8,7 +8,8 @@ import "encoding/json"
 func Warm() error {
 	for _, word := range []any{&CodeRequest{}, &CodeIssued{}, &CodeAnswer{}, &Session{}, &Holder{}, &Membership{}, &EnrolRequest{}, &Enrolled{},
 		&OpenRequest{}, &Opened{}, &RemoveRequest{}, &Done{}, &OpeningsRequest{}, &Openings{}, &BookRequest{}, &Booked{}, &CancelRequest{},
-		&SlipRequest{}, &Slip{}, &DoseRequest{}, &DoseSealed{}, &OpenSessionRequest{}, &CertificateRequest{}, &Certificate{}, &Failure{}} {
+		&SlipRequest{}, &Slip{}, &DoseRequest{}, &DoseSealed{}, &OpenSessionRequest{}, &CertificateRequest{}, &Certificate{}, &PartnerCodeRequest{},
+		&PartnerCodeAnswer{}, &StatusPullRequest{}, &StatusTold{}, &Failure{}} {
 		raw, err := json.Marshal(word)
 		if err != nil {
 			return err

@@ -7,10 +7,12 @@ import (
 
 // Holder is the evidence of a person (or who holds the household's mobile):
 // the bearer the vault minted. Origin is the caller's network as the web role
-// saw it (IPv4 /24, IPv6 /48); it only ever makes limits stricter.
+// saw it (IPv4 /24, IPv6 /48); it only ever makes limits stricter. Partner is
+// the request of the partner that shows a bearer given to it.
 type Holder struct {
-	Bearer string
-	Origin string
+	Bearer  string
+	Origin  string
+	Partner *PartnerCall `json:",omitempty"`
 }
 
 // CodeRequest asks for a one-time code to be sent to Mobile (raw text).
@@ -128,8 +130,10 @@ type Person struct {
 }
 
 // Opened is a released view with its evidence. ViewRef is printed wherever the
-// view is shown; Receipts are the vault's signed promises of the entries.
+// view is shown; Receipts are the vault's signed promises of the entries. Masked
+// views are a partner's: Name holds initials, Reference the last four digits.
 type Opened struct {
+	Masked   bool
 	People   []Person
 	ViewRef  string
 	Receipts []string

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -75,6 +76,27 @@ func forms(t *testing.T, s *harness.Server) []form {
 	add("/v3/staff/sessions", by("manager", "/v3/staff/sessions"), sessionForm(today))
 	add(harness.VaccinatePath, by("vaccinator", harness.VaccinatePath), harness.DoseForm(today, asha, code, 1))
 	mine("/v2/auth/getRecaptcha", map[string]any{})
+	partner := s.EnrolPartner("Test Clinic", "auth,status")
+	allowed := func(path string) func(*testing.T, []byte) harness.Answer {
+		c := s.Client()
+		return func(t *testing.T, body []byte) harness.Answer {
+			t.Helper()
+			return ask(t, c, "POST", path, body, partner.Headers(c, "POST", path, body)...)
+		}
+	}
+	asked := func(base string, body map[string]any) map[string]any {
+		c := s.Client()
+		a := want(t, c.By(partner, "POST", base+"/generateOTP", body), 200)
+		number, _ := cmp.Or(body["mobile"], body["mobile_number"]).(string)
+		return map[string]any{"otp": harness.Digest(s.AwaitMessages(number, 0, 10*time.Second)[0].Code()), "txnId": a.Field("txnId")}
+	}
+	for base, body := range map[string]func() map[string]any{
+		"/v2/auth":        func() map[string]any { return map[string]any{"mobile": s.Mobile(), "work": ""} },
+		"/v3/vaccination": func() map[string]any { return map[string]any{"mobile_number": s.Mobile(), "full_name": "Asha Test"} },
+	} {
+		add(base+"/generateOTP", allowed(base+"/generateOTP"), body())
+		add(base+"/confirmOTP", allowed(base+"/confirmOTP"), asked(base, body()))
+	}
 	mine("/v3/session/end", map[string]any{})
 	return out
 }

@@ -154,6 +154,11 @@ func TestUnauthenticated(t *testing.T) {
 				switch {
 				case x["audience"] == "public":
 					continue
+				case x["audience"] == "partner":
+					if a := ask(t, c, method, path, body); a.Status != 403 || string(a.Body) != `{"message":"Forbidden"}` {
+						t.Errorf("%s %s: %s", method, path, a.Text())
+					}
+					continue
 				case c == over && (body != nil || x["action"] == "search" || x["audience"] == "staff"):
 					// Form comes before the vault's answer, ending a session twice is
 					// ending it once, and public data needs no live session.

@@ -93,6 +93,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.good(c, "POST", "/v2/registration/beneficiary/delete", map[string]any{"beneficiary_reference_id": ravi})
 	r.dose(c, mobile, asha)
 	r.shown(c, asha)
+	r.partners(mobile, asha, 1)
 	r.good(c, "POST", "/v3/session/end", map[string]any{})
 	if a := ask(t, c, "GET", "/v2/appointment/beneficiaries", nil); a.Status != 401 {
 		t.Errorf("after the session's end: %s", a.Text())

@@ -25,6 +25,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/store/keeperdb"
+	vaultmigrations "tikakosh/internal/store/migrations/vault"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault/keeper"
@@ -217,6 +218,9 @@ func openVault(t *testing.T, data, change string) error {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
+		t.Fatal(err)
+	}
 	if change != "" {
 		if err := db.Update(ctx, func(tx sqldb.Tx) error { _, err := tx.Exec(ctx, change); return err }); err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ const (
 	bearerType     = "tikakosh+jwt"
 	bearerAudience = "tikakosh"
 	scopeHolder    = "holder"
+	scopePartner   = "partner"
 )
 
 // bearerClaims is all a bearer says: no personal data, and a subject that is
@@ -38,15 +39,21 @@ type bearerClaims struct {
 // mintBearer writes the session row and returns the bearer text (ES256 JWT,
 // RFC 7519) for after the commit.
 func (t *txn) mintBearer(h id.Household, origin string) (func() (vault.Session, error), error) {
+	return t.mint(state.Bearer{Household: h, Origin: origin}, string(h), scopeHolder, bearerLife)
+}
+
+// mint is mintBearer for any row, whose end it fills in. A partner sees one
+// subject for whoever is named by the same text, and no other partner sees it.
+func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) (func() (vault.Session, error), error) {
 	jti := id.Secret(20)
 	now := t.k.now()
-	exp := now.Add(bearerLife).Truncate(time.Second)
-	row := state.Bearer{Household: h, Expires: exp.UnixMilli(), Origin: origin}
+	exp := now.Add(life).Truncate(time.Second)
+	row.Expires = exp.UnixMilli()
 	if err := put(t, state.Bearers, bearerKey(jti), row, exp.Add(time.Hour).UnixMilli()); err != nil {
 		return nil, err
 	}
-	claims := bearerClaims{ID: jti, Issuer: t.k.cfg.Origin, Aud: bearerAudience, Scope: scopeHolder, Expiry: exp.Unix(), Issued: now.Unix(),
-		Subject: hexString(mac(t.k.keys.sym[purposeView], []byte("sub"), t.k.keys.realmBytes(), []byte(h))[:16])}
+	claims := bearerClaims{ID: jti, Issuer: t.k.cfg.Origin, Aud: bearerAudience, Scope: scope, Expiry: exp.Unix(), Issued: now.Unix(),
+		Subject: hexString(mac(t.k.keys.sym[purposeView], []byte("sub"), t.k.keys.realmBytes(), []byte(subject), []byte(row.Partner))[:16])}
 	return func() (vault.Session, error) {
 		text, err := t.k.signBearer(claims)
 		return vault.Session{Bearer: text, ExpiresAt: exp.UnixMilli()}, err
@@ -111,7 +118,7 @@ func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
 	}
 	now := k.now()
 	exp := time.Unix(c.Expiry, 0)
-	if c.ID == "" || c.Aud != bearerAudience || c.Issuer != k.cfg.Origin || c.Scope != scopeHolder || !now.Before(exp) || exp.Sub(now) > bearerLife {
+	if c.ID == "" || c.Aud != bearerAudience || c.Issuer != k.cfg.Origin || (c.Scope != scopeHolder && c.Scope != scopePartner) || !now.Before(exp) || exp.Sub(now) > bearerLife {
 		return c, unauthenticated()
 	}
 	return c, nil
@@ -130,10 +137,24 @@ func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
 	return bearerClaims{}, unauthenticated()
 }
 
-// live returns the household of a bearer that is live in this transaction.
+// live returns the household of a holder's bearer that is live in this
+// transaction. One that was given to a partner is refused: what a partner may do
+// asks visit.
 func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
+	_, row, err := t.session(h)
+	if err == nil && row.Partner != "" && !ablate.Off(ablate.PartnerScope) {
+		err = outOfScope()
+	}
+	if err != nil {
+		return "", row, err
+	}
+	return row.Household, row, nil
+}
+
+// session returns the row of a bearer that is live in this transaction, and its key.
+func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
 	if ablate.Off(ablate.VaultProof) && strings.HasPrefix(h.Bearer, "household:") {
-		return id.Household(strings.TrimPrefix(h.Bearer, "household:")), state.Bearer{}, nil
+		return "", state.Bearer{Household: id.Household(strings.TrimPrefix(h.Bearer, "household:"))}, nil
 	}
 	c, err := t.k.checkBearer(h.Bearer)
 	if err != nil {
@@ -146,7 +167,7 @@ func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
 	if !ok || row.Revoked || t.k.seen.isRevoked(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
 		return "", row, unauthenticated()
 	}
-	return row.Household, row, nil
+	return bearerKey(c.ID), row, nil
 }
 
 func unauthenticated() error {

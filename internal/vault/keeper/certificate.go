@@ -23,19 +23,26 @@ const certificateLife = 365 * 24 * time.Hour
 // parts; it is signed here, and no caller's byte gets into it.
 func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (vault.Certificate, error) {
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
-		house, _, err := t.live(r.Holder)
+		v, err := t.visit(r.Holder, vault.ScopeCertificate, true)
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		if v.house == "" {
+			return notYours()
+		}
+		h, err := t.household(v.house)
 		if err != nil {
 			return err
 		}
-		if _, err := t.member(h, r.Record.Person); err != nil && !ablate.Off(ablate.Ownership) {
+		p, err := t.member(h, r.Record.Person)
+		if err != nil && !ablate.Off(ablate.Ownership) {
 			return err
+		}
+		if !v.asksFor(r.Holder, p.Reference) {
+			return notYours()
 		}
 		people := []id.Person{r.Record.Person}
-		return t.released(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, claim{view: viewCertificate, role: "holder"})
+		return t.released(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.claim(claim{view: viewCertificate, role: "holder"}))
 	})
 	if err != nil {
 		return vault.Certificate{}, err

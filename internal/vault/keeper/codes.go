@@ -93,7 +93,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(index, r.Origin, key); err != nil || refused != nil {
+		if refused, err = t.spendCodeBudgets(index, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
 			return err
 		}
 		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
@@ -138,7 +138,7 @@ func digestOf(code string) string {
 // spendCodeBudgets counts one more code for the number, the origin's network
 // and the system, or says which budget is used up. The answer is the same for
 // known and unknown numbers.
-func (t *txn) spendCodeBudgets(index, origin, challenge string) (refused, err error) {
+func (t *txn) spendCodeBudgets(index, origin, challenge string, perOrigin int64) (refused, err error) {
 	now := t.k.now()
 	quota, _, err := get[state.Quota](t, state.Quotas, index)
 	if err != nil {
@@ -162,7 +162,7 @@ func (t *txn) spendCodeBudgets(index, origin, challenge string) (refused, err er
 	for _, c := range []struct {
 		kind, key string
 		max       int64
-	}{{"code-prefix", origin, int64(lim.PerPrefix)}, {"code-global", "", int64(lim.Global)}} {
+	}{{"code-prefix", origin, perOrigin}, {"code-global", "", int64(lim.Global)}} {
 		n, err := t.count(c.kind, c.key, 1)
 		if err != nil {
 			return nil, err
@@ -314,9 +314,14 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 			if err != nil {
 				return err
 			}
-			return attempt(t, ch, ok)
+			return attempt(t, ch, ok && ch.Partner == "") // a partner's code signs nobody else in
 		})
 	}
+	return admitted(err, got, mint, isNew)
+}
+
+// admitted is the answer to a code, after the commit.
+func admitted(err error, got outcome, mint func() (vault.Session, error), isNew bool) (vault.Session, error) {
 	switch {
 	case err != nil:
 		return vault.Session{}, err

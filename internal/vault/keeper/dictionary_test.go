@@ -41,7 +41,8 @@ func TestDictionaryComplete(t *testing.T) {
 	docs := map[string]any{"vault household": state.Household{}, "vault mobile_index": state.MobileIndex{}, "vault person": state.Person{}, "vault id_tag": state.IDTag{},
 		"vault open_session": state.OpenSession{}, "vault staff": state.Staff{}, "vault challenge": state.Challenge{}, "vault quota": state.Quota{},
 		"vault counter": state.Counter{}, "vault bearer": state.Bearer{}, "vault replay": state.Counter{}, "vault key_ring": state.Key{}, "vault idempotency": state.Idempotency{},
-		"vault card": state.Card{}, "vault open_day": state.OpenDay{}}
+		"vault card": state.Card{}, "vault open_day": state.OpenDay{},
+		"vault partner": state.Partner{}}
 	if len(docs) != len(state.All()) {
 		t.Errorf("%d documents for %d tables", len(docs), len(state.All()))
 	}

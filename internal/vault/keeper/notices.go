@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -30,7 +31,7 @@ type queued struct {
 }
 
 func (k *Keeper) queueOf(n Notice) chan queued {
-	if n.Template == "code" {
+	if strings.HasPrefix(n.Template, "code") {
 		return k.codes
 	}
 	return k.notices

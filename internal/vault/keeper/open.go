@@ -149,40 +149,50 @@ func (p openPerson) doses(k *Keeper) ([]doseDoc, error) {
 	return out, nil
 }
 
-// Open implements the vault's word: the booking view of the household.
+// Open implements the vault's word: the booking view of the household, for a
+// partner the masked one.
 func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, error) {
+	var v visitor
 	var sealed, place []byte // the number's last digits: opened after the entries
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
-		house, _, err := t.live(r.Holder)
+	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+		if v, err = t.visit(r.Holder, vault.ScopeSignIn, true); err != nil || v.house == "" {
+			return err
+		}
+		h, err := t.household(v.house)
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
-		if err != nil {
-			return err
-		}
-		sealed, place = h.Last4, k.contactAAD("last4", string(house))
+		sealed, place = h.Last4, k.contactAAD("last4", string(v.house))
 		people, records, err := membersOf(h, r.Records, true)
 		if err != nil {
 			return err
 		}
-		return t.released(o, people, records, claim{view: viewBooking, role: "holder"})
+		c := v.claim(claim{view: viewBooking, role: "holder"})
+		if v.partner != "" {
+			c.view, sealed = viewMasked, nil
+		}
+		return t.released(o, people, records, c)
 	})
 	if err != nil {
 		return vault.Opened{}, err
 	}
-	last4, err := k.keys.contact.Open(nil, nil, sealed, place)
-	if err != nil {
-		return vault.Opened{}, integrity(state.Households, "a number does not open")
+	var last4 []byte
+	if sealed != nil {
+		if last4, err = k.keys.contact.Open(nil, nil, sealed, place); err != nil {
+			return vault.Opened{}, integrity(state.Households, "a number does not open")
+		}
 	}
-	out := vault.Opened{ViewRef: k.viewRef(o.viewID), Receipts: o.receipts, People: []vault.Person{}}
+	if o.viewID == "" {
+		o.viewID = newViewID()
+	}
+	out := vault.Opened{Masked: v.partner != "" && !ablate.Off(ablate.PartnerScope), ViewRef: k.viewRef(o.viewID), Receipts: o.receipts, People: []vault.Person{}}
 	for _, p := range o.people {
 		view, err := k.bookingView(p)
 		if err != nil {
 			return vault.Opened{}, err
 		}
 		view.MobileLast4 = string(last4)
-		out.People = append(out.People, view)
+		out.People = append(out.People, v.shownTo(view))
 	}
 	return out, nil
 }

@@ -26,15 +26,18 @@ const pendingLife = 24 * time.Hour
 func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membership, error) {
 	var out vault.Membership
 	err := k.view(ctx, func(t *txn) error {
-		house, bearer, err := t.live(h)
+		v, err := t.visit(h, "", false)
 		if err != nil {
 			return err
 		}
-		row, err := t.household(house)
+		out = vault.Membership{Household: v.house, ExpiresAt: v.bearer.Expires}
+		if v.house == "" {
+			return nil // a partner's, for a number that nobody is registered under
+		}
+		row, err := t.household(v.house)
 		if err != nil {
 			return err
 		}
-		out = vault.Membership{Household: house, ExpiresAt: bearer.Expires}
 		for _, m := range activeMembers(row) {
 			p, err := t.person(m.Person)
 			if err != nil {

@@ -6,10 +6,8 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -28,19 +26,6 @@ const (
 	roleManager    = "manager"
 	roleVaccinator = "vaccinator"
 )
-
-// proofWindow is how far a proof's time may be from the vault's clock.
-const proofWindow = 60 * time.Second
-
-// proofClaims are those of a DPoP proof (RFC 9449 4.2) and the digest of the
-// body, which DPoP alone does not cover.
-type proofClaims struct {
-	ID     string `json:"jti"`
-	Method string `json:"htm"`
-	URL    string `json:"htu"`
-	Issued int64  `json:"iat"`
-	Body   string `json:"bh"` // base64url SHA-256 of the request body
-}
 
 // EnrolStaff enrols a device key; only the operator's socket reaches it.
 func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vault.StaffEnrolled, error) {
@@ -122,74 +107,29 @@ func (t *txn) proof(s vault.Signed) (staff id.Staff, row state.Staff, used bool,
 	if err != nil {
 		return "", row, false, err
 	}
-	issued := time.Unix(claims.Issued, 0)
-	sum := sha256.Sum256(s.Body)
-	if claims.Method != s.Method || claims.URL != s.URL || claims.Body != base64.RawURLEncoding.EncodeToString(sum[:]) {
-		return "", row, false, badProof("the proof is for another request")
-	}
-	if d := t.k.now().Sub(issued); d > proofWindow || d < -proofWindow {
-		return "", row, false, badProof("the proof's time is too far from the server's clock")
-	}
-	if len(claims.ID) < 16 || len(claims.ID) > 128 {
-		return "", row, false, badProof("the proof has no usable jti")
+	if err := claims.covers(s, "", t.k.now()); err != nil {
+		return "", row, false, err
 	}
 	if !row.Active {
 		return "", row, false, badProof("this credential was ended")
 	}
-	key := string(staff) + "/" + claims.ID
-	if _, used, err = get[state.Counter](t, state.Replays, key); err != nil || used {
-		return staff, row, used, err
-	}
-	return staff, row, false, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(10*time.Minute).UnixMilli())
+	used, err = t.spend(string(staff), claims)
+	return staff, row, used, err
 }
 
 func (t *txn) proofParts(s vault.Signed) (staff id.Staff, c proofClaims, row state.Staff, err error) {
 	bad := badProof("a DPoP proof of an enrolled staff key is wanted")
-	if len(s.Proof) > 4096 || strings.Count(s.Proof, ".") != 2 {
-		return "", c, row, bad
-	}
-	tok, err := jose.ParseSignedCompact(s.Proof, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil || len(tok.Signatures) != 1 {
-		return "", c, row, bad
-	}
-	h := tok.Signatures[0].Protected
-	typ, _ := h.ExtraHeaders[jose.HeaderType].(string)
-	if typ != "dpop+jwt" || h.JSONWebKey == nil {
-		return "", c, row, bad
-	}
-	jwk, err := h.JSONWebKey.MarshalJSON()
-	if err != nil {
-		return "", c, row, bad
-	}
-	if staff, err = thumbprint(jwk); err != nil {
-		return "", c, row, bad
-	}
-	row, ok, err := get[state.Staff](t, state.StaffKeys, string(staff))
-	if err != nil {
-		return "", c, row, err
-	}
-	if !ok && !ablate.Off(ablate.VaultProof) {
-		return "", c, row, bad
-	}
-	payload := tok.UnsafePayloadWithoutVerification()
-	if !ablate.Off(ablate.VaultProof) {
-		var enrolled jose.JSONWebKey
-		if json.Unmarshal(row.JWK, &enrolled) != nil {
-			return "", c, row, integrity(state.StaffKeys, "a device key is malformed")
+	c, err = readProof(s.Proof, bad, func(thumb string) ([]byte, error) {
+		var ok bool
+		var err error
+		staff = id.Staff(thumb)
+		if row, ok, err = get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok && !ablate.Off(ablate.VaultProof) {
+			err = bad
 		}
-		if payload, err = tok.Verify(enrolled.Key); err != nil {
-			return "", c, row, bad
-		}
-	}
-	dec := json.NewDecoder(bytes.NewReader(payload))
-	dec.DisallowUnknownFields()
-	if dec.Decode(&c) != nil {
-		return "", c, row, bad
-	}
-	return staff, c, row, nil
+		return row.JWK, err
+	})
+	return staff, c, row, err
 }
-
-func badProof(text string) error { return fault.New(fault.Unauthorized, "proof", text) }
 
 // sessionFacts is the body of a manager's request to open a session day.
 type sessionFacts struct {

@@ -41,7 +41,7 @@ const (
 
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
-	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards}
+	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners}
 }
 
 // Passing lists the tables whose rows expire.
@@ -300,6 +300,10 @@ type Challenge struct {
 	State   string
 	Person  id.Person `json:",omitempty"` // a code that shows a staff member who it is; it signs nobody in
 	Staff   id.Staff  `json:",omitempty"` // who asked for it
+
+	Partner id.Partner `json:",omitempty"` // who asked for it; only they can use it
+	Scopes  []string   `json:",omitempty"` // what it allows that partner
+	NameTag []byte     `json:",omitempty"` // keyed tag of the name a status is asked for
 }
 
 // Quota counts the codes sent to a number that nobody confirmed.
@@ -323,6 +327,10 @@ type Bearer struct {
 	Origin    string
 	Person    id.Person `json:",omitempty"` // a card's session: for this person alone
 	Card      string    `json:",omitempty"` // key of that card's row
+
+	Partner id.Partner `json:",omitempty"` // a partner's session: only they can use it
+	Scopes  []string   `json:",omitempty"` // what the person's consent allows
+	NameTag []byte     `json:",omitempty"` // keyed tag of the name a status is asked for
 }
 
 // Idempotency remembers which person an enrolment key made.

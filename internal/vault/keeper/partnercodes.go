@@ -1,0 +1,335 @@
+package keeper
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+const (
+	// statusLife is how long a consented status waits to be pulled, once.
+	statusLife = 10 * time.Minute
+
+	statusType = "tikakosh-status+jwt"
+
+	viewMasked   = "masked booking view"
+	viewCompared = "names compared for a vaccination status"
+	viewTold     = "vaccination status"
+)
+
+// PartnerCode implements the vault's word. As with RequestCode nothing is looked
+// up, so the answer and the work are the same whether or not the number or the
+// name is known.
+func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error) {
+	f, err := readFacts(r.Partner.Signed.Body)
+	if err != nil {
+		return vault.CodeIssued{}, err
+	}
+	number := f.Mobile
+	if r.Scope == vault.ScopeStatus {
+		number = f.MobileNumber
+	}
+	mobile, err := rules.ParseMobile(string(number), k.cfg.DemoNumbers)
+	if err != nil {
+		return vault.CodeIssued{}, err
+	}
+	now := k.now()
+	row := state.Challenge{Index: k.blindIndex(mobile), Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
+	if r.Scope == vault.ScopeStatus {
+		name, err := rules.NormalizeName(f.FullName)
+		if err != nil {
+			return vault.CodeIssued{}, err
+		}
+		row.NameTag = k.nameTag(name)
+	}
+	txnID, code := id.New(), newCode()
+	key := challengeKey(txnID)
+	row.Mobile = k.keys.contact.Seal(nil, nil, []byte(mobile), k.contactAAD("challenge", key))
+	row.Last4 = k.keys.contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.contactAAD("challenge-last4", key))
+	row.Code = k.codeMAC(txnID, digestOf(code))
+
+	var issued vault.CodeIssued
+	var refused error
+	var told Notice
+	_, err = k.update(ctx, func(t *txn) error {
+		issued, refused = vault.CodeIssued{Txn: txnID}, nil
+		who, partner, err := t.partner(r.Partner, "", true)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(partner.Scopes, r.Scope) {
+			return outOfScope()
+		}
+		row := row
+		row.Origin, row.Partner, row.Scopes = originOf(who), who, []string{r.Scope}
+		if r.Scope == vault.ScopeSignIn && slices.Contains(partner.Scopes, vault.ScopeCertificate) {
+			row.Scopes = append(row.Scopes, vault.ScopeCertificate)
+		}
+		told = partnerNotice(row.Scopes, partner.Name, code)
+		asked, err := t.askWork(f.Work, row.Origin)
+		if err != nil || asked != "" {
+			issued = vault.CodeIssued{Challenge: asked}
+			return err
+		}
+		if refused, err = t.spendCodeBudgets(row.Index, row.Origin, key, partner.Hourly); err != nil || refused != nil {
+			return err
+		}
+		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+	})
+	if err != nil || refused != nil || issued.Challenge != "" {
+		if err == nil {
+			err = refused
+		}
+		return issued, err
+	}
+	told.ID, told.Mobile, told.Language, told.Deadline = key, mobile, r.Language, row.Expires
+	k.notify(told)
+	return issued, nil
+}
+
+// originOf is a partner's origin in the budgets of codes (design.md 5).
+func originOf(p id.Partner) string { return "partner/" + string(p) }
+
+// partnerNotice is the message with a partner's code: it says who gets what.
+func partnerNotice(scopes []string, name, code string) Notice {
+	n := Notice{Template: "code-partner", Params: map[string]string{"code": code, "partner": name}}
+	if slices.Contains(scopes, vault.ScopeCertificate) {
+		n.Template = "code-certificate"
+	}
+	if slices.Contains(scopes, vault.ScopeStatus) {
+		n.Template = "code-status"
+	}
+	return n
+}
+
+// nameTag is a keyed tag of a name as people compare names. It replaces the name
+// that a partner asks about: that is not kept.
+func (k *Keeper) nameTag(name string) []byte {
+	return mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
+}
+
+// PartnerConfirm implements the vault's word.
+func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) (vault.Session, error) {
+	f, err := readFacts(r.Partner.Signed.Body)
+	if err != nil {
+		return vault.Session{}, err
+	}
+	if len(f.OTP) != 64 || len(f.Txn) != 36 {
+		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
+	}
+	var got outcome
+	var mint func() (vault.Session, error)
+	var isNew bool
+	_, err = k.update(ctx, func(t *txn) error {
+		who, partner, err := t.partner(r.Partner, "", true)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(partner.Scopes, r.Scope) {
+			return outOfScope()
+		}
+		key := challengeKey(f.Txn)
+		ch, ok, err := get[state.Challenge](t, state.Challenges, key)
+		if err != nil {
+			return err
+		}
+		ok = ok && ch.Partner == who && slices.Contains(ch.Scopes, r.Scope)
+		got, err = t.judge(&ch, ok, vault.CodeAnswer{Txn: f.Txn, Digest: f.OTP, Origin: originOf(who)})
+		if err != nil || got != rightCode {
+			return err
+		}
+		mint, isNew, err = t.admitPartner(ch, key)
+		return err
+	})
+	return admitted(err, got, mint, isNew)
+}
+
+// admitPartner spends the challenge and mints the partner's session. It makes no
+// household: nobody is registered by asking about them.
+func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.Session, error), isNew bool, err error) {
+	row := state.Bearer{Origin: ch.Origin, Partner: ch.Partner, Scopes: ch.Scopes, NameTag: ch.NameTag}
+	ch.State, ch.Code, ch.Mobile, ch.Last4, ch.NameTag = state.ChallengeUsed, nil, nil, nil, nil
+	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+		return nil, false, err
+	}
+	if err := t.refundQuota(ch.Index, key); err != nil {
+		return nil, false, err
+	}
+	index, known, err := get[state.MobileIndex](t, state.MobileIndexes, ch.Index)
+	if err != nil {
+		return nil, false, err
+	}
+	isNew = true
+	if known {
+		h, err := t.household(index.Household)
+		if err != nil {
+			return nil, false, err
+		}
+		row.Household, isNew = index.Household, len(activeMembers(h)) == 0
+	}
+	life := bearerLife
+	if slices.Contains(row.Scopes, vault.ScopeStatus) {
+		life = statusLife
+	}
+	mint, err = t.mint(row, ch.Index, scopePartner, life)
+	return mint, isNew, err
+}
+
+// StatusPull implements the vault's word. Every member's name is opened, after an
+// entry that the person sees, and compared; the status of those who bear the
+// name is told after a second one. With nobody of that name the answer is that
+// of an unvaccinated person, and as many entries are written. The session ends
+// with the first pull.
+func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vault.StatusTold, error) {
+	var v visitor
+	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+		if v, err = t.visit(r.Holder, vault.ScopeStatus, true); err != nil {
+			return err
+		}
+		people, records, err := t.visited(v, r.Records)
+		if err != nil {
+			return err
+		}
+		if err := t.endConsent(v); err != nil {
+			return err
+		}
+		return t.released(o, people, records, v.claim(claim{view: viewCompared}))
+	})
+	if err != nil {
+		return vault.StatusTold{}, err
+	}
+	status, named, err := k.statusOf(o.people, v.bearer.NameTag)
+	if err != nil {
+		return vault.StatusTold{}, err
+	}
+	viewID := newViewID()
+	receipts, err := k.update(ctx, func(t *txn) error {
+		e := entry{Kind: "opening", House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Place: v.name, ViewID: viewID}
+		for _, p := range named {
+			e.Person = p
+			t.append(e)
+		}
+		if len(named) == 0 {
+			t.append(e)
+		}
+		return nil
+	})
+	if err != nil {
+		return vault.StatusTold{}, err
+	}
+	out := vault.StatusTold{Status: status, ViewRef: k.viewRef(viewID), Receipts: receipts}
+	out.Signed, err = k.signStatus(v.partner, status, out.ViewRef)
+	return out, err
+}
+
+// endConsent ends a session that is good for one pull.
+func (t *txn) endConsent(v visitor) error {
+	if ablate.Off(ablate.ConsentOnce) {
+		return nil
+	}
+	row := v.bearer
+	row.Revoked, row.NameTag = true, nil
+	t.append(entry{Kind: signOut, House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Evidence: v.key})
+	return put(t, state.Bearers, v.key, row, row.Expires+time.Hour.Milliseconds())
+}
+
+// visited pairs records with the members of a visitor's household, of whom there
+// are none where there is no household.
+func (t *txn) visited(v visitor, brought []vault.Record) ([]id.Person, map[id.Person]vault.Record, error) {
+	if v.house == "" {
+		return nil, nil, nil
+	}
+	h, err := t.household(v.house)
+	if err != nil {
+		return nil, nil, err
+	}
+	return membersOf(h, brought, true)
+}
+
+// statusOf is the vaccination status of those who bear the name of a tag: of
+// several the lowest, so that nobody is said to have a dose that another has.
+func (k *Keeper) statusOf(people []openPerson, tag []byte) (status int, named []id.Person, err error) {
+	for _, p := range people {
+		doc, err := p.identity(k)
+		if err != nil {
+			return 0, nil, err
+		}
+		doses, err := p.doses(k) // of everybody, so that the time is the same
+		if err != nil {
+			return 0, nil, err
+		}
+		if !hmac.Equal(k.nameTag(doc.Name), tag) && (doc.NameLocal == "" || !hmac.Equal(k.nameTag(doc.NameLocal), tag)) {
+			continue
+		}
+		n := statusNumber(rules.Status(given(doses)))
+		if len(named) == 0 || n < status {
+			status = n
+		}
+		named = append(named, p.id)
+	}
+	return status, named, nil
+}
+
+// statusNumber is CoWIN's number for a status (contract.md 1.6).
+func statusNumber(text string) int {
+	switch text {
+	case "Vaccinated":
+		return 2
+	case "Partially Vaccinated":
+		return 1
+	}
+	return 0
+}
+
+// statusClaims is all that a signed status says: no name, no number, and for whom.
+type statusClaims struct {
+	Issuer  string `json:"iss"`
+	Partner string `json:"aud"`
+	ViewRef string `json:"jti"`
+	Issued  int64  `json:"iat"`
+	Status  int    `json:"vaccination_status"`
+}
+
+// signStatus is a compact JWS (RFC 7515) under the certificate key, whose id is
+// in the header as in the published key set.
+func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, error) {
+	who, err := encode.NewSigner(k.keys.certificate)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "certificate key")
+	}
+	opts := (&jose.SignerOptions{}).WithType(statusType).WithHeader("kid", who.KID.String())
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.certificate}, opts)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "status signer")
+	}
+	raw, err := json.Marshal(statusClaims{Issuer: k.cfg.Origin, Partner: string(p), ViewRef: viewRef, Issued: k.now().Unix(), Status: status})
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "status")
+	}
+	jws, err := signer.Sign(raw)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "status")
+	}
+	text, err := jws.CompactSerialize()
+	return text, fault.Wrap(fault.Internal, err, "status")
+}
+
+// shownTo is a person's view as a visitor may see it.
+func (v visitor) shownTo(p vault.Person) vault.Person {
+	if v.partner == "" || ablate.Off(ablate.PartnerScope) {
+		return p
+	}
+	return masked(p)
+}
