@@ -33,6 +33,18 @@ func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err
 	return staff, err
 }
 
+// ReadFacts reads a partner's body.
+func ReadFacts(body []byte) (mobile, name string, err error) {
+	f, err := readFacts(body)
+	return string(f.Mobile), f.FullName, err
+}
+
+// EndSessionOf ends a bearer.
+func (k *Keeper) EndSessionOf(ctx context.Context, h vault.Holder) error {
+	_, err := k.EndSession(ctx, h)
+	return err
+}
+
 // ParseDose parses a dose body; only whether it is taken matters.
 func ParseDose(body []byte) (reference id.Reference, centre id.Centre, lot, code string, sequence int, err error) {
 	p, err := parseDose(body)
