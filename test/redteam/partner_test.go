@@ -184,3 +184,33 @@ func TestR53ConsentTwice(t *testing.T) {
 		return told > 1, fmt.Sprintf("sixteen pulls of one consent at once: %d told", told)
 	}})
 }
+
+// nameOracle asks a partner's question about the name of somebody unvaccinated
+// and about a name that nobody under the number has: by the answer and by its time.
+func nameOracle() trial {
+	return trial{name: "names", off: []string{"otp-uniform"}, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		mobile := harness.DemoMobile(2) // registered whatever is switched off
+		s.Client().SignIn(mobile).Enrol("Asha Test")
+		p := s.EnrolPartner("Test Clinic", "status")
+		var took [2][]time.Duration
+		evidence, slower := "", 0
+		for range 2 {
+			for i := range 60 {
+				which := i % 2
+				token := s.Client().With(s.Client().PartnerToken(p, mobile, []string{"Asha Test", "Mira Test"}[which]))
+				a := token.By(p, "GET", "/v3/vaccination/status", nil)
+				if !a.OK() || !strings.Contains(string(a.Body), `"vaccination_status":0`) {
+					return true, "status of a name that nobody has, or of somebody unvaccinated: " + a.Text()
+				}
+				took[which] = append(took[which], a.Took)
+			}
+			same, gap := mannWhitney(took[0], took[1]), median(took[0])-median(took[1])
+			evidence = fmt.Sprintf("the same answer; medians of 30 differ by %v, p = %.4f", gap.Round(time.Microsecond), same)
+			if same >= 0.001 || gap.Abs() <= time.Millisecond {
+				break
+			}
+			slower++
+		}
+		return slower == 2, evidence
+	}}
+}

@@ -236,7 +236,7 @@ func TestR12NoOracle(t *testing.T) {
 			return map[string]harness.Answer{"register": a}
 		}, usedID(t, s), s.PAN())
 	}}
-	run(t, "R12", ask, own)
+	run(t, "R12", ask, own, nameOracle())
 }
 
 // usedID is an id number that somebody else is registered with.

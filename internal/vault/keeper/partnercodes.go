@@ -279,6 +279,9 @@ func (k *Keeper) statusOf(people []openPerson, tag []byte) (status int, named []
 		}
 		named = append(named, p.id)
 	}
+	if len(named) == 0 && ablate.Off(ablate.OTPUniform) {
+		return 0, nil, notYours()
+	}
 	return status, named, nil
 }
 
