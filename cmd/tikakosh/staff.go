@@ -29,6 +29,7 @@ type staffCmd struct {
 	Enrol   staffEnrolCmd   `cmd:"" help:"Make a device key and enrol it in the vault of this machine."`
 	Sign    staffSignCmd    `cmd:"" help:"Print the DPoP proof that signs one request."`
 	Disable staffDisableCmd `cmd:"" help:"End a staff credential."`
+	List    staffListCmd    `cmd:"" help:"List the staff credentials; names stay sealed."`
 }
 
 // keyFile is a staff device key on disk, mode 0600.

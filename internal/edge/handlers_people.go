@@ -322,7 +322,9 @@ func (c *Ctx) pdf(doc []byte, name, viewRef string) error {
 type wireOpening struct {
 	Index   int64  `json:"index"`
 	At      string `json:"at"`
+	Local   string `json:"at_local"`
 	Person  string `json:"person"`
+	Ref     string `json:"beneficiary_reference_id"`
 	Kind    string `json:"kind"`
 	View    string `json:"view"`
 	Role    string `json:"role"`
@@ -365,7 +367,7 @@ func openings(c *Ctx) error {
 		Receipts []string      `json:"receipts"`
 	}{Openings: []wireOpening{}, ViewRef: got.ViewRef, Receipts: got.Receipts}
 	for _, e := range got.Entries {
-		out.Openings = append(out.Openings, wireOpening{Index: e.Index, At: instant(e.At), Person: string(e.Person), Kind: e.Kind, View: e.View,
+		out.Openings = append(out.Openings, wireOpening{Index: e.Index, At: instant(e.At), Local: local(e.At), Person: string(e.Person), Ref: string(e.Reference), Kind: e.Kind, View: e.View,
 			Role: e.Role, Place: e.Place, Reason: e.Reason, ViewRef: e.ViewRef})
 	}
 	c.shown(got.ViewRef)

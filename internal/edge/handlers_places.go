@@ -127,7 +127,7 @@ func recaptcha(c *Ctx) error {
 	return c.json(map[string]string{"captcha": captchaSVG})
 }
 
-// placeRoutes are M5, S6 and A7, and C2, which is C1 at another address.
+// placeRoutes are M5, S6, the consents and A7, and C2, which is C1 at another address.
 func placeRoutes() []Route {
 	get := func(path string, a Audience, action string, rate Rate, h func(*Ctx) error) Route {
 		return Route{Method: "GET", Path: path, Audience: a, Action: action, Rate: rate, ContentType: typeJSON, Handler: h}
@@ -137,6 +137,7 @@ func placeRoutes() []Route {
 	return []Route{
 		get("/api/v1/admin/location/blocks/{district_id}", Public, "meta", RateSearch, listBlocks),
 		get("/api/v1/admin/location/getLocalitybyPincode/{pin}", Public, "meta", RateSearch, listLocalities),
+		get("/api/v3/consents", Public, "meta", RateSearch, listConsents),
 		get("/api/v2/appointment/centers/public/findByLatLong", Public, "search", RateSearch, nearby),
 		get("/api/v2/appointment/centers/findByLatLong", Holder, "search", RateSearch, nearby),
 		{Method: "POST", Path: "/api/v2/auth/getRecaptcha", Audience: Holder, Action: "captcha", Rate: RateSelf, ContentType: typeJSON, BodyLimit: bodySmall, Handler: recaptcha},

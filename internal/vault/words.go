@@ -160,15 +160,16 @@ type OpeningsRequest struct {
 
 // Opening is one entry about a person as the person sees it.
 type Opening struct {
-	Index   int64
-	At      int64 // Unix milliseconds
-	Person  id.Person
-	Kind    string // "opening", "refusal", "sealed", "committed", "booking", …
-	View    string // which view or act
-	Role    string // who: "holder", "vaccinator", "manager", "system"
-	Place   string // centre name where there is one
-	Reason  string
-	ViewRef string
+	Index     int64
+	At        int64 // Unix milliseconds
+	Person    id.Person
+	Reference id.Reference
+	Kind      string // "opening", "refusal", "sealed", "committed", "booking", …
+	View      string // which view or act
+	Role      string // who: "holder", "vaccinator", "manager", "system"
+	Place     string // centre name where there is one
+	Reason    string
+	ViewRef   string
 }
 
 // Openings is a page of the access history, newest first.

@@ -81,6 +81,7 @@ func TestErrors(t *testing.T) {
 		{"unknown document", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "photo_id_type", 99), 400, "USRRES0001"},
 		{"unborn", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "birth_year", "2999"), 400, "USRRES0001"},
 		{"comorbidity", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "comorbidity_ind", "maybe"), 400, "USRRES0001"},
+		{"a consent that nobody published", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "consent_version", "999"), 400, "consent"},
 		{"birth date", "POST", enrolPath, with(harness.Person{Name: "Asha Test", ID: s.PAN()}.Form(), "birth_date", "1980-01-01"), 400, "date"},
 		{"session", "POST", bookPath, book(map[string]any{"session_id": nowhere}), 400, "APPOIN0015"},
 		{"control character in a session", "POST", bookPath, book(map[string]any{"session_id": "a\x00"}), 400, "USRRES0001"},

@@ -160,6 +160,9 @@ func (r *tour) places(c *harness.Client) {
 			r.Errorf("%s: %s", path, a.Text())
 		}
 	}
+	if a := r.good(r.s.Client(), "GET", "/v3/consents", nil); devanagari(string(a.Body)) != (r.lang != "") {
+		r.Errorf("consents: %s", a.Text())
+	}
 	for _, path := range []string{"public/findByLatLong", "findByLatLong"} {
 		var near struct {
 			Centres []struct{ Name, PIN, Lat, Long string } `json:"centers"`
@@ -300,6 +303,11 @@ func (r *tour) shown(c *harness.Client, ref string) {
 	}
 	if err := json.Unmarshal(last.Body, &history); err != nil {
 		r.Fatal(err)
+	}
+	for _, o := range history.Openings {
+		if o.Reference != ref || !strings.HasSuffix(o.Local, "+05:30") {
+			r.Errorf("an entry of the history names %q at %q", o.Reference, o.Local)
+		}
 	}
 	for _, ref := range refs {
 		if !slices.ContainsFunc(history.Openings, func(o harness.Opening) bool { return o.ViewRef == ref }) {

@@ -371,6 +371,9 @@ type Opening struct {
 	View    string `json:"view"`
 	Role    string `json:"role"`
 	ViewRef string `json:"view_ref"`
+
+	Reference string `json:"beneficiary_reference_id"`
+	Local     string `json:"at_local"`
 }
 
 // Openings is the newest page of the household's access history, newest first.

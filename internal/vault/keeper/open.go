@@ -268,10 +268,10 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 		r.Limit = 50
 	}
 	var rows []state.Entry
-	var who map[string]id.Person
+	var who map[id.Person]id.Reference
 	var viewID string
 	receipts, err := k.update(ctx, func(t *txn) error {
-		rows, who, viewID = nil, map[string]id.Person{}, newViewID()
+		rows, who, viewID = nil, map[id.Person]id.Reference{}, newViewID()
 		house, _, err := t.live(r.Holder)
 		if err != nil {
 			return err
@@ -287,7 +287,11 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 			}
 			found = true
 			tag := k.personTag(m.Person)
-			who[string(tag)] = m.Person
+			p, err := t.person(m.Person)
+			if err != nil {
+				return err
+			}
+			who[m.Person] = p.Reference
 			page, err := t.tx.ByPerson(ctx, tag, r.Before, r.Limit)
 			if err != nil {
 				return err
@@ -310,7 +314,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 		if err != nil {
 			return vault.Openings{}, err
 		}
-		o := vault.Opening{Index: e.Index, At: e.At, Person: e.Person, Kind: e.Kind, View: e.View, Role: e.Role, Place: e.Place, Reason: e.Reason}
+		o := vault.Opening{Index: e.Index, At: e.At, Person: e.Person, Reference: who[e.Person], Kind: e.Kind, View: e.View, Role: e.Role, Place: e.Place, Reason: e.Reason}
 		if e.ViewID != "" {
 			o.ViewRef = k.viewRef(e.ViewID)
 		}

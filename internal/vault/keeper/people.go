@@ -139,6 +139,9 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	if r.Consent.Version == "" || len(r.Consent.Version) > 32 {
 		return vault.Enrolled{}, fault.New(fault.Invalid, "USRRES0001", "consent_version is missing")
 	}
+	if !rules.PublishedConsent(r.Consent.Version) {
+		return vault.Enrolled{}, fault.New(fault.Invalid, "consent", "consent_version is not one that was published")
+	}
 	tag, err := k.idTag(r.Identity.IDType, number)
 	if err != nil {
 		return vault.Enrolled{}, err
