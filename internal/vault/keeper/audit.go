@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"tikakosh/internal/id"
@@ -36,26 +38,53 @@ type AuditReport struct {
 // abandonedAfter is when a seal that was never stored counts as abandoned.
 const abandonedAfter = 24 * time.Hour
 
-type seenPart struct {
-	hash      vault.Hash
-	version   int
-	committed bool
-	at        int64
+// sealedPart is one part as the ledger has it. Stale is one that a later seal of
+// the same part for the same place replaced.
+type sealedPart struct {
+	partNote
+	at    int64
+	stale bool
 }
 
-// personLedger is what the ledger says of one person: for each place the parts
-// that were sealed for it, the committed one among them.
+// committedPart is the part that the ledger says stands in a place.
 type committedPart struct {
 	partNote
 	index int64
 }
 
+// personLedger is what the ledger says of one person. People have a handful of
+// parts, so that lists need less room than maps and are searched as fast.
 type personLedger struct {
-	parts     map[int64]map[vault.Part]seenPart
-	committed map[int64]committedPart
+	parts     []sealedPart
+	committed []committedPart
 	first     int64 // index of the first entry that seals for the person
 	removed   bool
 	removedAt int64
+}
+
+// at finds the committed part of a place.
+func (l *personLedger) committedAt(seq int64) *committedPart {
+	for i := range l.committed {
+		if l.committed[i].Seq == seq {
+			return &l.committed[i]
+		}
+	}
+	return nil
+}
+
+// sealed finds the last sealing of a part for a place.
+func (l *personLedger) sealed(seq int64, part vault.Part) *sealedPart {
+	for i := range l.parts {
+		if p := &l.parts[i]; p.Seq == seq && p.Part == part && !p.stale {
+			return p
+		}
+	}
+	return nil
+}
+
+// has reports whether a body with this hash was ever sealed for the person.
+func (l *personLedger) has(h vault.Hash) bool {
+	return slices.ContainsFunc(l.parts, func(p sealedPart) bool { return p.Hash == h })
 }
 
 // Audit compares the registry's records with the ledger, entry by entry (design.md 4):
@@ -91,11 +120,11 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 	if err != nil {
 		return rep, err
 	}
-	people, hashes, err := k.readLedger(ctx, &rep, rows)
+	people, err := k.readLedger(ctx, &rep, rows)
 	if err != nil {
 		return rep, err
 	}
-	k.compare(people, hashes, stored, edited, rows.heads, begin, &rep)
+	k.compare(people, stored, edited, rows.heads, begin, &rep)
 	rows.compare(k, people, &rep)
 	slices.SortFunc(rep.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Text, b.Text))
@@ -104,13 +133,12 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 	return rep, nil
 }
 
-func (k *Keeper) compare(people map[id.Person]*personLedger, hashes map[vault.Hash]id.Person, stored []vault.Record, edited map[vault.Hash]bool,
-	heads map[id.Person]int64, begin int64, rep *AuditReport) {
-	have := map[id.Person]bool{}
+func (k *Keeper) compare(people map[id.Person]*personLedger, stored []vault.Record, edited map[vault.Hash]bool, heads map[id.Person]headRow, begin int64, rep *AuditReport) {
+	have := make(map[id.Person]bool, len(stored))
 	for _, rec := range stored {
 		have[rec.Person] = true
 		rep.Parts += len(rec.Parts)
-		auditRecord(rec, people[rec.Person], hashes, edited, begin, rep)
+		auditRecord(rec, people, edited, begin, rep)
 	}
 	for person, l := range people {
 		before := int64(0)
@@ -122,49 +150,99 @@ func (k *Keeper) compare(people map[id.Person]*personLedger, hashes map[vault.Ha
 		if !have[person] && before > 0 {
 			rep.Findings = append(rep.Findings, Finding{Kind: "deleted", Person: person, Text: "every part of a person is missing"})
 		}
-		if seq, ok := heads[person]; ok && (seq < before || seq > int64(len(l.committed))) {
-			rep.Findings = append(rep.Findings, Finding{Kind: "head", Person: person, Seq: seq, Text: "the vault's head is not where the ledger says"})
+		if h, ok := heads[person]; ok && (h.seq < before || h.seq > int64(len(l.committed))) {
+			rep.Findings = append(rep.Findings, Finding{Kind: "head", Person: person, Seq: h.seq, Text: "the vault's head is not where the ledger says"})
 		}
 		k.countOpen(l, rep)
 	}
 }
 
-func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *auditedRows) (map[id.Person]*personLedger, map[vault.Hash]id.Person, error) {
-	people, hashes := map[id.Person]*personLedger{}, map[vault.Hash]id.Person{}
-	for from := int64(0); ; {
-		var rows []state.Entry
-		if err := k.store.View(ctx, func(tx state.Tx) (err error) {
-			rows, err = tx.Entries(ctx, from, 1000)
-			return err
-		}); err != nil {
-			return nil, nil, err
+// ledgerPage is how many entries one read brings.
+const ledgerPage = 4000
+
+// readLedger reads every entry in order. While one page is opened on every core,
+// the next is read.
+func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *auditedRows) (map[id.Person]*personLedger, error) {
+	type page struct {
+		rows []state.Entry
+		err  error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	pages := make(chan page, 1)
+	defer func() {
+		cancel()
+		for range pages { // the reader ends
 		}
-		for _, row := range rows {
-			if row.Index != from {
-				return nil, nil, integrity("ledger_entry", fmt.Sprintf("entry %d is missing", from))
+	}()
+	go func() {
+		defer close(pages)
+		for from := int64(0); ; from += ledgerPage {
+			var p page
+			p.err = k.store.View(ctx, func(tx state.Tx) (err error) {
+				p.rows, err = tx.Entries(ctx, from, ledgerPage)
+				return err
+			})
+			select {
+			case pages <- p:
+			case <-ctx.Done():
+				return
 			}
-			e, err := k.openEntry(row)
-			if err != nil {
-				return nil, nil, err
+			if p.err != nil || len(p.rows) < ledgerPage {
+				return
 			}
-			noteEntry(e, people, hashes)
+		}
+	}()
+	people := map[id.Person]*personLedger{}
+	for p := range pages {
+		if p.err != nil {
+			return nil, p.err
+		}
+		entries, err := k.openEntries(p.rows)
+		for i, e := range entries {
+			if p.rows[i].Index != rep.Entries {
+				return nil, integrity("ledger_entry", fmt.Sprintf("entry %d is missing", rep.Entries))
+			}
+			noteEntry(e, people)
 			have.note(e)
-			from++
+			rep.Entries++
 		}
-		rep.Entries = from
-		if len(rows) < 1000 {
-			return people, hashes, nil
+		if err != nil {
+			return nil, err
 		}
 	}
+	return people, ctx.Err()
 }
 
-func noteEntry(e entry, people map[id.Person]*personLedger, hashes map[vault.Hash]id.Person) {
+// openEntries opens entries on every core, in order. With an error come those
+// before the first that does not open.
+func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
+	out := make([]entry, len(rows))
+	errs := make([]error, len(rows))
+	parts := runtime.GOMAXPROCS(0)
+	var wg sync.WaitGroup
+	for g := range parts {
+		wg.Go(func() {
+			for i := g * len(rows) / parts; i < (g+1)*len(rows)/parts; i++ {
+				out[i], errs[i] = k.openEntry(rows[i])
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			return out[:i], err
+		}
+	}
+	return out, nil
+}
+
+func noteEntry(e entry, people map[id.Person]*personLedger) {
 	if e.Person == "" || (e.Seal == nil && e.Kind != "removed") {
 		return
 	}
 	l := people[e.Person]
 	if l == nil {
-		l = &personLedger{parts: map[int64]map[vault.Part]seenPart{}, committed: map[int64]committedPart{}, first: e.Index}
+		l = &personLedger{first: e.Index}
 		people[e.Person] = l
 	}
 	if e.Kind == "removed" {
@@ -172,26 +250,45 @@ func noteEntry(e entry, people map[id.Person]*personLedger, hashes map[vault.Has
 		return
 	}
 	for _, p := range e.Seal.Parts {
-		hashes[p.Hash] = e.Person
-		if l.parts[p.Seq] == nil {
-			l.parts[p.Seq] = map[vault.Part]seenPart{}
+		s := l.sealed(p.Seq, p.Part)
+		if s != nil {
+			p.Part = s.Part // one text for both
 		}
-		s := l.parts[p.Seq][p.Part]
+		switch {
+		case s == nil:
+			l.parts = append(l.parts, sealedPart{partNote: p, at: e.At})
+		case s.Hash == p.Hash:
+			s.partNote, s.at = p, e.At
+		default:
+			s.stale = true
+			l.parts = append(l.parts, sealedPart{partNote: p, at: e.At})
+		}
 		if e.Kind == "committed" {
-			l.committed[p.Seq] = committedPart{p, e.Index}
-			s.committed = true
+			if c := l.committedAt(p.Seq); c != nil {
+				*c = committedPart{p, e.Index}
+			} else {
+				l.committed = append(l.committed, committedPart{p, e.Index})
+			}
 		}
-		l.parts[p.Seq][p.Part] = seenPart{hash: p.Hash, version: p.Version, committed: s.committed, at: e.At}
 	}
 }
 
-func auditRecord(rec vault.Record, l *personLedger, hashes map[vault.Hash]id.Person, edited map[vault.Hash]bool, begin int64, rep *AuditReport) {
+// owner finds whose a body is, by its hash: for findings, which are few.
+func owner(people map[id.Person]*personLedger, h vault.Hash) (id.Person, bool) {
+	for person, l := range people {
+		if l.has(h) {
+			return person, true
+		}
+	}
+	return "", false
+}
+
+func auditRecord(rec vault.Record, people map[id.Person]*personLedger, edited map[vault.Hash]bool, begin int64, rep *AuditReport) {
+	l := people[rec.Person]
 	add := func(kind string, s vault.Sealed, text string) {
 		rep.Findings = append(rep.Findings, Finding{Kind: kind, Person: rec.Person, Part: s.Part, Seq: s.Seq, Text: text})
 	}
-	have := map[int64]bool{}
 	for _, s := range rec.Parts {
-		have[s.Seq] = true
 		if edited[s.Hash] {
 			add("edited", s, "the body does not have its hash")
 			continue
@@ -200,9 +297,13 @@ func auditRecord(rec vault.Record, l *personLedger, hashes map[vault.Hash]id.Per
 			add("forged", s, "the vault never sealed a part of this person")
 			continue
 		}
-		if want, ok := l.committed[s.Seq]; ok && want.Hash != s.Hash {
-			switch owner, known := hashes[s.Hash]; {
-			case known && owner != rec.Person:
+		if want := l.committedAt(s.Seq); want != nil && want.Hash != s.Hash {
+			who, known := rec.Person, l.has(s.Hash)
+			if !known {
+				who, known = owner(people, s.Hash)
+			}
+			switch {
+			case known && who != rec.Person:
 				add("swapped", s, "the body belongs to another person")
 			case known:
 				add("rolled back", s, "another version of this person's parts stands here")
@@ -211,33 +312,30 @@ func auditRecord(rec vault.Record, l *personLedger, hashes map[vault.Hash]id.Per
 			}
 			continue
 		}
-		sealed, ok := l.parts[s.Seq][s.Part]
-		if !ok || sealed.hash != s.Hash {
+		if sealed := l.sealed(s.Seq, s.Part); sealed == nil || sealed.Hash != s.Hash {
 			add("forged", s, "the vault never sealed this part")
 		}
 	}
 	if l == nil {
 		return
 	}
-	for seq, p := range l.committed {
-		if !have[seq] && p.index < begin {
-			rep.Findings = append(rep.Findings, Finding{Kind: "deleted", Person: rec.Person, Part: p.Part, Seq: seq, Text: "a committed part is missing"})
+	for _, p := range l.committed {
+		if p.index < begin && !slices.ContainsFunc(rec.Parts, func(s vault.Sealed) bool { return s.Seq == p.Seq }) {
+			rep.Findings = append(rep.Findings, Finding{Kind: "deleted", Person: rec.Person, Part: p.Part, Seq: p.Seq, Text: "a committed part is missing"})
 		}
 	}
 }
 
 func (k *Keeper) countOpen(l *personLedger, rep *AuditReport) {
 	limit := k.now().Add(-abandonedAfter).UnixMilli()
-	for seq, parts := range l.parts {
-		if _, ok := l.committed[seq]; ok {
+	for _, p := range l.parts {
+		if p.stale || l.committedAt(p.Seq) != nil {
 			continue
 		}
-		for _, p := range parts {
-			if p.at < limit {
-				rep.Abandoned++
-			} else {
-				rep.Waiting++
-			}
+		if p.at < limit {
+			rep.Abandoned++
+		} else {
+			rep.Waiting++
 		}
 	}
 }

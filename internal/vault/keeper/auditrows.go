@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -13,14 +14,27 @@ import (
 // auditedRows are the vault's anchored rows as one snapshot has them, and what
 // the ledger says of them up to the same moment.
 type auditedRows struct {
-	next   int64 // the ledger's size in the snapshot
-	rows   map[string]auditedRow
-	want   map[string]rowNote // last version on the ledger, by the row's tag
-	heads  map[id.Person]int64
-	states map[id.Person]string
-	bad    map[string]bool // rows that were reported and say nothing, by tag
-	wrong  bool            // the digest is not the ledger's
-	named  int             // findings that name a row
+	next  int64 // the ledger's size in the snapshot
+	rows  map[tagID]auditedRow
+	want  map[tagID]int64 // last version on the ledger, by the row's tag
+	heads map[id.Person]headRow
+	bad   map[tagID]bool // rows that were reported and say nothing, by tag
+	wrong bool           // the digest is not the ledger's
+	named int            // findings that name a row
+}
+
+// tagID is a row's tag in the room it needs.
+type tagID [16]byte
+
+func tagOf(text string) (t tagID) {
+	_, _ = hex.Decode(t[:], []byte(text[:min(len(text), 2*len(t))])) // written by this vault
+	return t
+}
+
+// headRow is what the comparison needs of a person's row.
+type headRow struct {
+	seq   int64
+	state string
 }
 
 type auditedRow struct {
@@ -34,8 +48,7 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 	var a *auditedRows
 	var found []Finding
 	err := k.view(ctx, func(t *txn) error {
-		a = &auditedRows{rows: map[string]auditedRow{}, want: map[string]rowNote{}, heads: map[id.Person]int64{},
-			states: map[id.Person]string{}, bad: map[string]bool{}}
+		a = &auditedRows{rows: map[tagID]auditedRow{}, want: map[tagID]int64{}, heads: map[id.Person]headRow{}, bad: map[tagID]bool{}}
 		found = nil
 		next, at, err := t.anchor()
 		if err != nil {
@@ -62,7 +75,7 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 
 // take keeps what the comparison needs of a row.
 func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right bool) (Finding, bool) {
-	tag := k.rowTag(table, row.Key)
+	tag := tagOf(k.rowTag(table, row.Key))
 	a.rows[tag] = auditedRow{table, row.Key, row.Version}
 	person := id.Person("")
 	if table == state.Persons {
@@ -78,9 +91,19 @@ func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right
 		return Finding{Kind: "row", Person: person, Text: rowText(table, row.Key, "its MAC does not match")}, false
 	}
 	if person != "" {
-		a.heads[person], a.states[person] = p.Seq, p.State
+		a.heads[person] = headRow{p.Seq, stateName(p.State)}
 	}
 	return Finding{}, true
+}
+
+// stateName is one text for all rows of a state.
+func stateName(s string) string {
+	for _, known := range []string{state.Active, state.Pending, state.Removed} {
+		if s == known {
+			return known
+		}
+	}
+	return s
 }
 
 func rowText(table state.Table, key, what string) string {
@@ -91,7 +114,7 @@ func rowText(table state.Table, key, what string) string {
 func (a *auditedRows) note(e entry) {
 	if e.Index < a.next {
 		for _, r := range e.Rows {
-			a.want[r.Row] = r
+			a.want[tagOf(r.Row)] = r.Version
 		}
 	}
 }
@@ -118,22 +141,22 @@ func (a *auditedRows) compare(k *Keeper, people map[id.Person]*personLedger, rep
 		case a.bad[tag]: // reported
 		case !ok:
 			add("row", person, rowText(row.table, row.key, "the vault never wrote it"))
-		case row.version != want.Version:
-			add("rolled back", person, rowText(row.table, row.key, fmt.Sprintf("version %d stands here, the ledger has %d", row.version, want.Version)))
+		case row.version != want:
+			add("rolled back", person, rowText(row.table, row.key, fmt.Sprintf("version %d stands here, the ledger has %d", row.version, want)))
 		}
 	}
 	for person, l := range people {
-		st, ok := a.states[person]
+		h, ok := a.heads[person]
 		switch {
-		case a.bad[k.rowTag(state.Persons, string(person))] || l.first >= a.next:
+		case a.bad[tagOf(k.rowTag(state.Persons, string(person)))] || l.first >= a.next:
 		case !ok && !l.removed:
 			add("deleted", person, rowText(state.Persons, string(person), "the ledger has the person, the vault's row is missing"))
 			missing--
 		case !ok:
 			missing-- // a removed person's row grants nothing; the count below would only repeat it
 			add("deleted", person, rowText(state.Persons, string(person), "the row of a removed registration is missing"))
-		case l.removed && l.removedAt < a.next && st != state.Removed:
-			add("rolled back", person, rowText(state.Persons, string(person), "the registration was removed, the row says "+st))
+		case l.removed && l.removedAt < a.next && h.state != state.Removed:
+			add("rolled back", person, rowText(state.Persons, string(person), "the registration was removed, the row says "+h.state))
 		}
 	}
 	if missing > 0 {
