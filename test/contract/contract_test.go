@@ -231,7 +231,7 @@ func want(t *testing.T, a harness.Answer, status int) harness.Answer {
 }
 
 // signed sends a staff request with a proof over exactly these bytes.
-func signed(t *testing.T, s *harness.Server, k harness.StaffKey, path string, body any) harness.Answer {
+func signed(t *testing.T, s *harness.Server, k harness.StaffKey, path string, body any, header ...string) harness.Answer {
 	t.Helper()
 	raw, ok := body.([]byte)
 	if !ok {
@@ -244,7 +244,7 @@ func signed(t *testing.T, s *harness.Server, k harness.StaffKey, path string, bo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ask(t, s.Client(), "POST", path, raw, "DPoP", proof)
+	return ask(t, s.Client(), "POST", path, raw, append([]string{"DPoP", proof}, header...)...)
 }
 
 // TestCheckFindsMismatch proves that the check can fail, in each of its ways.

@@ -111,11 +111,7 @@ func TestErrors(t *testing.T) {
 	} {
 		for _, lang := range languages {
 			t.Run(r.name+" "+lang, func(t *testing.T) {
-				a := ask(t, c, r.method, r.path, r.body, "Accept-Language", lang)
-				r.check(t, a)
-				if a.Field("error") != "" && devanagari(a.Field("error")) != (lang != "") {
-					t.Errorf("Accept-Language %q: %s", lang, a.Text())
-				}
+				r.checkIn(t, lang, ask(t, c, r.method, r.path, r.body, "Accept-Language", lang))
 			})
 		}
 	}
@@ -131,6 +127,15 @@ func (r refused) check(t *testing.T, a harness.Answer) {
 	}
 	if r.status == 401 && string(a.Body) != "Unauthenticated access!" {
 		t.Errorf("401 has the body %q", a.Body)
+	}
+}
+
+// checkIn is check of an answer in a language.
+func (r refused) checkIn(t *testing.T, lang string, a harness.Answer) {
+	t.Helper()
+	r.check(t, a)
+	if a.Field("error") != "" && devanagari(a.Field("error")) != (lang != "") {
+		t.Errorf("Accept-Language %q: %s", lang, a.Text())
 	}
 }
 
@@ -193,7 +198,9 @@ func TestConflicts(t *testing.T) {
 		{"a document twice", "POST", enrolPath, harness.Person{Name: "Meera Test", ID: pan}.Form(), 409, "id-in-use"},
 		{"a seventh person", "POST", enrolPath, harness.Person{Name: "Meera Test", ID: s.PAN()}.Form(), 409, "household"},
 	} {
-		t.Run(r.name, func(t *testing.T) { r.check(t, ask(t, c, r.method, r.path, r.body)) })
+		for _, lang := range languages {
+			t.Run(r.name+" "+lang, func(t *testing.T) { r.checkIn(t, lang, ask(t, c, r.method, r.path, r.body, "Accept-Language", lang)) })
+		}
 	}
 	s.Exec(harness.RegistryDB, fmt.Sprintf("UPDATE session SET cap1 = taken1 WHERE session = '%s'", day.Session))
 	full := ask(t, c, "POST", bookPath, body)
@@ -270,7 +277,9 @@ func TestStaffErrors(t *testing.T) {
 		{refused{"unknown vaccine", "", harness.VaccinatePath, with(dose(), "vaccine", "NONE"), 400, "unknown_product"}, vaccinator},
 		{refused{"no code", "", harness.VaccinatePath, with(dose(), "security_code", ""), 400, "USRRES0001"}, vaccinator},
 	} {
-		t.Run(r.name, func(t *testing.T) { r.check(t, signed(t, s, r.key, r.path, r.body)) })
+		for _, lang := range languages {
+			t.Run(r.name+" "+lang, func(t *testing.T) { r.checkIn(t, lang, signed(t, s, r.key, r.path, r.body, "Accept-Language", lang)) })
+		}
 	}
 }
 
