@@ -13,6 +13,9 @@ import (
 //go:embed districts.tsv
 var districtsTSV string
 
+//go:embed districts_hi.tsv
+var districtsHiTSV string
+
 //go:embed pins.tsv
 var pinsTSV string
 
@@ -73,6 +76,17 @@ func Load() (*Places, error) {
 	}
 	if err := p.position(); err != nil {
 		return nil, err
+	}
+	for line := range strings.Lines(districtsHiTSV) {
+		number, name, ok := strings.Cut(strings.TrimSpace(line), "\t")
+		n, err := strconv.Atoi(number)
+		if err != nil || !ok || n < 1 || n > len(p.districts) {
+			return nil, fmt.Errorf("places: Hindi district line %q", line)
+		}
+		d := &p.districts[n-1]
+		d.NameHi = name
+		list := p.byState[d.State]
+		list[slices.IndexFunc(list, func(x District) bool { return x.ID == n })].NameHi = name
 	}
 	for line := range strings.Lines(pinsTSV) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")

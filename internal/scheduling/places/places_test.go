@@ -2,6 +2,7 @@ package places
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,6 +46,25 @@ func TestLoad(t *testing.T) {
 	}
 	if _, ok := p.District(0); ok {
 		t.Error("district 0 exists")
+	}
+}
+
+// TestHindi: every state and district has a name in Devanagari; of one state no
+// two are the same.
+func TestHindi(t *testing.T) {
+	p, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range p.States() {
+		seen := map[string]bool{}
+		for _, d := range p.Districts(s.ID) {
+			letters := strings.IndexFunc(d.NameHi, func(r rune) bool { return r >= 'ऀ' && r <= 'ॿ' }) == 0
+			if same, _ := p.District(d.ID); !letters || seen[d.NameHi] || same != d {
+				t.Errorf("%d %s: %q", d.ID, d.Name, d.NameHi)
+			}
+			seen[d.NameHi] = true
+		}
 	}
 }
 
