@@ -522,6 +522,12 @@ func TestSeed(t *testing.T) {
 		Doses: []vault.SeedDose{{Product: "WATER", Sequence: 1, Given: r.today()}}}}}}}
 	_, err = r.k.Seed(t.Context(), bad)
 	wantKind(t, err, fault.Invalid)
+	// A household with other people stays as it is.
+	other := vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000301", Members: []vault.SeedMember{{Identity: asha(9), Consent: consentOne}}}}}
+	size := r.k.LastNext()
+	if got, err := r.k.Seed(t.Context(), other); err != nil || len(got.People) != 0 || r.k.LastNext() != size {
+		t.Fatalf("%+v %v", got, err)
+	}
 	real := rigWith(t, func(r *rig) { r.cfg.Demo = false })
 	_, err = real.k.Seed(t.Context(), req)
 	wantKind(t, err, fault.Forbidden)

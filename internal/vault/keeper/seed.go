@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -142,6 +143,9 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 		if h, err = t.household(house); err != nil {
 			return nil, err
 		}
+		if others(h, members) {
+			return nil, nil
+		}
 	} else {
 		house = id.Household(id.New())
 		h = state.Household{Created: t.k.now().UnixMilli(),
@@ -170,6 +174,15 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 	return out, put(t, state.Households, string(house), h, 0)
 }
 
+// others reports that a household has members and none of them is to be seeded: it
+// is a visitor's, or stems from another programme, and stays as it is.
+func others(h state.Household, members []seedling) bool {
+	have := activeMembers(h)
+	return len(have) > 0 && !slices.ContainsFunc(have, func(m state.Member) bool {
+		return slices.ContainsFunc(members, func(s seedling) bool { return s.tag == m.IDTag })
+	})
+}
+
 // seedMember finds a synthetic person in the household, or adds it.
 func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e vault.Enrolled, added bool, err error) {
 	for _, m := range activeMembers(*h) {
@@ -185,7 +198,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 	}
 	slot := len(h.Members) + 1
 	if slot > MaxMembers {
-		return e, false, fault.New(fault.Full, "household", "six people can be registered under one mobile")
+		return e, false, nil // visitors have filled it
 	}
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tag})
 	e = vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: slot}
