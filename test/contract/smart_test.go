@@ -55,6 +55,7 @@ type resource struct {
 	Position    *struct{ Latitude, Longitude *float64 }
 	ServiceType []struct {
 		Coding []struct{ System, Code, Display string }
+		Text   string
 	}
 	Actor     []struct{ Reference string }
 	Schedule  *struct{ Reference string }
@@ -161,7 +162,11 @@ func TestSmartSchedulingLinks(t *testing.T) {
 		if len(r.ServiceType) != 1 || r.ServiceType[0].Coding[0].System != "http://terminology.hl7.org/CodeSystem/service-type" || r.ServiceType[0].Coding[0].Code != "57" {
 			t.Errorf("schedule %s: %+v", r.ID, r.ServiceType)
 		}
-		if k := r.ServiceType[0].Coding; len(k) != 2 || k[1].System != smartRegistry+"CodeSystem/service-type" || k[1].Code != "covid19-immunization" {
+		if k := r.ServiceType[0].Coding; r.ServiceType[0].Text != "COVID-19" { // a travel vaccine: that code alone
+			if len(k) != 1 || r.ServiceType[0].Text == "" {
+				t.Errorf("schedule %s: %+v", r.ID, r.ServiceType)
+			}
+		} else if len(k) != 2 || k[1].System != smartRegistry+"CodeSystem/service-type" || k[1].Code != "covid19-immunization" {
 			t.Errorf("schedule %s: %+v", r.ID, k)
 		}
 		products, doses := 0, 0

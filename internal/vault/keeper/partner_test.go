@@ -316,6 +316,10 @@ func TestPartnerViews(t *testing.T) {
 	if s.NewAccount {
 		t.Error("a household with people is new")
 	}
+	subject := func(s vault.Session) string { t.Helper(); return claimsOf(t, s.Bearer).Subject }
+	if again, other := a.consent(mobile, vault.ScopeSignIn, ""), b.consent(mobile, vault.ScopeSignIn, ""); subject(again) != subject(s) || subject(other) == subject(s) {
+		t.Error("subjects are not pairwise: one for a partner and number, another for another partner")
+	}
 	open := func(h vault.Holder) (vault.Opened, error) {
 		return r.k.Open(ctx, vault.OpenRequest{Holder: h, Records: r.records(people...)})
 	}
