@@ -168,6 +168,7 @@ type Store interface {
 	AppointmentStore
 	ClaimStore
 	NoteStore
+	DrawStore
 }
 
 // Listing reads centres and sessions across all buckets, in pages. Only the
@@ -211,6 +212,7 @@ type Reports interface {
 type Vault interface {
 	Leave
 	Reports
+	DrawVault
 }
 
 // Records brings sealed records; *registry.Service satisfies it.

@@ -70,6 +70,7 @@ type Session struct {
 	Slots          []string
 	Fee            int
 	BookingCloses  int
+	DrawAt         int64 // Unix milliseconds: until then requests are entries of a draw; 0: order of arrival
 }
 
 // Pool returns the pool of places a dose takes from: 1 or 2.

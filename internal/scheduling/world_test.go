@@ -36,6 +36,7 @@ type world struct {
 	avail   *scheduling.Availability
 	svc     *scheduling.Service
 	sweeper *scheduling.Sweeper
+	scatter *registrydb.Scatter
 	n       int
 }
 
@@ -53,6 +54,7 @@ func worldOn(t testing.TB, db sqldb.DB) *world {
 	w.store = registrydb.NewBookings(w.db)
 	w.avail = scheduling.NewAvailability(scatter, 30, w.clock.Now, log)
 	w.svc = scheduling.New(w.store, w.vault, w.people, w.avail, w.clock.Now, log)
+	w.scatter = scatter
 	w.sweeper = scheduling.NewSweeper(w.svc, scatter)
 	return w
 }

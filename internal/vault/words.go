@@ -199,6 +199,7 @@ type BookRequest struct {
 	Holder  Holder
 	Hold    id.Hold
 	Old     id.Hold `json:",omitempty"`
+	DrawAt  int64   `json:",omitempty"` // above 0: no booking yet, an entry of a draw at that time
 	Dose    int
 	Offer   Offer
 	Records []Record

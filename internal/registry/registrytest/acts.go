@@ -30,7 +30,7 @@ func (v *Vault) Remove(_ context.Context, r vault.RemoveRequest) (out vault.Done
 
 func (v *Vault) live(p id.Person) *presence {
 	for k, pr := range v.presence {
-		if k.person == p && pr.state == "live" {
+		if k.person == p && (pr.state == "live" || pr.state == "entered") {
 			return pr
 		}
 	}
@@ -70,7 +70,7 @@ func (v *Vault) book(r vault.BookRequest) (out vault.Booked, err error) {
 		return out, err
 	}
 	for _, rec := range r.Records {
-		if pr := v.presence[presenceKey{rec.Person, r.Hold}]; pr != nil && pr.state == "live" {
+		if pr := v.presence[presenceKey{rec.Person, r.Hold}]; pr != nil && (pr.state == "live" || pr.state == "entered") {
 			continue
 		}
 		if old := v.presence[presenceKey{rec.Person, r.Old}]; r.Old != "" {
@@ -86,7 +86,11 @@ func (v *Vault) book(r vault.BookRequest) (out vault.Booked, err error) {
 	}
 	for _, rec := range r.Records {
 		k := presenceKey{rec.Person, r.Hold}
-		if pr := v.presence[k]; pr == nil || pr.state != "live" {
+		if pr := v.presence[k]; pr == nil || (pr.state != "live" && pr.state != "entered") {
+			if r.DrawAt > 0 {
+				v.presence[k] = &presence{offer: r.Offer, dose: r.Dose, state: "entered"}
+				continue
+			}
 			if r.Old != "" {
 				v.presence[presenceKey{rec.Person, r.Old}].state = "moved"
 			}
@@ -111,7 +115,7 @@ func (v *Vault) Cancel(_ context.Context, r vault.CancelRequest) (out vault.Done
 	for _, p := range r.Persons {
 		pr := v.presence[presenceKey{p, r.Hold}]
 		_, open := v.tasks[task{vault.WorkCancel, r.Hold, p}]
-		if d := v.people[p]; d == nil || d.house != hh || pr == nil || (pr.state != "live" && !open) {
+		if d := v.people[p]; d == nil || d.house != hh || pr == nil || (pr.state != "live" && pr.state != "entered" && !open) {
 			return out, fault.New(fault.NotFound, "booking", "no booking")
 		}
 	}

@@ -50,6 +50,7 @@ type Vault struct {
 	doses    map[string]vault.DoseSealed
 	tasks    map[task]int64
 	entries  []vault.Opening
+	draws    map[id.Session]string
 }
 
 type person struct {

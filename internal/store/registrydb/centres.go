@@ -26,12 +26,12 @@ func scanCentre[R scanner](row R, c *scheduling.Centre) error {
 	return err
 }
 
-const sessionColumns = `session, centre, day, zone, programme, product, min_age, max_age, cap1, cap2, taken1, taken2, slots, fee, closes`
+const sessionColumns = `session, centre, day, zone, programme, product, min_age, max_age, cap1, cap2, taken1, taken2, slots, fee, closes, draw_at`
 
 func scanSession[R scanner](row R, s *scheduling.Session) error {
 	var on, slots string
 	err := row.Scan((*string)(&s.ID), (*int64)(&s.Centre), &on, &s.Zone, &s.Programme, &s.Product, &s.MinAge, &s.MaxAge,
-		&s.Cap1, &s.Cap2, &s.Taken1, &s.Taken2, &slots, &s.Fee, &s.BookingCloses)
+		&s.Cap1, &s.Cap2, &s.Taken1, &s.Taken2, &slots, &s.Fee, &s.BookingCloses, &s.DrawAt)
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,13 @@ func (s *Bookings) PutCentre(ctx context.Context, c scheduling.Centre) error {
 func (s *Bookings) PutSession(ctx context.Context, v scheduling.Session) error {
 	return s.update(ctx, "put session", func(tx sqldb.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, bucket)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, $12, $13, $14)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, $12, $13, $14, $15)
 			ON CONFLICT (session, bucket) DO UPDATE SET day = excluded.day, zone = excluded.zone, programme = excluded.programme,
 			product = excluded.product, min_age = excluded.min_age, max_age = excluded.max_age,
 			cap1 = CASE WHEN excluded.cap1 < session.taken1 THEN session.taken1 ELSE excluded.cap1 END,
-			cap2 = CASE WHEN excluded.cap2 < session.taken2 THEN session.taken2 ELSE excluded.cap2 END, slots = excluded.slots, fee = excluded.fee, closes = excluded.closes`,
+			cap2 = CASE WHEN excluded.cap2 < session.taken2 THEN session.taken2 ELSE excluded.cap2 END, slots = excluded.slots, fee = excluded.fee, closes = excluded.closes, draw_at = excluded.draw_at`,
 			string(v.ID), int64(v.Centre), v.Day.String(), v.Zone, v.Programme, v.Product, v.MinAge, v.MaxAge,
-			v.Cap1, v.Cap2, strings.Join(v.Slots, "\n"), v.Fee, v.BookingCloses, v.Centre.Bucket())
+			v.Cap1, v.Cap2, strings.Join(v.Slots, "\n"), v.Fee, v.BookingCloses, v.DrawAt, v.Centre.Bucket())
 		return err
 	})
 }

@@ -108,11 +108,18 @@ func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, pro
 		how = "moved"
 		p.Bookings[bookingOf(p, r.Old)].State = state.Moved
 	}
+	became := state.Live
+	if r.DrawAt > 0 {
+		how, became = "entered in a draw", state.Entered
+	}
 	p.Bookings = keptBookings(append(p.Bookings, state.Booking{Hold: r.Hold, From: r.Old, Offer: r.Offer, Programme: programme, Dose: r.Dose,
-		State: state.Live, Nonce: id.Secret(10), At: now}))
+		State: became, Nonce: id.Secret(10), At: now}))
 	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: "holder", Evidence: string(r.Hold)})
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: taskID("book", r.Hold, person), Kind: "book", Person: person, Ref: string(r.Hold), Since: now}); err != nil {
-		return err
+	if became == state.Live { // an entry is the draw's to end
+		task := state.Task{ID: taskID("book", r.Hold, person), Kind: "book", Person: person, Ref: string(r.Hold), Since: now}
+		if err := t.tx.AddTask(t.ctx, task); err != nil {
+			return err
+		}
 	}
 	return put(t, state.Persons, string(person), p, 0)
 }
@@ -121,7 +128,7 @@ func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, pro
 func keptBookings(all []state.Booking) []state.Booking {
 	for len(all) > 20 {
 		i := slices.IndexFunc(all, func(b state.Booking) bool {
-			return b.State != state.Live && !(b.State == state.Moved && replaced(all, b.Hold))
+			return !pendingDraw(b) && !(b.State == state.Moved && replaced(all, b.Hold))
 		})
 		if i < 0 {
 			break

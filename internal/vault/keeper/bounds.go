@@ -82,7 +82,7 @@ func (t *txn) over(b state.Booking) bool {
 func (t *txn) missed(p state.Person) state.Person {
 	p.Bookings = slices.Clone(p.Bookings)
 	for i, b := range p.Bookings {
-		if b.State == state.Live && t.over(b) {
+		if pendingDraw(b) && t.over(b) {
 			p.Bookings[i].State = state.Missed
 		}
 	}

@@ -437,7 +437,7 @@ func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) err
 		}
 	}
 	for _, b := range p.Bookings {
-		if b.State == state.Live && !t.over(b) {
+		if pendingDraw(b) && !t.over(b) {
 			return fault.New(fault.Conflict, "booked", "cancel the appointment before deleting the registration")
 		}
 	}

@@ -194,6 +194,9 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 				return nil, err
 			}
 		}
+		if r.DrawAt > 0 {
+			continue // there is nothing to tell before the draw
+		}
 		may, err := t.mayTell(p.row.Household, "booking")
 		if err != nil {
 			return nil, err
@@ -214,12 +217,12 @@ func bookable(p state.Person, r vault.BookRequest, programme string) (repeated b
 	}
 	for _, b := range p.Bookings {
 		if b.Hold == r.Hold {
-			if b.State != state.Live {
+			if !pendingDraw(b) {
 				return false, fault.New(fault.Conflict, "hold", "this hold has ended")
 			}
 			return true, nil
 		}
-		if b.State == state.Live && b.Hold != r.Old && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
+		if pendingDraw(b) && b.Hold != r.Old && b.Programme == programme && !ablate.Off(ablate.OneLiveBooking) {
 			return false, fault.New(fault.Conflict, "APPOIN0022", "this person already has an appointment; cancel it first")
 		}
 	}

@@ -49,6 +49,8 @@ func (k *Keeper) methods() []method {
 		{vault.MethodOpenings, []Caller{web}, bind(k.Openings)},
 		{vault.MethodCertificate, []Caller{web}, bind(k.Certificate)},
 		{vault.MethodBook, []Caller{web}, bind(k.Book)},
+		{vault.MethodDrawn, []Caller{worker}, bind(k.Drawn)},
+		{vault.MethodCloseDraw, []Caller{worker}, bind(k.CloseDraw)},
 		{vault.MethodBookMany, []Caller{web}, bind(k.BookMany)},
 		{vault.MethodSettledMany, []Caller{web, worker}, bind(func(ctx context.Context, r vault.SettledManyRequest) (vault.Empty, error) {
 			return vault.Empty{}, k.SettledMany(ctx, r)

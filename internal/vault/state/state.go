@@ -239,6 +239,7 @@ const (
 	Released  = "released"
 	Moved     = "moved" // replaced by another one, whose From names it
 	Missed    = "missed"
+	Entered   = "entered" // waits for a draw
 )
 
 // Booking is presence: a booking the holder made through the vault.

@@ -1,0 +1,199 @@
+package keeper
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// drawTopic finds the ledger entry of a session's draw.
+func drawTopic(s id.Session) id.Person { return id.Person("draw/" + string(s)) }
+
+// CloseDraw implements the vault's word. The entry is about no person.
+func (k *Keeper) CloseDraw(ctx context.Context, r vault.CloseDrawRequest) (vault.DrawCommitted, error) {
+	if raw, err := hex.DecodeString(r.Digest); err != nil || len(raw) != 32 || r.Session == "" || len(r.Session) > 64 || r.Entries < 0 {
+		return vault.DrawCommitted{}, fault.New(fault.Invalid, "draw", "a draw has a session and a digest")
+	}
+	var out vault.DrawCommitted
+	var made *entry
+	receipts, err := k.update(ctx, func(t *txn) error {
+		made = nil
+		last, err := t.tx.ByPerson(ctx, k.personTag(drawTopic(r.Session)), 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(last) == 1 {
+			e, err := k.openEntry(last[0])
+			if err != nil {
+				return err
+			}
+			if e.Evidence != r.Digest {
+				return fault.New(fault.Conflict, "draw", "this draw was closed with other entries")
+			}
+			out = vault.DrawCommitted{Receipt: k.receiptOf(e), Index: e.Index}
+			return nil
+		}
+		made = t.append(entry{Kind: "draw", View: "draw closed", Role: "system", Evidence: r.Digest,
+			Reason: fmt.Sprintf("session %s, %d entries", r.Session, r.Entries), topic: drawTopic(r.Session)})
+		return nil
+	})
+	if err == nil && made != nil {
+		out = vault.DrawCommitted{Receipt: receipts[0], Index: made.Index}
+	}
+	return out, err
+}
+
+func (k *Keeper) receiptOf(e entry) string {
+	r := ledger.Receipt{Origin: k.cfg.Origin, Realm: k.keys.realm, Index: uint64(e.Index), Commitment: e.commitment, TimeMillis: e.At}
+	return ledger.SignReceipt(r, k.keys.receipt)
+}
+
+// Drawn implements the vault's word. Evidence is the entry that the holder made
+// with a live bearer and that the vault has kept.
+func (k *Keeper) Drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked, error) {
+	if r.Hold == "" || len(r.Persons) == 0 || len(r.Persons) > MaxMembers {
+		return vault.Booked{}, fault.New(fault.Invalid, "USRRES0001", "a booking names a hold and at least one person")
+	}
+	if !r.Won {
+		receipts, err := k.update(ctx, func(t *txn) error { return t.notDrawn(r, "not drawn") })
+		return vault.Booked{Receipts: receipts}, err
+	}
+	b, err := k.drawn(ctx, r)
+	switch fault.KindOf(err) {
+	case "", fault.Unavailable, fault.Unknown, fault.Integrity:
+		return b, err
+	}
+	// Refused for good: nobody waits any longer.
+	_, ended := k.update(ctx, func(t *txn) error { return t.notDrawn(r, "refused") })
+	if ended != nil {
+		return vault.Booked{}, ended
+	}
+	return vault.Booked{}, err
+}
+
+func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked, error) {
+	records := map[id.Person]vault.Record{}
+	for _, rec := range r.Records {
+		records[rec.Person] = rec
+	}
+	repeated := false
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		live := 0
+		for _, person := range r.Persons {
+			b, err := t.entered(person, r.Hold)
+			if err != nil {
+				return err
+			}
+			if b.State == state.Live {
+				live++
+			}
+		}
+		if repeated = live == len(r.Persons); repeated {
+			return nil
+		}
+		return t.released(o, r.Persons, records, claim{view: viewEligibility, role: "system", reason: "draw"})
+	})
+	if err != nil || repeated {
+		return vault.Booked{}, err
+	}
+	for _, p := range o.people {
+		b := p.row.Bookings[bookingOf(p.row, r.Hold)]
+		if err := k.eligible(p, b.Dose, b.Offer); err != nil {
+			return vault.Booked{}, err
+		}
+	}
+	var tell []id.Person
+	receipts, err := k.update(ctx, func(t *txn) error {
+		tell = nil
+		for _, p := range o.people {
+			if err := t.unchanged(p); err != nil {
+				return err
+			}
+			if err := t.drawOne(p.id, r.Hold); err != nil {
+				return err
+			}
+			may, err := t.mayTell(p.row.Household, "booking")
+			if err != nil {
+				return err
+			}
+			if may {
+				tell = append(tell, p.id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return vault.Booked{}, err
+	}
+	k.bookingNotices(ctx, r.Hold, tell)
+	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
+}
+
+// entered is a person's booking that waits for a draw, or was drawn before.
+func (t *txn) entered(person id.Person, hold id.Hold) (state.Booking, error) {
+	gone := fault.New(fault.Conflict, "hold", "this hold has ended")
+	p, ok, err := get[state.Person](t, state.Persons, string(person))
+	if err != nil {
+		return state.Booking{}, err
+	}
+	i := bookingOf(p, hold)
+	if !ok || p.State == state.Removed || i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
+		return state.Booking{}, gone
+	}
+	return p.Bookings[i], nil
+}
+
+// drawOne makes an entered booking live.
+func (t *txn) drawOne(person id.Person, hold id.Hold) error {
+	p, err := t.person(person)
+	if err != nil {
+		return err
+	}
+	i := bookingOf(p, hold)
+	if i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
+		return fault.New(fault.Conflict, "hold", "this hold has ended")
+	}
+	if p.Bookings[i].State == state.Live {
+		return nil
+	}
+	now := t.k.now().UnixMilli()
+	p.Bookings = slices.Clone(p.Bookings)
+	p.Bookings[i].State, p.Bookings[i].At = state.Live, now
+	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: "drawn", Role: "system", Evidence: string(hold)})
+	if err := t.tx.AddTask(t.ctx, state.Task{ID: taskID("book", hold, person), Kind: "book", Person: person, Ref: string(hold), Since: now}); err != nil {
+		return err
+	}
+	return put(t, state.Persons, string(person), p, 0)
+}
+
+// notDrawn ends bookings that wait for a draw; others stay as they are.
+func (t *txn) notDrawn(r vault.DrawnRequest, how string) error {
+	for _, person := range r.Persons {
+		p, ok, err := get[state.Person](t, state.Persons, string(person))
+		if err != nil {
+			return err
+		}
+		i := bookingOf(p, r.Hold)
+		if !ok || i < 0 || p.Bookings[i].State != state.Entered {
+			continue
+		}
+		p.Bookings = slices.Clone(p.Bookings)
+		p.Bookings[i].State = state.Released
+		t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: "system", Evidence: string(r.Hold)})
+		if err := put(t, state.Persons, string(person), p, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pendingDraw says whether a booking keeps its person from another one of the
+// programme: it is live, or waits for a draw.
+func pendingDraw(b state.Booking) bool { return b.State == state.Live || b.State == state.Entered }
