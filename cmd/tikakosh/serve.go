@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/edge"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/ipc"
+	"tikakosh/internal/ledger"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
@@ -171,6 +172,8 @@ func (c *workerCmd) Run() error {
 	defer r.db.Close()
 	relay := registry.NewRelay(r.people, r.scatter)
 	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
+	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
+	go draws(ctx, drawer, c.Every, r.now, log) // a long draw keeps nothing else waiting
 	supervise.Ready()
 	log.Info("worker ready")
 	tick := time.NewTicker(c.Every)
@@ -203,6 +206,25 @@ func (c *workerCmd) Run() error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// draws holds the draws that are due.
+func draws(ctx context.Context, d *scheduling.Drawer, every time.Duration, now func() time.Time, log *slog.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		n, err := d.Run(ctx, now())
+		if err != nil && ctx.Err() == nil {
+			log.Warn("job failed, will be tried again", "job", "draw", "kind", fault.KindOf(err))
+		} else if n > 0 {
+			log.Info("draws held", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
 		case <-tick.C:
 		}
 	}

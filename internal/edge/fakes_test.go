@@ -112,8 +112,12 @@ func (b *backend) RecordDose(_ context.Context, signed vault.Signed, _ id.Refere
 	return b.word()
 }
 
-func (b *backend) Book(_ context.Context, h vault.Holder, _ scheduling.BookInput) (id.Hold, error) {
-	return id.Hold(id.New()), b.by(h)
+func (b *backend) Apply(_ context.Context, h vault.Holder, _ scheduling.BookInput) (scheduling.Applied, error) {
+	return scheduling.Applied{Hold: id.Hold(id.New())}, b.by(h)
+}
+
+func (b *backend) DrawOf(context.Context, id.Session) (scheduling.DrawView, error) {
+	return scheduling.DrawView{}, b.word()
 }
 
 func (b *backend) Cancel(_ context.Context, h vault.Holder, _ id.Hold, _ []id.Reference) error {

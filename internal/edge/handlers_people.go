@@ -247,12 +247,12 @@ func schedule(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	hold, err := c.s.cfg.Bookings.Book(c.r.Context(), c.holder, scheduling.BookInput{Dose: dose, Session: id.Session(in.Session), Slot: in.Slot, References: refs,
+	got, err := c.s.cfg.Bookings.Apply(c.r.Context(), c.holder, scheduling.BookInput{Dose: dose, Session: id.Session(in.Session), Slot: in.Slot, References: refs,
 		Key: key, Fresh: c.r.Header.Get("Idempotency-Key") == ""})
 	if err != nil {
 		return err
 	}
-	return c.json(map[string]string{"appointment_confirmation_no": string(hold)})
+	return c.applied(got)
 }
 
 // cancel is P3.

@@ -46,7 +46,7 @@ func bodies() map[string]string {
 
 // target is an address of a route that its handler takes.
 func target(r Route) string {
-	p := strings.NewReplacer("{state_id}", "1", "{district_id}", "1", "{pin}", "110001", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
+	p := strings.NewReplacer("{state_id}", "1", "{session_id}", "s", "{district_id}", "1", "{pin}", "110001", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
 	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
 }
 

@@ -73,7 +73,7 @@ type Search interface {
 
 // Bookings makes and ends appointments.
 type Bookings interface {
-	Book(ctx context.Context, h vault.Holder, in scheduling.BookInput) (id.Hold, error)
+	Apply(ctx context.Context, h vault.Holder, in scheduling.BookInput) (scheduling.Applied, error)
 	Cancel(ctx context.Context, h vault.Holder, hold id.Hold, refs []id.Reference) error
 	Slip(ctx context.Context, h vault.Holder, hold id.Hold) (scheduling.SlipView, error)
 	Appointments(ctx context.Context, people []id.Person) (map[id.Person][]scheduling.Appointment, error)

@@ -13,6 +13,7 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/registry/registrytest"
 	"tikakosh/internal/scheduling"
 )
 
@@ -60,14 +61,18 @@ func (w *drawn) hold() {
 	w.t.Helper()
 	w.clock.Add(24 * time.Hour)
 	for range 20 {
+		if v, err := w.svc.DrawOf(w.t.Context(), w.s.ID); err == nil && v.State == scheduling.DrawDone {
+			return
+		}
 		n, err := w.drawer.Run(w.t.Context(), w.clock.Now())
 		if err != nil && !errors.Is(err, scheduling.ErrStop) {
 			w.t.Fatal(err)
 		}
-		if n == 1 {
+		if w.clock.Add(3 * time.Second); n == 1 {
 			return
 		}
 		w.size += 4
+		w.clock.Add(3 * time.Second) // a view is kept for two
 	}
 	w.t.Fatal("the draw does not end")
 }
@@ -214,6 +219,7 @@ func TestDrawWaits(t *testing.T) {
 	if n, err := w.drawer.Run(ctx, w.clock.Now()); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
+	w.clock.Add(3 * time.Second)
 	if v, err = w.svc.DrawOf(ctx, w.s.ID); err != nil || v.Checkpoint != fmt.Sprintf(checkpointText, 8) {
 		t.Errorf("%+v %v", v, err)
 	}
@@ -270,6 +276,22 @@ func TestDrawBreaks(t *testing.T) {
 		}
 		w.clock.Add(-24 * time.Hour)
 		check(w, "stopped at "+at)
+	}
+	for _, how := range []registrytest.Fault{registrytest.Failed, registrytest.Lost} {
+		for n := 1; ; n++ {
+			w := newDrawn(t, 4, 5)
+			w.size = 8
+			w.clock.Add(24 * time.Hour)
+			w.db.FailAt(n, how)
+			_, _ = w.drawer.Run(t.Context(), w.clock.Now())
+			seen := w.db.Seen()
+			w.db.FailAt(0, registrytest.NoFault)
+			if seen < n {
+				break
+			}
+			w.clock.Add(-24 * time.Hour)
+			check(w, fmt.Sprintf("update %d of kind %d", n, how))
+		}
 	}
 	down := fault.New(fault.Unavailable, "vault", "down")
 	for _, late := range []bool{false, true} {

@@ -38,6 +38,7 @@ type Service struct {
 	stamped  func(stamp uint64, err error) // tests: what became of each place in a queue
 	leaves   *leaves                       // set by Run
 	closer   *closer                       // set by Run
+	draws    drawsSeen
 }
 
 // New makes the service over its storage, the vault, the registry of people

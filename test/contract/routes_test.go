@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -90,6 +91,7 @@ func everyRoute(t *testing.T, lang string) {
 	asha := r.good(c, "POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Asha Test", ID: s.PAN()}.Form()).Field("beneficiary_reference_id")
 	ravi := r.good(c, "POST", "/v2/registration/beneficiary/new", harness.Person{Name: "Ravi Test", ID: s.PAN()}.Form()).Field("beneficiary_reference_id")
 	r.booking(c, day, ravi)
+	r.draw(c, ravi)
 	r.good(c, "POST", "/v2/registration/beneficiary/delete", map[string]any{"beneficiary_reference_id": ravi})
 	r.dose(c, mobile, asha)
 	r.shown(c, asha)
@@ -332,5 +334,32 @@ func (r *tour) files() {
 			r.Errorf("GET %s: %s", path, a.Text())
 		}
 		r.seen["GET "+template] = true
+	}
+}
+
+// draw enters a draw that is held much later, looks at it and withdraws.
+func (r *tour) draw(c *harness.Client, ref string) {
+	r.Helper()
+	later := r.s.Later()
+	day := later[len(later)-1]
+	set := func(at int64) {
+		r.s.Exec(harness.RegistryDB, fmt.Sprintf("UPDATE session SET draw_at = %d WHERE session = '%s'", at, day.Session))
+	}
+	set(r.s.Now().Add(time.Hour).UnixMilli())
+	defer set(0)
+	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) { // terms in memory are two seconds old at the most
+		a := r.good(c, "POST", "/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": day.Session, "slot": day.Slot, "beneficiaries": []string{ref}})
+		number := a.Field("appointment_confirmation_no")
+		r.good(c, "POST", "/v2/appointment/cancel", map[string]any{"appointment_id": number, "beneficiariesToCancel": []string{ref}})
+		if a.Status == 202 {
+			break
+		}
+		if time.Since(begin) > 3*time.Second {
+			r.Fatalf("not entered: %s", a.Text())
+		}
+		time.Sleep(2 * time.Second)
+	}
+	if a := r.good(c, "GET", "/v3/draws/"+day.Session, nil); a.Field("state") != "open" {
+		r.Errorf("draw: %s", a.Text())
 	}
 }

@@ -30,6 +30,7 @@ func SessionColumns() []Column {
 		{Name: "slots", Wants: "times of the day as 09:00AM-11:00AM, divided by | and in order"},
 		{Name: "fee", Optional: true, Wants: "whole rupees, 0 to 100000; empty: 0, which a free centre must have"},
 		{Name: "booking_closes", Optional: true, Wants: "when booking for the day ends, as 15:00; empty: 15:00"},
+		{Name: "draw_at", Optional: true, Wants: "when the places are drawn among all who asked until then, as 2026-02-04 18:00 at the centre, before the session's day; empty: no draw, in order of arrival"},
 		{Name: "session_id", Optional: true, Wants: "the session's UUID; empty: the one that follows from centre, date, vaccine and ages"},
 	}
 }
@@ -110,6 +111,7 @@ func (r *row) session(today civil.Date, centre func(id.Centre) (scheduling.Centr
 			r.bad("booking_closes", "") // the registry reads 0 as the default
 		}
 	}
+	s.DrawAt = r.draw(s)
 	s.ID = SessionID(s)
 	if text := r.text("session_id"); text != "" {
 		u, err := uuid.Parse(text)
@@ -197,7 +199,25 @@ func (s SessionRow) Check(old scheduling.Session) (changes []string, refused str
 	}
 	return differing([]difference{{"date", n.Day != old.Day}, {"vaccine", n.Product != old.Product || n.Programme != old.Programme}, {"dose1_capacity", s.capped(1, old) != old.Cap1},
 		{"dose2_capacity", s.capped(2, old) != old.Cap2}, {"min_age_limit", n.MinAge != old.MinAge}, {"max_age_limit", n.MaxAge != old.MaxAge},
-		{"slots", !slices.Equal(n.Slots, old.Slots)}, {"fee", n.Fee != old.Fee}, {"booking_closes", n.BookingCloses != old.BookingCloses}}), ""
+		{"slots", !slices.Equal(n.Slots, old.Slots)}, {"fee", n.Fee != old.Fee}, {"booking_closes", n.BookingCloses != old.BookingCloses},
+		{"draw_at", n.DrawAt != old.DrawAt}}), ""
+}
+
+// draw reads when a session's places are drawn, or 0.
+func (r *row) draw(s scheduling.Session) int64 {
+	text := r.text("draw_at")
+	if text == "" {
+		return 0
+	}
+	loc, err := time.LoadLocation(s.Zone)
+	if err != nil || s.Zone == "" {
+		return 0 // the centre is not known, which is told
+	}
+	at, err := time.ParseInLocation("2006-01-02 15:04", text, loc)
+	if err != nil || !civil.Of(at).Before(s.Day) {
+		r.bad("draw_at", "")
+	}
+	return at.UnixMilli()
 }
 
 // capped is the capacity that the registry keeps of a pool: never less than is
@@ -223,6 +243,6 @@ func (s SessionRow) Over(old scheduling.Session) scheduling.Session {
 	n := s.Session
 	old.ID, old.Centre, old.Day, old.Zone, old.Programme, old.Product = n.ID, n.Centre, n.Day, n.Zone, n.Programme, n.Product
 	old.MinAge, old.MaxAge, old.Cap1, old.Cap2 = n.MinAge, n.MaxAge, s.capped(1, old), s.capped(2, old)
-	old.Slots, old.Fee, old.BookingCloses = n.Slots, n.Fee, n.BookingCloses
+	old.Slots, old.Fee, old.BookingCloses, old.DrawAt = n.Slots, n.Fee, n.BookingCloses, n.DrawAt
 	return old
 }
