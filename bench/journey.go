@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/id"
 )
 
 var (
@@ -32,17 +37,6 @@ type day struct {
 	Name, District, State string
 }
 
-func (s *server) ask(ctx context.Context, p *person) error {
-	var a struct {
-		Txn string `json:"txnId"`
-	}
-	if err := s.call(ctx, "POST", "/v2/auth/public/generateOTP", map[string]string{"mobile": p.mobile}, "", nil, &a); err != nil {
-		return err
-	}
-	p.token = a.Txn
-	return nil
-}
-
 // messages reads the outbox until want matches a text to every mobile.
 func (s *server) messages(ctx context.Context, people []person, want *regexp.Regexp, set func(p *person, code string)) error {
 	missing := map[string]*person{}
@@ -51,11 +45,7 @@ func (s *server) messages(ctx context.Context, people []person, want *regexp.Reg
 	}
 	for range 200 {
 		var all []message
-		saved := s.api
-		s.api = s.outbox
-		err := s.call(ctx, "GET", "/messages.json", nil, "", nil, &all)
-		s.api = saved
-		if err != nil {
+		if err := s.call(ctx, "GET", s.outbox+"/messages.json", nil, nil, &all); err != nil {
 			return err
 		}
 		for _, m := range all {
@@ -82,64 +72,71 @@ func (s *server) bookingCodes(ctx context.Context, people []person) error {
 	return s.messages(ctx, people, bookingCode, func(p *person, code string) { p.code = code })
 }
 
-func (s *server) confirm(ctx context.Context, p *person) error {
-	var a struct {
-		Token string `json:"token"`
+// phases are the main job, in order.
+func (s *server) phases(ctx context.Context, people []person, d day) []phase {
+	var key *signer
+	bearer := func(p *person) string { return "Authorization: Bearer " + p.token }
+	post := func(path string, body any, head ...string) ([]byte, error) {
+		raw, err := json.Marshal(body)
+		return s.request("POST", path, raw, head...), err
 	}
-	if err := s.call(ctx, "POST", "/v2/auth/public/confirmOTP", map[string]string{"otp": digest(p.code), "txnId": p.token}, "", nil, &a); err != nil {
-		return err
+	return []phase{
+		{name: "sign-up: code asked",
+			ask: func(p *person) ([]byte, error) {
+				return post("/v2/auth/public/generateOTP", map[string]string{"mobile": p.mobile})
+			},
+			take: func(p *person, body []byte) (err error) { p.txn, err = field(body, "txnId"); return err }},
+		{name: "sign-up: code confirmed",
+			prep: func() error { return s.codes(ctx, people) },
+			ask: func(p *person) ([]byte, error) {
+				return post("/v2/auth/public/confirmOTP", map[string]string{"otp": digest(p.code), "txnId": p.txn})
+			},
+			take: func(p *person, body []byte) (err error) { p.token, err = field(body, "token"); return err }},
+		{name: "sign-up: person registered",
+			ask: func(p *person) ([]byte, error) {
+				return post("/v2/registration/beneficiary/new", map[string]any{"name": "Bench Person", "birth_year": "1980", "gender_id": 1,
+					"photo_id_type": 6, "photo_id_number": "ABCDE" + p.mobile[len(p.mobile)-4:] + "F", "comorbidity_ind": "N", "consent_version": "1"}, bearer(p))
+			},
+			take: func(p *person, body []byte) (err error) {
+				p.ref, err = field(body, "beneficiary_reference_id")
+				return err
+			}},
+		{name: "own record with receipt",
+			ask: func(p *person) ([]byte, error) {
+				return s.request("GET", "/v2/appointment/beneficiaries", nil, bearer(p)), nil
+			},
+			take: func(p *person, body []byte) error {
+				if !bytes.Contains(body, []byte(`"`+p.ref+`"`)) || !bytes.Contains(body, []byte(`"receipts":["tkr1.`)) {
+					return errors.New("not the person's record, or no receipt")
+				}
+				return nil
+			}},
+		{name: "book",
+			ask: func(p *person) ([]byte, error) {
+				return post("/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": d.Session, "slot": d.Slot, "beneficiaries": []string{p.ref}}, bearer(p))
+			},
+			take: func(p *person, body []byte) (err error) {
+				p.hold, err = field(body, "appointment_confirmation_no")
+				return err
+			}},
+		{name: "record a dose", // the proofs are made beforehand: they are a device's work, not the server's
+			prep: func() (err error) {
+				if key, err = readSigner(filepath.Join(s.staff, "vaccinator.json")); err != nil {
+					return err
+				}
+				return s.bookingCodes(ctx, people)
+			},
+			ask: func(p *person) ([]byte, error) {
+				const path = "/v2/vaccinator/beneficiaries/vaccinate"
+				body, err := json.Marshal(map[string]any{"beneficiary_reference_id": p.ref, "center_id": d.Centre, "vaccine": d.Vaccine,
+					"vaccine_batch": "BENCH-1", "dose": 1, "dose1_date": d.Date, "vaccinator_name": "Bench Vaccinator", "security_code": p.code})
+				if err != nil {
+					return nil, err
+				}
+				proof, err := key.proof("POST", s.api+path, body)
+				return s.request("POST", path, body, "DPoP: "+proof), err
+			}},
 	}
-	p.token = a.Token
-	return nil
-}
-
-func (s *server) enrol(ctx context.Context, p *person) error {
-	var a struct {
-		Ref string `json:"beneficiary_reference_id"`
-	}
-	body := map[string]any{"name": "Bench Person", "birth_year": "1980", "gender_id": 1, "photo_id_type": 6,
-		"photo_id_number": "ABCDE" + p.mobile[len(p.mobile)-4:] + "F", "comorbidity_ind": "N", "consent_version": "1"}
-	if err := s.call(ctx, "POST", "/v2/registration/beneficiary/new", body, p.token, nil, &a); err != nil {
-		return err
-	}
-	p.ref = a.Ref
-	return nil
-}
-
-func (s *server) book(ctx context.Context, p *person, d day) error {
-	var a struct {
-		Number string `json:"appointment_confirmation_no"`
-	}
-	body := map[string]any{"dose": 1, "session_id": d.Session, "slot": d.Slot, "beneficiaries": []string{p.ref}}
-	if err := s.call(ctx, "POST", "/v2/appointment/schedule", body, p.token, nil, &a); err != nil {
-		return err
-	}
-	p.hold = a.Number
-	return nil
-}
-
-// signDoses makes the staff proofs beforehand, so that the phase measures the
-// server and not the signer.
-func (s *server) signDoses(ctx context.Context, people []person, d day) error {
-	if err := s.bookingCodes(ctx, people); err != nil {
-		return err
-	}
-	_, err := parallel("sign", len(people), 4, func(i int) (err error) {
-		p := &people[i]
-		p.body, err = json.Marshal(map[string]any{"beneficiary_reference_id": p.ref, "center_id": d.Centre, "vaccine": d.Vaccine, "vaccine_batch": "BENCH-1",
-			"dose": 1, "dose1_date": d.Date, "vaccinator_name": "Bench Vaccinator", "security_code": p.code})
-		if err == nil {
-			p.proof, err = s.proof(ctx, "vaccinator.json", dosePath, p.body)
-		}
-		return err
-	})
-	return err
-}
-
-const dosePath = "/v2/vaccinator/beneficiaries/vaccinate"
-
-func (s *server) dose(ctx context.Context, p *person) error {
-	return s.call(ctx, "POST", dosePath, p.body, "", map[string]string{"DPoP": p.proof}, nil)
 }
 
 // openDay waits until the search shows today's session at the staff's centre,
@@ -150,7 +147,7 @@ func (s *server) openDay(ctx context.Context) (day, error) {
 			if err != nil {
 				return d, err
 			}
-			return d, s.signed(ctx, "manager.json", "/v3/staff/sessions", map[string]any{"center_id": d.Centre, "session_id": d.Session, "date": d.Date,
+			return d, s.signed(ctx, "/v3/staff/sessions", map[string]any{"center_id": d.Centre, "session_id": d.Session, "date": d.Date,
 				"zone": "Asia/Kolkata", "name": d.Name, "district_name": d.District, "state_name": d.State, "vaccine": d.Vaccine})
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -188,7 +185,7 @@ func (s *server) findDay(ctx context.Context) (day, error) {
 		} `json:"centers"`
 	}
 	path := fmt.Sprintf("/v2/appointment/sessions/public/calendarByCenter?center_id=%d&date=%s", d.Centre, d.Date)
-	if err := s.call(ctx, "GET", path, nil, "", nil, &found); err != nil {
+	if err := s.call(ctx, "GET", s.api+path, nil, nil, &found); err != nil {
 		return d, err
 	}
 	for _, x := range found.Centers.Sessions {
@@ -201,25 +198,52 @@ func (s *server) findDay(ctx context.Context) (day, error) {
 	return d, nil
 }
 
-// signed sends a staff request with a proof made by the binary's own signer.
-func (s *server) signed(ctx context.Context, key, path string, body any) error {
+// signed sends a manager's request.
+func (s *server) signed(ctx context.Context, path string, body any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	proof, err := s.proof(ctx, key, path, raw)
+	key, err := readSigner(filepath.Join(s.staff, "manager.json"))
 	if err != nil {
 		return err
 	}
-	return s.call(ctx, "POST", path, raw, "", map[string]string{"DPoP": proof}, nil)
+	proof, err := key.proof("POST", s.api+path, raw)
+	if err != nil {
+		return err
+	}
+	return s.call(ctx, "POST", s.api+path, raw, map[string]string{"DPoP": proof}, nil)
 }
 
-func (s *server) proof(ctx context.Context, key, path string, body []byte) (string, error) {
-	cmd := exec.CommandContext(ctx, s.bin, "staff", "sign", "--key", filepath.Join(s.staff, key), "--url", s.api+path, "--body", "-")
-	cmd.Stdin = strings.NewReader(string(body))
-	proof, err := cmd.Output()
+// signer makes staff proofs (ADR 1) with a key file that enrol wrote.
+type signer struct{ jose.Signer }
+
+func readSigner(path string) (*signer, error) {
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("staff sign: %w", err)
+		return nil, err
 	}
-	return strings.TrimSpace(string(proof)), nil
+	var file struct {
+		Key jose.JSONWebKey `json:"key"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return nil, err
+	}
+	opts := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
+	made, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: file.Key.Key}, opts)
+	return &signer{made}, err
+}
+
+func (k *signer) proof(method, url string, body []byte) (string, error) {
+	sum := sha256.Sum256(body)
+	claims, err := json.Marshal(map[string]any{"jti": id.Secret(20), "htm": method, "htu": url, "iat": time.Now().Unix(),
+		"bh": base64.RawURLEncoding.EncodeToString(sum[:])})
+	if err != nil {
+		return "", err
+	}
+	signed, err := k.Sign(claims)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
 }

@@ -1,9 +1,17 @@
 // Command bench measures the main job through the real binary over HTTP and
-// prints each rate beside the store's raw durable-commit rate. Before every
-// phase the raw rate is measured anew on the same disk with as many callers, and
-// a ratio is that of such a pair, so that it means the same on another machine.
+// prints for each kind of request
 //
-//	go run ./bench [-n 400] [-c 16] [-rounds 5]
+//   - the rate, and the time an answer takes, seen by the clients;
+//   - the processor time of one request, in microseconds, over all roles and the
+//     driver, and how many such requests that is a second on the cores of this
+//     machine if nothing else used them: what remains meaningful on a machine
+//     that others use too;
+//   - the rate as a part of the store's raw rate of durable commits, measured anew
+//     before every phase on the same disk with as many callers.
+//
+// The driver is on the same machine and its time is counted.
+//
+//	go run ./bench [-n 1900] [-c 64] [-rounds 3]
 package main
 
 import (
@@ -24,6 +32,7 @@ type result struct {
 	took []time.Duration // of each call
 	wall time.Duration
 	raw  float64
+	used map[string]time.Duration // processor time by role
 }
 
 func (r result) rate() float64 { return float64(len(r.took)) / r.wall.Seconds() }
@@ -39,9 +48,10 @@ func (r result) at(q float64) time.Duration {
 const most = 1900
 
 func main() {
-	n := flag.Int("n", 400, "people per round")
-	c := flag.Int("c", 16, "parallel clients")
-	rounds := flag.Int("rounds", 5, "rounds; medians are printed")
+	n := flag.Int("n", most, "people per round")
+	c := flag.Int("c", 64, "parallel clients")
+	rounds := flag.Int("rounds", 3, "rounds; medians are printed")
+	perf := flag.String("perf", "", "existing folder for profiles of vault and web, one a phase (needs Linux' perf)")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
 	only := flag.String("only", "", "\"rush\": booking under a rush instead of the main job")
 	flag.Parse()
@@ -49,13 +59,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "bench: -n is 1 to %d, -c and -rounds are positive\n", most)
 		os.Exit(2)
 	}
-	if err := run(*n, *c, *rounds, *bin, *only); err != nil {
+	if err := run(*n, *c, *rounds, *bin, *only, *perf); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(n, c, rounds int, bin, only string) error {
+func run(n, c, rounds int, bin, only, perf string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "tikakosh-bench-")
@@ -80,6 +90,7 @@ func run(n, c, rounds int, bin, only string) error {
 	if only == "rush" {
 		return srv.rush(ctx, filepath.Join(dir, "data"), c)
 	}
+	srv.perf = perf
 	raw, err := openRaw(ctx, filepath.Join(dir, "raw.db"))
 	if err != nil {
 		return err
@@ -87,7 +98,7 @@ func run(n, c, rounds int, bin, only string) error {
 	defer func() { _ = raw.Close() }()
 	var all [][]result
 	for range rounds {
-		alone, err := rawCommits(ctx, raw, "raw durable commits, one caller", 1)
+		alone, err := rawCommits(ctx, raw, "raw commits, one caller", 1)
 		if err != nil {
 			return err
 		}
@@ -104,18 +115,36 @@ func run(n, c, rounds int, bin, only string) error {
 
 // report prints the medians over the rounds, and how far the ratios spread.
 func report(rounds [][]result) {
-	fmt.Printf("%-36s %10s %9s %9s   %s\n", "phase", "per second", "p50 ms", "p99 ms", "of raw commits (least to most)")
+	fmt.Printf("%-31s %8s %8s %8s  %-22s", "", "a second", "p50 ms", "p99 ms", "of raw (least to most)")
+	for _, role := range columns() {
+		fmt.Printf(" %7s", role)
+	}
+	fmt.Printf(" %7s %8s\n", "all µs", "possible")
 	for i := range rounds[0] {
-		var rate, p50, p99, ratio []float64
+		var rate, p50, p99, ratio, all []float64
+		used := map[string][]float64{}
 		for _, round := range rounds {
 			r := round[i]
 			rate = append(rate, r.rate())
 			p50 = append(p50, r.at(0.50).Seconds()*1000)
 			p99 = append(p99, r.at(0.99).Seconds()*1000)
 			ratio = append(ratio, r.rate()/cmp.Or(r.raw, r.rate()))
+			sum := 0.0
+			for role, t := range r.used {
+				one := float64(t.Microseconds()) / float64(len(r.took))
+				used[role], sum = append(used[role], one), sum+one
+			}
+			all = append(all, sum)
 		}
-		fmt.Printf("%-36s %10.0f %9.2f %9.2f   %.3f (%.3f to %.3f)\n", rounds[0][i].name, median(rate), median(p50), median(p99),
+		fmt.Printf("%-31s %8.0f %8.2f %8.2f  %.3f (%.3f to %.3f)", rounds[0][i].name, median(rate), median(p50), median(p99),
 			median(ratio), slices.Min(ratio), slices.Max(ratio))
+		if m := median(all); m > 0 {
+			for _, role := range columns() {
+				fmt.Printf(" %7.0f", median(used[role]))
+			}
+			fmt.Printf(" %7.0f %8.0f", m, float64(runtime.NumCPU())*1e6/m)
+		}
+		fmt.Println()
 	}
 }
 

@@ -50,7 +50,7 @@ func openRaw(ctx context.Context, path string) (sqldb.DB, error) {
 // through the same store.
 func rawCommits(ctx context.Context, db sqldb.DB, name string, callers int) (result, error) {
 	body := make([]byte, 600)
-	return parallel(name, 1000*callers, callers, func(int) error {
+	return parallel(name, 200*callers, callers, func(int, int) error {
 		return db.Update(ctx, func(tx sqldb.Tx) error {
 			_, err := tx.Exec(ctx, "INSERT INTO raw (body) VALUES ($1)", body)
 			return err
@@ -58,8 +58,8 @@ func rawCommits(ctx context.Context, db sqldb.DB, name string, callers int) (res
 	})
 }
 
-// parallel runs do(0..n-1) over c goroutines and times each call.
-func parallel(name string, n, c int, do func(i int) error) (result, error) {
+// parallel runs do(g, 0..n-1) over c goroutines g and times each call.
+func parallel(name string, n, c int, do func(g, i int) error) (result, error) {
 	r := result{name: name, took: make([]time.Duration, n)}
 	errs := make([]error, c)
 	var wg sync.WaitGroup
@@ -68,7 +68,7 @@ func parallel(name string, n, c int, do func(i int) error) (result, error) {
 		wg.Go(func() {
 			for i := g; i < n; i += c {
 				t := time.Now()
-				if err := do(i); err != nil {
+				if err := do(g, i); err != nil {
 					errs[g] = fmt.Errorf("%s: %w", name, err)
 					return
 				}
@@ -83,18 +83,20 @@ func parallel(name string, n, c int, do func(i int) error) (result, error) {
 
 type server struct {
 	cmd         *exec.Cmd
+	pids        map[string]int // of the roles
 	api, outbox string
 	staff       string
-	bin         string
 	http        *http.Client
+	wires       []*wire
 	serial      int
+	perf        string // folder for profiles, or ""
 }
 
 var readyLine = regexp.MustCompile(`^\s*(api|outbox|staff)\s+(\S+)`)
 
 // start runs a demo with one centre and no people, limits out of the way.
 func start(ctx context.Context, bin, data string) (*server, error) {
-	s := &server{bin: bin, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: 60 * time.Second}}
+	s := &server{http: &http.Client{Timeout: 60 * time.Second}}
 	s.cmd = exec.CommandContext(ctx, bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--people", "0",
 		"--centres", "2", "--quiet", "--no-limits")
 	log, err := os.Create(data + ".log")
@@ -124,7 +126,7 @@ func start(ctx context.Context, bin, data string) (*server, error) {
 		}
 		if strings.HasPrefix(strings.TrimSpace(scan.Text()), "demo data ready") {
 			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return s, nil
+			return s, s.findRoles()
 		}
 	}
 	return nil, fmt.Errorf("the demo did not get ready; see %s.log", data)
@@ -135,10 +137,35 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// person is one synthetic citizen of a round.
+// person is one synthetic citizen of a round. next is the request of the phase
+// under way.
 type person struct {
-	mobile, token, ref, hold, code, proof string
-	body                                  []byte
+	mobile, txn, token, ref, hold, code string
+	next                                []byte
+}
+
+// phase is one kind of request, which every person of the round sends once.
+type phase struct {
+	name string
+	prep func() error                       // before the clock runs
+	ask  func(p *person) ([]byte, error)    // the request
+	take func(p *person, body []byte) error // what the next phase needs of the answer
+}
+
+// connect gives every client its connection.
+func (s *server) connect(c int) error {
+	for _, w := range s.wires {
+		_ = w.conn.Close()
+	}
+	s.wires = nil
+	for range c {
+		w, err := dialWire(s.host())
+		if err != nil {
+			return err
+		}
+		s.wires = append(s.wires, w)
+	}
+	return nil
 }
 
 // round measures sign-up, own record, booking and dose for n people, the raw
@@ -154,35 +181,17 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 		return nil, err
 	}
 	var out []result
-	for _, phase := range []struct {
-		name string
-		do   func(p *person) error
-		prep func() error
-	}{
-		{name: "sign-up: code asked", do: func(p *person) error { return s.ask(ctx, p) }},
-		{name: "sign-up: code confirmed", prep: func() error { return s.codes(ctx, people) }, do: func(p *person) error { return s.confirm(ctx, p) }},
-		{name: "sign-up: person registered", do: func(p *person) error { return s.enrol(ctx, p) }},
-		{name: "own record with receipt", do: func(p *person) error {
-			return s.call(ctx, "GET", "/v2/appointment/beneficiaries", nil, p.token, nil, nil)
-		}},
-		{name: "book", do: func(p *person) error { return s.book(ctx, p, day) }},
-		{name: "record a dose", prep: func() error { return s.signDoses(ctx, people, day) }, do: func(p *person) error { return s.dose(ctx, p) }},
-	} {
-		if phase.prep != nil {
-			if err := phase.prep(); err != nil {
-				return nil, err
-			}
-		}
+	for _, ph := range s.phases(ctx, people, day) {
 		base, err := rawCommits(ctx, raw, fmt.Sprintf("raw durable commits, callers: %d", c), c)
-		if err != nil {
-			return nil, err
-		}
-		r, err := parallel(phase.name, n, c, func(i int) error { return phase.do(&people[i]) })
 		if err != nil {
 			return nil, err
 		}
 		if len(out) == 0 {
 			out = append(out, base)
+		}
+		r, err := s.phase(ctx, ph, people, c)
+		if err != nil {
+			return nil, err
 		}
 		r.raw = base.rate()
 		out = append(out, r)
@@ -193,34 +202,129 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 	return out, nil
 }
 
+// phase runs one phase. The requests are made and the connections opened
+// before the clock and the processor's time begin.
+func (s *server) phase(ctx context.Context, ph phase, people []person, c int) (result, error) {
+	if ph.prep != nil {
+		if err := ph.prep(); err != nil {
+			return result{}, err
+		}
+	}
+	if err := s.connect(c); err != nil {
+		return result{}, err
+	}
+	for i := range people {
+		var err error
+		if people[i].next, err = ph.ask(&people[i]); err != nil {
+			return result{}, err
+		}
+	}
+	stop, err := s.profile(ctx, ph.name)
+	if err != nil {
+		return result{}, err
+	}
+	before, err := s.processorTime()
+	if err != nil {
+		return result{}, err
+	}
+	r, err := parallel(ph.name, len(people), c, func(g, i int) error {
+		status, body, err := s.wires[g].do(people[i].next)
+		switch {
+		case err != nil:
+			return err
+		case status > 299:
+			return fmt.Errorf("answer %d %s", status, body)
+		case ph.take == nil:
+			return nil
+		}
+		return ph.take(&people[i], body)
+	})
+	if err != nil {
+		return r, err
+	}
+	after, err := s.processorTime()
+	r.used = map[string]time.Duration{}
+	for role, t := range after {
+		r.used[role] = t - before[role]
+	}
+	return r, errors.Join(err, stop())
+}
+
+// profile records where the roles spend their time during a phase, with Linux'
+// perf, when a folder for it was given.
+func (s *server) profile(ctx context.Context, name string) (stop func() error, err error) {
+	if s.perf == "" {
+		return func() error { return nil }, nil
+	}
+	file := filepath.Join(s.perf, strings.NewReplacer(" ", "-", ":", "").Replace(name)+".perf")
+	cmd := exec.CommandContext(ctx, "perf", "record", "-q", "-F", "499", "-g", "-o", file, "-p",
+		fmt.Sprintf("%d,%d", s.pids["vault"], s.pids["web"]))
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	time.Sleep(300 * time.Millisecond) // until it is attached
+	return func() error {
+		err := cmd.Process.Signal(syscall.SIGINT)
+		_ = cmd.Wait() // it ends by the signal
+		return err
+	}, nil
+}
+
 // together adds phases up, person by person.
 func together(name string, parts []result) result {
-	sum := result{name: name, took: make([]time.Duration, len(parts[0].took))}
+	sum := result{name: name, took: make([]time.Duration, len(parts[0].took)), used: map[string]time.Duration{}}
 	for _, r := range parts {
 		sum.wall += r.wall
 		sum.raw += r.raw / float64(len(parts))
 		for i, t := range r.took {
 			sum.took[i] += t
 		}
+		for role, t := range r.used {
+			sum.used[role] += t
+		}
 	}
 	return sum
 }
 
-func (s *server) call(ctx context.Context, method, path string, body any, token string, head map[string]string, into any) error {
+// json is one request of the API outside the measured phases.
+func (s *server) json(ctx context.Context, method, path string, body any, token string, into any) error {
 	var raw []byte
-	switch b := body.(type) {
-	case nil:
-	case []byte:
-		raw = b
-	default:
-		raw, _ = json.Marshal(b)
+	if body != nil {
+		var err error
+		if raw, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, s.api+path, bytes.NewReader(raw))
+	head := map[string]string{}
+	if token != "" {
+		head["Authorization"] = "Bearer " + token
+	}
+	return s.call(ctx, method, s.api+path, raw, head, into)
+}
+
+func (s *server) ask(ctx context.Context, p *person) error {
+	var a struct {
+		Txn string `json:"txnId"`
+	}
+	err := s.json(ctx, "POST", "/v2/auth/public/generateOTP", map[string]string{"mobile": p.mobile}, "", &a)
+	p.txn = a.Txn
+	return err
+}
+
+func (s *server) confirm(ctx context.Context, p *person) error {
+	var a struct {
+		Token string `json:"token"`
+	}
+	err := s.json(ctx, "POST", "/v2/auth/public/confirmOTP", map[string]string{"otp": digest(p.code), "txnId": p.txn}, "", &a)
+	p.token = a.Token
+	return err
+}
+
+// call is one request outside the measured phases.
+func (s *server) call(ctx context.Context, method, url string, body []byte, head map[string]string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return err
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for k, v := range head {
 		req.Header.Set(k, v)
@@ -235,7 +339,7 @@ func (s *server) call(ctx context.Context, method, path string, body any, token 
 		return err
 	}
 	if res.StatusCode > 299 {
-		return fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, answer)
+		return fmt.Errorf("%s %s: %d %s", method, req.URL.Path, res.StatusCode, answer)
 	}
 	if into == nil {
 		return nil

@@ -186,17 +186,17 @@ func (s *server) households(ctx context.Context, n int) ([]person, error) {
 		s.serial++
 		houses[i].mobile = fmt.Sprintf("0%09d", s.serial)
 	}
-	if _, err := parallel("code", n, 16, func(i int) error { return s.ask(ctx, &houses[i]) }); err != nil {
+	if _, err := parallel("code", n, 16, func(_, i int) error { return s.ask(ctx, &houses[i]) }); err != nil {
 		return nil, err
 	}
 	if err := s.codes(ctx, houses); err != nil {
 		return nil, err
 	}
-	if _, err := parallel("confirm", n, 16, func(i int) error { return s.confirm(ctx, &houses[i]) }); err != nil {
+	if _, err := parallel("confirm", n, 16, func(_, i int) error { return s.confirm(ctx, &houses[i]) }); err != nil {
 		return nil, err
 	}
 	out := make([]person, 6*n)
-	_, err := parallel("enrol", n, 16, func(i int) error {
+	_, err := parallel("enrol", n, 16, func(_, i int) error {
 		for j := range 6 {
 			p := &out[j*n+i]
 			*p = houses[i]
@@ -205,12 +205,12 @@ func (s *server) households(ctx context.Context, n int) ([]person, error) {
 			}
 			body := map[string]any{"name": "Bench Person", "birth_year": "1980", "gender_id": 1, "photo_id_type": 6,
 				"photo_id_number": fmt.Sprintf("ABCD%c%s%c", 'A'+j, p.mobile[len(p.mobile)-4:], 'A'+j), "comorbidity_ind": "N", "consent_version": "1"}
-			if err := s.call(ctx, "POST", "/v2/registration/beneficiary/new", body, p.token, nil, &a); err != nil {
+			if err := s.json(ctx, "POST", "/v2/registration/beneficiary/new", body, p.token, &a); err != nil {
 				return err
 			}
 			p.ref = a.Ref
 		}
-		return s.call(ctx, "GET", "/v2/appointment/beneficiaries", nil, houses[i].token, nil, nil)
+		return s.json(ctx, "GET", "/v2/appointment/beneficiaries", nil, houses[i].token, nil)
 	})
 	return out, err
 }
@@ -240,7 +240,7 @@ func (s *server) sessions(ctx context.Context) (out []slotOf, err error) {
 		}
 		date := time.Now().In(loc).AddDate(0, 0, 1+7*week).Format("02-01-2006")
 		path := fmt.Sprintf("/v2/appointment/sessions/public/calendarByCenter?center_id=%d&date=%s", d.Centre, date)
-		if err := s.call(ctx, "GET", path, nil, "", nil, &found); err != nil {
+		if err := s.json(ctx, "GET", path, nil, "", &found); err != nil {
 			return nil, err
 		}
 		for _, x := range found.Centers.Sessions {
