@@ -53,6 +53,21 @@ func TestBearer(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
+	// A remembered bearer ends with its time, and only its very text is remembered.
+	ask := func(text string) error {
+		_, err := r.bearerOf(&http.Request{Header: http.Header{"Authorization": {"Bearer " + text}}})
+		return err
+	}
+	short := signToken(t, r.key, jose.ES256, at(time.Second))
+	if ask(short) != nil || ask(short) != nil || ask(short[:len(short)-4]+"AAAA") == nil {
+		t.Error("a bearer seen before")
+	}
+	now := r.cfg.Now
+	r.cfg.Now = func() time.Time { return fixedNow.Add(time.Second) }
+	if ask(short) == nil {
+		t.Error("a remembered bearer outlives its time")
+	}
+	r.cfg.Now = now
 	if _, err := r.bearerOf(&http.Request{Header: http.Header{"Authorization": {"bearer  " + good + " "}}}); err != nil {
 		t.Errorf("the scheme's case and spaces do not matter: %v", err)
 	}

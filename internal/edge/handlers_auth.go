@@ -63,6 +63,7 @@ func confirmCode(account bool) func(*Ctx) error {
 		if err != nil {
 			return err
 		}
+		c.s.verified.put(s.Bearer, s.ExpiresAt/1000) // the vault has just made it
 		out := map[string]string{"token": s.Bearer}
 		if account {
 			out["isNewAccount"] = "N"

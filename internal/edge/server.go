@@ -121,6 +121,7 @@ type Server struct {
 // audience, action, limits or handler.
 func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
+	rand.Read(s.verified.key[:])
 	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
 	}

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"sync"
 )
@@ -15,13 +16,20 @@ const verifiedMax = 100_000
 // verified ones are kept: a stranger's garbage takes no room. Whether a bearer
 // was ended is the vault's to say; the web role never knows.
 type verified struct {
-	mu sync.RWMutex
+	key [32]byte // of this process: names in its memory are nobody else's hash of the text
+	mu  sync.RWMutex
 	by map[[sha256.Size]byte]int64
+}
+
+func (v *verified) name(text string) [sha256.Size]byte {
+	h := hmac.New(sha256.New, v.key[:])
+	h.Write([]byte(text))
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // has reports whether the bearer was verified and has not expired.
 func (v *verified) has(text string, now int64) bool {
-	key := sha256.Sum256([]byte(text))
+	key := v.name(text)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	exp, ok := v.by[key]
@@ -29,7 +37,7 @@ func (v *verified) has(text string, now int64) bool {
 }
 
 func (v *verified) put(text string, exp int64) {
-	key := sha256.Sum256([]byte(text))
+	key := v.name(text)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.by == nil {

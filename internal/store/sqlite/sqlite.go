@@ -106,6 +106,7 @@ type database struct {
 	path    string
 	opt     Options
 	readers *sql.DB
+	pool    *pool   // connections of readers
 	writer  *writer // nil when read-only
 
 	mu     sync.RWMutex // held for reading while a job is queued
@@ -134,7 +135,7 @@ func Open(ctx context.Context, path string, o Options) (sqldb.DB, error) {
 		}
 	}
 	if d.readers, err = sql.Open("sqlite", dsn(path, d.opt, reading)); err == nil {
-		d.readers.SetMaxOpenConns(d.opt.MaxReaders)
+		d.readers.SetMaxOpenConns(d.opt.MaxReaders + 1) // one more while a connection that is thrown away closes
 		d.readers.SetMaxIdleConns(d.opt.MaxReaders)
 		err = d.opt.busy().Do(ctx, func() error {
 			var n int // read the header: opening alone reads nothing
@@ -144,6 +145,7 @@ func Open(ctx context.Context, path string, o Options) (sqldb.DB, error) {
 	if err != nil {
 		return nil, errors.Join(sqldb.Classify(err, "open the database"), d.Close())
 	}
+	d.pool = newPool(d.readers, d.opt.MaxReaders)
 	return d, nil
 }
 
@@ -278,20 +280,6 @@ func (d *database) View(ctx context.Context, fn func(sqldb.Tx) error) error {
 	return err
 }
 
-func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) (err error) {
-	t, err := d.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return sqldb.Classify(err, "begin a read")
-	}
-	v := &tx{run: sqlTx{t}, refuse: d.readers}
-	defer func() {
-		v.end()
-		err = v.result(err)
-		_ = t.Rollback() // nothing was written
-	}()
-	return fn(v)
-}
-
 // Close implements sqldb.DB. It moves the log into the database file, so that
 // the last process to close a file leaves only that file.
 func (d *database) Close() error {
@@ -303,8 +291,11 @@ func (d *database) Close() error {
 			close(d.writer.queue)
 			<-d.writer.finished
 		}
+		if d.pool != nil {
+			d.err = d.pool.drain()
+		}
 		if d.readers != nil {
-			d.err = d.readers.Close()
+			d.err = errors.Join(d.err, d.readers.Close())
 		}
 		if d.writer != nil {
 			d.err = errors.Join(d.err, d.writer.close())

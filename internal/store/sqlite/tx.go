@@ -163,19 +163,4 @@ func allowed(query string) error {
 	return fault.New(fault.Internal, "statement", "a transaction runs one statement at a time, and none that controls it")
 }
 
-// sqlTx runs the statements of a View.
-type sqlTx struct{ t *sql.Tx }
-
-func (s sqlTx) exec(ctx context.Context, query string, args []any, _ bool) (sql.Result, error) {
-	return s.t.ExecContext(ctx, query, args...)
-}
-
-func (s sqlTx) query(ctx context.Context, query string, args []any, _ bool) (*sql.Rows, error) {
-	return s.t.QueryContext(ctx, query, args...)
-}
-
-func (s sqlTx) row(ctx context.Context, query string, args []any, _ bool) (*sql.Row, error) {
-	return s.t.QueryRowContext(ctx, query, args...), nil
-}
-
 var _ sqldb.Tx = (*tx)(nil)

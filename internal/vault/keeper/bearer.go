@@ -56,6 +56,9 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 		Subject: hexString(mac(t.k.keys.sym[purposeView], []byte("sub"), t.k.keys.realmBytes(), []byte(subject), []byte(row.Partner))[:16])}
 	return func() (vault.Session, error) {
 		text, err := t.k.signBearer(claims)
+		if err == nil {
+			t.k.proven.put(text, claims)
+		}
 		return vault.Session{Bearer: text, ExpiresAt: exp.UnixMilli()}, err
 	}, nil
 }

@@ -168,6 +168,7 @@ func (k *Keeper) expire(ctx context.Context) {
 	before := k.now().UnixMilli()
 	k.seen.swept.Store(max(before, k.seen.swept.Load()))
 	k.seen.forget(before)
+	k.proven.forget(before / 1000)
 	for _, table := range state.Passing() {
 		for n := int64(1000); n == 1000; {
 			err := k.store.Update(ctx, func(tx state.Tx) (err error) {

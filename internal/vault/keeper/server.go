@@ -116,6 +116,7 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 				fail(w, k.log, m.name, fault.New(fault.Invalid, "size", "the vault request is too large"))
 				return
 			}
+			k.verifyAhead(body)
 			answer, err := m.run(r.Context(), body)
 			if err != nil {
 				fail(w, k.log, m.name, err)

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"sync"
 	"time"
@@ -40,4 +41,34 @@ func (v *verifiedBearers) put(text string, c bearerClaims) {
 		delete(v.by, other)
 	}
 	v.by[key] = c
+}
+
+// forget drops bearers that have expired, in Unix seconds.
+func (v *verifiedBearers) forget(now int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for name, c := range v.by {
+		if c.Expiry <= now {
+			delete(v.by, name)
+		}
+	}
+}
+
+// verifyAhead checks the bearers in a request before the transaction that needs
+// them: a signature costs as much as a whole transaction, and while one runs all
+// others wait. It decides nothing, and missing one costs time only: the
+// transaction asks again.
+func (k *Keeper) verifyAhead(request []byte) {
+	mark := []byte(`"Bearer":"`)
+	for {
+		_, rest, ok := bytes.Cut(request, mark)
+		if !ok {
+			return
+		}
+		text, after, closed := bytes.Cut(rest, []byte(`"`))
+		if closed && len(text) > 0 && len(text) <= 1024 {
+			_, _ = k.checkBearer(string(text))
+		}
+		request = after
+	}
 }
