@@ -18,7 +18,7 @@ const verifiedMax = 100_000
 type verified struct {
 	key [32]byte // of this process: names in its memory are nobody else's hash of the text
 	mu  sync.RWMutex
-	by map[[sha256.Size]byte]int64
+	by  map[[sha256.Size]byte]int64
 }
 
 func (v *verified) name(text string) [sha256.Size]byte {
