@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/edge"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/registry"
@@ -120,7 +121,11 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	fonts := encode.DefaultFonts()
-	srv, err := edge.New(edge.Config{Codes: r.vault, Partners: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
+	cards := registry.NewCards(r.people, r.vault)
+	srv, err := edge.New(edge.Config{Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
+			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
+		}, Codes: r.vault, Partners: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
 		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log})
 	if err != nil {

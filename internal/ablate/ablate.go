@@ -38,6 +38,9 @@ const (
 	VaultProof     Control = "vault-proof"      // the vault checks end-user proof itself
 	DBSync         Control = "db-sync"          // every commit is synced
 	ProofReplay    Control = "proof-replay"     // a signed staff request is taken once
+	CardScope      Control = "card-scope"       // a card's session is for its person alone
+	CardTries      Control = "card-tries"       // wrong PINs lock a card
+	StaffEvidence  Control = "staff-evidence"   // staff open a person only on that person's evidence
 )
 
 // The controls of what others may do with a person's consent.
@@ -53,5 +56,5 @@ func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
-		PartnerScope, PartnerProof, ConsentOnce, BindDeclared}
+		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared}
 }

@@ -110,5 +110,6 @@ func (s *Server) routes() []Route {
 	table = append(table, placeRoutes()...)
 	table = append(table, bookingRoutes()...)
 	table = append(table, partnerRoutes()...)
+	table = append(table, cardRoutes()...)
 	return table
 }

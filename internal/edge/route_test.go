@@ -36,6 +36,13 @@ func bodies() map[string]string {
 		"/api/v2/vaccinator/beneficiaries/vaccinate": fmt.Sprintf(`{"beneficiary_reference_id":"%s","more":[1]}`, ref),
 		"/api/v3/staff/sessions":                     `{"center_id":1,"session_id":"s","date":"24-11-2026","zone":"Asia/Kolkata","name":"Test PHC","district_name":"D","state_name":"S","vaccine":"COVAXIN"}`,
 		"/api/v3/session/end":                        `{}`,
+		"/api/v2/vaccinator/beneficiaries/new":       `{"name":"Asha Test","mobile_number":"5000000001","consent_version":1}`,
+		"/api/v2/vaccinator/onspots/schedule":        fmt.Sprintf(`{"dose":1,"session_id":"%s","slot":"a","beneficiaries":[%s]}`, txn, ref),
+		"/api/v3/staff/code":                         fmt.Sprintf(`{"beneficiary_reference_id":"%s"}`, ref),
+		"/api/v3/card/session":                       `{"card":"TK1:","pin":"123456"}`,
+		"/api/v3/people/card":                        fmt.Sprintf(`{"beneficiary_reference_id":"%s"}`, ref),
+		"/api/v3/people/link":                        `{"card":"TK1:","pin":"123456"}`,
+		"/api/v3/people/merge":                       fmt.Sprintf(`{"keep":"%s","merge":"%s"}`, ref, id.NewReference()),
 		"/api/v2/auth/getRecaptcha":                  `{}`,
 		"/api/v2/auth/generateOTP":                   `{"mobile":"5000000001"}`,
 		"/api/v2/auth/confirmOTP":                    `{"otp":"` + digest + `","txnId":"` + txn + `"}`,
@@ -102,7 +109,7 @@ func TestEveryRouteAnswers(t *testing.T) {
 		if route.Audience == Holder && !pure(route) && (r.back.holder.Bearer == "" || r.back.holder.Origin != "192.0.2.0/24") {
 			t.Errorf("%s passed on %+v", route.Path, r.back.holder)
 		}
-		if s := r.back.signed; route.Audience == Staff && (s.URL != "https://api.example"+route.Path || s.Method != "POST" || string(s.Body) == "" || s.Proof != "proof") {
+		if s := r.back.signed; route.Audience == Staff && (s.URL != "https://api.example"+route.Path || s.Method != route.Method || (len(s.Body) == 0) != (route.Method == "GET") || s.Proof != "proof") {
 			t.Errorf("%s passed on %+v", route.Path, s)
 		}
 	}

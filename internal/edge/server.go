@@ -94,6 +94,10 @@ type Config struct {
 	Search    Search
 	Bookings  Bookings
 	Slip      SlipWriter
+	Cards     Cards
+	CardCodes CardCodes
+	WalkIns   WalkIns
+	CardPDF   CardWriter
 	Places    *places.Places
 	Keys      vault.Keys
 	LedgerDir string

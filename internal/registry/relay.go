@@ -77,10 +77,14 @@ type Relay struct {
 
 	mu   sync.Mutex
 	mark vault.WorkMark // where the next page of removals begins
+
+	marks map[string]vault.WorkMark // of links and merges, by kind
 }
 
 // NewRelay makes the relay of a service over the outbox of all buckets.
-func NewRelay(s *Service, outbox Outbox) *Relay { return &Relay{s: s, outbox: outbox} }
+func NewRelay(s *Service, outbox Outbox) *Relay {
+	return &Relay{s: s, outbox: outbox, marks: map[string]vault.WorkMark{}}
+}
 
 // Relay takes the notes that are due, then removals the vault lists as
 // unfinished, and returns how many it finished. A failure defers its note and
@@ -100,7 +104,31 @@ func (r *Relay) Relay(ctx context.Context) (n int, err error) {
 		n++
 	}
 	m, err := r.removals(ctx, now)
-	return n + m, earlier(first, err)
+	first = earlier(first, err)
+	for _, kind := range []string{vault.WorkLink, vault.WorkMerge} {
+		k, err := r.people(ctx, kind, now)
+		n, first = n+k, earlier(first, err)
+	}
+	return n + m, first
+}
+
+// people finishes a page of links or merges.
+func (r *Relay) people(ctx context.Context, kind string, now int64) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u, err := r.s.vault.Unfinished(ctx, vault.UnfinishedRequest{Kind: kind, Before: now - unfinishedAge.Milliseconds(), After: r.marks[kind], Limit: relayBatch})
+	if err != nil {
+		return 0, err
+	}
+	r.marks[kind] = u.Next
+	for _, w := range u.Work {
+		if ferr := r.s.finishPeople(ctx, w); ferr != nil {
+			err = earlier(err, ferr)
+			continue
+		}
+		n++
+	}
+	return n, err
 }
 
 // removals finishes removals that a crash cut off right after the vault's
@@ -122,6 +150,9 @@ func (r *Relay) removals(ctx context.Context, now int64) (n int, err error) {
 		case fault.Is(err, fault.NotFound): // never stored: nothing to carry out
 			err = r.s.vault.Settled(ctx, vault.SettledRequest{Kind: vault.WorkRemove, Persons: one(w.Person)})
 		case err == nil:
+			if w.Place.Household != "" && w.Place.Household != row.Household { // linked since the enrolment
+				row.Household, row.Slot, row.Since = w.Place.Household, w.Place.Slot, w.Place.Since
+			}
 			err = r.s.retire(ctx, row)
 		}
 		if err != nil {

@@ -146,6 +146,9 @@ func (s *Service) among(ctx context.Context, h vault.Holder, m vault.Membership,
 			return nil, err
 		}
 		seen[row.Reference] = row.Person
+		if row.Household != m.Household { // linked since the enrolment
+			row.Household, row.Slot = m.Household, mb.Slot
+		}
 		if i := slices.Index(refs, row.Reference); i >= 0 && found[i].Person == "" {
 			found[i], hits = row, hits+1
 		}

@@ -30,6 +30,7 @@ type booking struct {
 	lane      *lane
 	claim     Claim
 	old       id.Hold // the appointment to be replaced
+	walkIn    *walkIn // booked by staff for somebody who is there
 	body      string  // digest of the request
 }
 
@@ -126,7 +127,7 @@ func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, erro
 	if err != nil {
 		return Hold{}, err
 	}
-	if err := b.session.openAt(b.in.Slot, loc, now); err != nil {
+	if err := b.session.openAt(b.in.Slot, loc, now); err != nil && b.walkIn == nil {
 		return Hold{}, err
 	}
 	if b.lane.soldOut(b.in.Dose, now) && !ablate.Off(ablate.Capacity) {
@@ -256,6 +257,9 @@ func (s *Service) leave(ctx context.Context, b *booking, h Hold) error {
 	return s.fresh(func() (err error) {
 		if b.records, err = s.records.Records(ctx, h.Persons); err != nil {
 			return err
+		}
+		if b.walkIn != nil {
+			return b.walkIn.leave(ctx, b, h)
 		}
 		return s.grant(ctx, vault.BookRequest{Holder: b.holder, Hold: h.ID, Old: h.Old, Dose: h.Dose,
 			Offer: b.session.offer(b.in.Slot), Records: b.records})

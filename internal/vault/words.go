@@ -254,6 +254,8 @@ const (
 	WorkBook   = "book"
 	WorkCancel = "cancel"
 	WorkRemove = "remove"
+	WorkLink   = "link"
+	WorkMerge  = "merge"
 )
 
 // SettledRequest reports that the registry has finished work of one kind (a
@@ -285,12 +287,14 @@ type WorkMark struct {
 // Work is one act the vault did whose end in the registry it has not seen.
 // Seals are not listed: the registry's own outbox brings their end.
 type Work struct {
-	Kind    string // WorkBook, WorkCancel or WorkRemove
+	Kind    string // WorkBook, WorkCancel, WorkRemove, WorkLink or WorkMerge
 	Hold    id.Hold
 	Person  id.Person
 	Centre  id.Centre
 	Session id.Session
 	Since   int64
+	Place   Place // of a removal or link: the place in the household
+	Seal    Seal  // of a merge: what is to be stored; Hold is its name
 }
 
 // Unfinished is a page of work, oldest first. What cannot be read is left out.

@@ -31,6 +31,7 @@ type form struct {
 func forms(t *testing.T, s *harness.Server) []form {
 	t.Helper()
 	c, mobile := s.Holder()
+	s.OpenToday()
 	asha, ravi, meera := c.Enrol("Asha Test"), c.Enrol("Ravi Test"), c.Enrol("Meera Test")
 	today, later := s.Today(), s.Later()[0]
 	booking := map[string]any{"dose": 1, "session_id": later.Session, "slot": later.Slot, "beneficiaries": []string{ravi}}
@@ -97,6 +98,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 		add(base+"/generateOTP", allowed(base+"/generateOTP"), body())
 		add(base+"/confirmOTP", allowed(base+"/confirmOTP"), asked(base, body()))
 	}
+	cardForms(s, asha, public, by, add)
 	mine("/v3/session/end", map[string]any{})
 	return out
 }

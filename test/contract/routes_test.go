@@ -57,6 +57,12 @@ func (r *tour) good(c *harness.Client, method, path string, body any, header ...
 // signed is good with a staff key's proof.
 func (r *tour) signed(k harness.StaffKey, path string, body any) {
 	r.Helper()
+	r.signedFor(k, path, body)
+}
+
+// signedFor is signed with the answer.
+func (r *tour) signedFor(k harness.StaffKey, path string, body any) harness.Answer {
+	r.Helper()
 	raw, err := json.Marshal(body)
 	if err != nil {
 		r.Fatal(err)
@@ -65,7 +71,7 @@ func (r *tour) signed(k harness.StaffKey, path string, body any) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.good(r.s.Client(), "POST", path, raw, "DPoP", proof)
+	return r.good(r.s.Client(), "POST", path, raw, "DPoP", proof)
 }
 
 // TestEveryRoute takes a household through every operation that the description
@@ -96,6 +102,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.dose(c, mobile, asha)
 	r.shown(c, asha)
 	r.partners(mobile, asha, 1)
+	r.cards(c, asha)
 	r.good(c, "POST", "/v3/session/end", map[string]any{})
 	if a := ask(t, c, "GET", "/v2/appointment/beneficiaries", nil); a.Status != 401 {
 		t.Errorf("after the session's end: %s", a.Text())

@@ -14,6 +14,7 @@ const (
 	StatusConfirmed    = "confirmed"
 	StatusUnconfirmed  = "unconfirmed"
 	StatusRevoked      = "revoked"
+	StatusNotCounted   = "not_counted" // given, but the rules do not count it
 	SourceAdministered = "administered"
 	SourceHistorical   = "historical"
 	SourceAbroad       = "abroad"
@@ -98,7 +99,7 @@ func (d DoseEvent) Validate() error {
 		return bad("lot")
 	case d.Sequence < 1 || d.Sequence > maxSequence:
 		return bad("sequence")
-	case !slices.Contains([]string{StatusConfirmed, StatusUnconfirmed, StatusRevoked}, d.Status):
+	case !slices.Contains([]string{StatusConfirmed, StatusUnconfirmed, StatusRevoked, StatusNotCounted}, d.Status):
 		return bad("status")
 	case administered && (d.Route == "" || d.Quantity == ""):
 		return bad("route")

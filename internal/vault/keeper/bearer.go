@@ -154,8 +154,10 @@ func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
 	return row.Household, row, nil
 }
 
-// session returns the row of a bearer that is live in this transaction, and its key.
+// session returns the row of a bearer that is live in this transaction, and its
+// key. From then on household shows a card's session only its own person.
 func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
+	t.only = ""
 	if ablate.Off(ablate.VaultProof) && strings.HasPrefix(h.Bearer, "household:") {
 		return "", state.Bearer{Household: id.Household(strings.TrimPrefix(h.Bearer, "household:"))}, nil
 	}
@@ -170,7 +172,8 @@ func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
 	if !ok || row.Revoked || t.k.seen.isRevoked(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
 		return "", row, unauthenticated()
 	}
-	return bearerKey(c.ID), row, nil
+	row, err = t.scoped(row)
+	return bearerKey(c.ID), row, err
 }
 
 func unauthenticated() error {

@@ -103,6 +103,9 @@ func (o openPerson) grown(now state.Person) error {
 
 // bookOne makes the presence row of a person who may take the hold.
 func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string) error {
+	if busy, err := t.merging(p); err != nil || busy {
+		return cmpErr(err, errMerging())
+	}
 	now, how := t.k.now().UnixMilli(), "booked"
 	if r.Old != "" {
 		how = "moved"
@@ -328,6 +331,9 @@ func (k *Keeper) Unfinished(ctx context.Context, r vault.UnfinishedRequest) (vau
 // work is a task as the worker sees it.
 func (t *txn) work(task state.Task) (vault.Work, error) {
 	w := vault.Work{Kind: task.Kind, Person: task.Person, Since: task.Since}
+	if task.Kind == vault.WorkRemove || task.Kind == vault.WorkLink || task.Kind == vault.WorkMerge {
+		return w, t.peopleWork(task, &w)
+	}
 	if task.Kind != vault.WorkBook && task.Kind != vault.WorkCancel {
 		return w, nil
 	}

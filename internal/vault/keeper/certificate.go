@@ -50,6 +50,11 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 	if len(o.people) != 1 {
 		return vault.Certificate{}, notYours()
 	}
+	return k.certificateOf(o)
+}
+
+// certificateOf makes the certificate of the one person who was opened for it.
+func (k *Keeper) certificateOf(o *opening) (vault.Certificate, error) {
 	facts, err := k.certificateFacts(o.people[0], k.viewRef(o.viewID))
 	if err != nil {
 		return vault.Certificate{}, err

@@ -509,7 +509,7 @@ func (t *txn) householdOf(index string, mobile, last4 []byte, now int64) (id.Hou
 func activeMembers(h state.Household) []state.Member {
 	var out []state.Member
 	for _, m := range h.Members {
-		if m.State != state.Removed {
+		if m.State != state.Removed && (h.Only == "" || h.Only == m.Person) {
 			out = append(out, m)
 		}
 	}

@@ -28,6 +28,13 @@ type doseDoc struct {
 	Vaccinator                  string
 	Staff                       id.Staff
 	Hold                        id.Hold `json:",omitempty"`
+
+	// Of a dose that came with a merge: where it was sealed first. NotCounted says
+	// why one does not count.
+	FromPerson    id.Person    `json:",omitempty"`
+	FromReference id.Reference `json:",omitempty"`
+	FromEvent     id.Event     `json:",omitempty"`
+	NotCounted    string       `json:",omitempty"`
 }
 
 // counts reports whether the dose is in force: confirmed and not revoked.
@@ -58,6 +65,9 @@ type doseFacts struct {
 	Date       string    `json:"dose_date"`
 	Vaccinator string    `json:"vaccinator_name"`
 	Code       looseText `json:"security_code"`
+	Card       string    `json:"card"`
+	Txn        string    `json:"txnId"`
+	OTP        string    `json:"otp"`
 }
 
 // looseText is a JSON string or number as text.
@@ -85,6 +95,7 @@ type parsedDose struct {
 	day       civil.Date
 	by        string
 	code      string
+	shown     vault.Evidence // instead of the code
 }
 
 func parseDose(body []byte) (p parsedDose, err error) {
@@ -127,8 +138,8 @@ func parseDose(body []byte) (p parsedDose, err error) {
 	if p.by, err = rules.NormalizeName(f.Vaccinator); err != nil {
 		return p, missing("vaccinator_name")
 	}
-	p.code = string(f.Code)
-	if len(p.code) != 4 {
+	p.code, p.shown = string(f.Code), vault.Evidence{Card: f.Card, Txn: f.Txn, Digest: f.OTP}
+	if len(p.code) != 4 && p.shown == (vault.Evidence{}) {
 		return p, missing("security_code (doses without the person's code are not taken yet)")
 	}
 	return p, nil
@@ -140,6 +151,7 @@ type encounter struct {
 	session state.OpenSession
 	booking state.Booking
 	again   *vault.DoseSealed // the dose was sealed before
+	code    string            // the booking's code, brought or stood for by other evidence
 }
 
 // RecordDose implements the vault's word: staff key, open session of today, and
@@ -172,6 +184,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	if len(o.people) != 1 {
 		return vault.DoseSealed{}, wrongCodeFault()
 	}
+	facts.code = enc.code
 	offer := enc.booking.Offer
 	offer.Product, offer.Day = facts.product.Code, facts.day
 	if err := k.eligible(o.people[0], facts.sequence, offer); err != nil {
@@ -213,7 +226,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	if err != nil {
 		return enc, nil, err
 	}
-	if !ok || p.Reference != f.reference || p.State == state.Removed {
+	if !ok || p.Reference != f.reference || p.State == state.Removed || p.State == state.Merged {
 		if replayed {
 			return enc, badProof("the proof was used before"), nil
 		}
@@ -226,6 +239,10 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	}
 	if i >= 0 {
 		enc.session, enc.booking = session, p.Bookings[i]
+		if f.code, err = t.codeOf(staff, r.Person, &p, i, f); err != nil {
+			return enc, nil, err
+		}
+		enc.code = f.code
 		if enc.again, err = t.sealedBefore(r.Person, p, i, f); err != nil {
 			return enc, err, nil
 		}

@@ -176,3 +176,16 @@ const (
 )
 
 func openDayKey(c id.Centre, day civil.Date) string { return itoa(int64(c)) + "/" + day.String() }
+
+// codeOf is the code a dose is recorded with: the one that was brought, or the
+// booking's own when the person showed their card or a one-time code instead.
+func (t *txn) codeOf(staff id.Staff, person id.Person, p *state.Person, booking int, f parsedDose) (string, error) {
+	if f.shown == (vault.Evidence{}) || f.code != "" {
+		return f.code, nil
+	}
+	b := p.Bookings[booking]
+	if _, ok, err := t.personEvidence(staff, b.Offer.Centre, "", person, p, f.shown); err != nil || !ok {
+		return "", err
+	}
+	return t.k.securityCode(person, b), nil
+}

@@ -156,3 +156,15 @@ func (k *Keeper) WriteOldHead(ctx context.Context) error {
 		return tx.SetHead(ctx, h)
 	})
 }
+
+// ParseWalkIn reads the body of a walk-in registration.
+func ParseWalkIn(body []byte) (vault.Identity, vault.Consent, error) { return parseWalkIn(body) }
+
+// SpendWalkIns counts registrations of a staff member.
+func (k *Keeper) SpendWalkIns(ctx context.Context, s id.Staff, n int64) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		_, err := t.countIn(staffWindow, "walk-in", string(s), n)
+		return err
+	})
+	return err
+}

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"crypto/cipher"
+	"slices"
 	"strings"
 
 	"tikakosh/internal/ablate"
@@ -57,11 +58,17 @@ func (t *txn) released(o *opening, people []id.Person, records map[id.Person]vau
 		if p.State == state.Pending && len(rec.Parts) == 0 {
 			continue // enrolled, never stored: there is nothing to see yet
 		}
+		if p.State == state.Merged {
+			continue // ended while this was decided
+		}
 		i, err := t.k.matchRecord(person, p, rec)
 		if err != nil {
 			return err
 		}
 		if i >= 0 {
+			if s := p.Pending[i]; s.Merge != "" { // the other ends now: one person is shown
+				o.people = slices.DeleteFunc(o.people, func(p openPerson) bool { return p.id == s.Merge })
+			}
 			if err := t.advance(person, &p, i); err != nil {
 				return err
 			}
@@ -177,7 +184,7 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 		return vault.Opened{}, err
 	}
 	var last4 []byte
-	if sealed != nil {
+	if len(sealed) > 0 { // a person without a mobile has none
 		if last4, err = k.keys.contact.Open(nil, nil, sealed, place); err != nil {
 			return vault.Opened{}, integrity(state.Households, "a number does not open")
 		}

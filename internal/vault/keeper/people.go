@@ -55,6 +55,7 @@ func (t *txn) household(h id.Household) (state.Household, error) {
 	if err == nil && !ok {
 		err = integrity(state.Households, "a household is missing")
 	}
+	row.Only = t.only
 	return row, err
 }
 
@@ -154,9 +155,12 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	var out vault.Enrolled
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out = vault.Enrolled{}
-		house, _, err := t.live(r.Holder)
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
+		}
+		if bearer.Person != "" {
+			return cardCannot()
 		}
 		done, err := t.enrolledBefore(house, r.Key, digest, &out)
 		if err != nil || done {
@@ -221,8 +225,13 @@ func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.En
 	return nil
 }
 
-// enrol seals a new person into the household.
+// enrol seals a new person into the holder's household.
 func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, out *vault.Enrolled) error {
+	return t.enrolBy(house, r, doc, tag, digest, entry{Role: "holder"}, out)
+}
+
+// enrolBy is enrol by whom an entry names.
+func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, by entry, out *vault.Enrolled) error {
 	h, err := t.household(house)
 	if err != nil {
 		return err
@@ -253,7 +262,7 @@ func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tag 
 	}{
 		{vault.PartIdentity, doc},
 		{vault.Part(vault.PartConsentPrefix + string(ev)), consent{Schema: blobSchema, Event: ev, Version: r.Consent.Version,
-			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: "holder", At: now}},
+			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: by.Role, At: now}},
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
 	for i, d := range docs {
@@ -266,7 +275,8 @@ func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tag 
 	if p.Flags, err = t.useTag(tag, house, person, now); err != nil {
 		return err
 	}
-	if err := t.addSeal(person, &p, seal, entry{House: house, View: "registration", Role: "holder"}); err != nil {
+	by.House, by.View = house, "registration"
+	if err := t.addSeal(person, &p, seal, by); err != nil {
 		return err
 	}
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag})
@@ -361,6 +371,9 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 	if err := t.endSeals(p); err != nil {
 		return err
 	}
+	if err := t.voidCard(p); err != nil {
+		return err
+	}
 	p.State, p.Wrapped, p.Flags = state.Removed, nil, nil
 	e.Kind, e.Person, e.House = "removed", m.Person, house
 	t.append(e)
@@ -410,7 +423,10 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 		if err := t.removable(person, &p, r.Record); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person })
+		if h, err = t.household(house); err != nil { // a merge may have ended just now
+			return err
+		}
+		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person && m.State != state.Removed })
 		if err := t.leave(house, &h.Members[i], &p, entry{View: "registration deleted", Role: "holder"}); err != nil {
 			return err
 		}

@@ -278,7 +278,7 @@ func (k *Keeper) SettledMany(ctx context.Context, r vault.SettledManyRequest) er
 
 func settledKind(kind string) error {
 	switch kind {
-	case vault.WorkBook, vault.WorkCancel, vault.WorkRemove:
+	case vault.WorkBook, vault.WorkCancel, vault.WorkRemove, vault.WorkLink, vault.WorkMerge:
 		return nil
 	}
 	return fault.New(fault.Invalid, "kind", "no such kind of work")
@@ -288,8 +288,13 @@ func settledKind(kind string) error {
 func endTasks(ctx context.Context, tx state.Tx, r vault.SettledRequest) error {
 	for _, person := range r.Persons {
 		task := taskID(r.Kind, r.Hold, person)
-		if r.Kind == vault.WorkRemove {
+		switch r.Kind {
+		case vault.WorkRemove:
 			task = removeTask(person)
+		case vault.WorkLink:
+			task = linkTask(person)
+		case vault.WorkMerge:
+			task = mergeTask(string(r.Hold))
 		}
 		if err := tx.EndTask(ctx, task); err != nil {
 			return err

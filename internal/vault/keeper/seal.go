@@ -162,6 +162,11 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 	if err := t.endSeals(p); err != nil {
 		return err
 	}
+	if s.Merge != "" {
+		if err := t.finishMerge(s); err != nil {
+			return err
+		}
+	}
 	t.append(entry{Kind: "committed", Person: person, View: "stored", Role: "system", Seal: noteOf(s.ID, s.Parts)})
 	return nil
 }
@@ -172,6 +177,11 @@ func (t *txn) endSeals(p *state.Person) error {
 		if err := t.tx.EndTask(t.ctx, "seal/"+s.ID); err != nil {
 			return err
 		}
+		if s.Merge != "" {
+			if err := t.tx.EndTask(t.ctx, mergeTask(s.ID)); err != nil {
+				return err
+			}
+		}
 	}
 	p.Pending = nil
 	return nil
@@ -179,6 +189,9 @@ func (t *txn) endSeals(p *state.Person) error {
 
 // addSeal makes pending what was sealed on top of the head.
 func (t *txn) addSeal(person id.Person, p *state.Person, seal state.Seal, e entry) error {
+	if busy, err := t.merging(*p); err != nil || busy {
+		return cmpErr(err, errMerging())
+	}
 	chain := p.Chain
 	for _, part := range seal.Parts {
 		chain = vault.ChainNext(chain, part)

@@ -37,7 +37,7 @@ type method struct {
 func (k *Keeper) methods() []method {
 	web, worker, operator, seeder := CallerWeb, CallerWorker, CallerOperator, CallerSeeder
 	all := []Caller{web, worker, operator, seeder}
-	return []method{
+	return append(k.cardMethods(), []method{
 		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
 		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},
 		{vault.MethodMembership, []Caller{web}, bind(k.Membership)},
@@ -76,7 +76,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodSeed, []Caller{seeder}, bind(k.Seed)},
 		{vault.MethodKeys, all, bind(k.Keys)},
 		{vault.MethodStatus, all, bind(k.Status)},
-	}
+	}...)
 }
 
 // EndSession implements the vault's word.

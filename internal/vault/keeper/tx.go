@@ -37,6 +37,7 @@ type txn struct {
 	rows     map[string]rowNote // anchored rows as last written
 	began    uint64             // sightings before this transaction's snapshot
 	next     int64              // the ledger's size before it
+	only     id.Person          // whom the caller's session is for alone; set by live
 	quiet    bool               // nobody gets its receipts
 }
 

@@ -1,0 +1,50 @@
+package edge
+
+import (
+	"context"
+
+	"tikakosh/internal/id"
+	"tikakosh/internal/scheduling"
+	"tikakosh/internal/vault"
+)
+
+func (b *backend) by2(s vault.Signed) error { b.signed = s; return b.word() }
+
+func (b *backend) WalkIn(_ context.Context, s vault.Signed) (vault.WalkedIn, error) {
+	return vault.WalkedIn{Enrolled: vault.Enrolled{Reference: id.NewReference()}, Card: "TK1:", PIN: "123456"}, b.by2(s)
+}
+
+func (b *backend) NewCard(_ context.Context, h vault.Holder, _ id.Reference) (vault.NewCard, error) {
+	return vault.NewCard{Card: "TK1:", PIN: "123456"}, b.by(h)
+}
+
+func (b *backend) Link(_ context.Context, r vault.LinkRequest) (id.Reference, error) {
+	return id.NewReference(), b.by(r.Holder)
+}
+
+func (b *backend) Merge(_ context.Context, h vault.Holder, _, _ id.Reference) error { return b.by(h) }
+
+func (b *backend) StaffView(_ context.Context, r vault.StaffViewRequest) (vault.StaffView, error) {
+	return vault.StaffView{ViewRef: "AAAAAAAAAAAAA"}, b.by2(r.Signed)
+}
+
+func (b *backend) StaffCertificate(_ context.Context, r vault.StaffViewRequest) (vault.Certificate, error) {
+	return vault.Certificate{}, b.by2(r.Signed)
+}
+
+func (b *backend) StaffCode(_ context.Context, r vault.StaffCodeRequest) (vault.StaffCode, error) {
+	return vault.StaffCode{Txn: id.New()}, b.by2(r.Signed)
+}
+
+func (b *backend) CardSession(context.Context, vault.CardAnswer) (vault.Session, error) {
+	return vault.Session{Bearer: "x"}, b.word()
+}
+
+// onSite is the backend as the service of walk-ins.
+type onSite struct{ b *backend }
+
+func (o onSite) Book(_ context.Context, s vault.Signed, _ scheduling.BookInput) (id.Hold, error) {
+	return id.Hold(id.New()), o.b.by2(s)
+}
+
+func noCard(string, string, id.Reference) ([]byte, error) { return []byte("%PDF-"), nil }

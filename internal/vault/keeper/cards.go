@@ -1,0 +1,380 @@
+package keeper
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// The budgets of cards (ADR 9).
+const (
+	walkInsPerDay = 300              // registrations of a staff member in a day (UTC)
+	walkInRetry   = time.Hour        // how long the same registration answers the same person
+	pinTries      = 5                // wrong PINs in a row before a card locks
+	pinWrongMost  = 30               // wrong PINs in a card's life
+	pinLock       = 15 * time.Minute // the first lock; each further wrong PIN doubles it
+	pinLockMost   = 6                // doublings: 16 hours
+)
+
+// walkInFacts is the body of V1 (contract.md 1.7). A mobile number in it is
+// neither linked nor looked up (design.md 10): only its form is read.
+type walkInFacts struct {
+	Mobile      looseText `json:"mobile_number"`
+	Name        string    `json:"name"`
+	NameLocal   string    `json:"name_local"`
+	BirthYear   looseText `json:"birth_year"`
+	BirthDate   string    `json:"birth_date"`
+	Gender      looseText `json:"gender_id"`
+	IDType      looseText `json:"photo_id_type"`
+	IDNumber    looseText `json:"photo_id_number"`
+	Comorbidity string    `json:"comorbidity_ind"`
+	Consent     looseText `json:"consent_version"`
+	Guardian    string    `json:"guardian_name"`
+}
+
+// parseWalkIn reads who is to be registered from a signed body.
+func parseWalkIn(body []byte) (who vault.Identity, c vault.Consent, err error) {
+	missing := func(what string) error {
+		return fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: "+what)
+	}
+	var f walkInFacts
+	if len(body) > 8192 || json.Unmarshal(body, &f) != nil {
+		return who, c, fault.New(fault.Invalid, "USRRES0001", "the request body is not the JSON object that is wanted")
+	}
+	who = vault.Identity{Name: f.Name, NameLocal: f.NameLocal, IDNumber: string(f.IDNumber), Comorbidity: f.Comorbidity == "Y", Guardian: f.Guardian}
+	for _, n := range []struct {
+		name string
+		text looseText
+		into *int
+	}{{"birth_year", f.BirthYear, &who.BirthYear}, {"gender_id", f.Gender, &who.GenderID}, {"photo_id_type", f.IDType, &who.IDType}} {
+		if *n.into, err = strconv.Atoi(string(n.text)); err != nil {
+			return who, c, missing(n.name)
+		}
+	}
+	for _, n := range [...]struct{ name, text string }{{"name", f.Name}, {"photo_id_number", string(f.IDNumber)}, {"consent_version", string(f.Consent)}} {
+		if n.text == "" {
+			return who, c, missing(n.name)
+		}
+	}
+	if len(f.Consent) > 32 || !rules.Printable(string(f.Consent)) {
+		return who, c, missing("consent_version")
+	}
+	if f.Comorbidity != "" && f.Comorbidity != "Y" && f.Comorbidity != "N" {
+		return who, c, fault.New(fault.Invalid, "USRRES0001", "comorbidity_ind is Y or N")
+	}
+	if f.BirthDate != "" {
+		if who.BirthDate, err = civil.ParseIndian(f.BirthDate); err != nil {
+			return who, c, err
+		}
+	}
+	return who, vault.Consent{Version: string(f.Consent), Language: "en", Purpose: "registration"}, nil
+}
+
+// WalkIn implements the vault's word. The same registration by the same staff
+// member within the hour is a retry: it answers the same person, and a new card
+// whose predecessor is void, until somebody has used that.
+func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.WalkedIn, error) {
+	who, consent, err := parseWalkIn(r.Signed.Body)
+	if err != nil {
+		return vault.WalkedIn{}, err
+	}
+	doc, number, err := k.checkedIdentity(who)
+	if err != nil {
+		return vault.WalkedIn{}, err
+	}
+	tag, err := k.idTag(who.IDType, number)
+	if err != nil {
+		return vault.WalkedIn{}, err
+	}
+	who.IDNumber = tag
+	digest, err := k.enrolDigest(who, consent)
+	if err != nil {
+		return vault.WalkedIn{}, err
+	}
+	var out vault.WalkedIn
+	receipts, err := k.update(ctx, func(t *txn) error {
+		out = vault.WalkedIn{}
+		staff, place, err := t.registrar(r.Signed)
+		if err != nil {
+			return err
+		}
+		by := entry{Role: roleVaccinator, Actor: string(staff), Place: place}
+		key := "walk-in/" + string(staff) + "/" + hexString(digest[:])
+		before, ok, err := get[state.Idempotency](t, state.Idempotencies, key)
+		if err != nil {
+			return err
+		}
+		if ok {
+			err = t.walkedInBefore(before.Person, &out.Enrolled)
+		} else {
+			err = t.walkIn(staff, key, vault.EnrolRequest{Key: "walk-in", Identity: who, Consent: consent}, doc, tag, digest, by, &out.Enrolled)
+		}
+		if err != nil {
+			return err
+		}
+		person := out.Enrolled.Seal.Person
+		p, err := t.person(person)
+		if err != nil {
+			return err
+		}
+		if out.Card, out.PIN, err = t.issueCard(person, &p, by); err != nil {
+			return err
+		}
+		return put(t, state.Persons, string(person), p, 0)
+	})
+	if err == nil {
+		out.Enrolled.Seal.Receipt = receipts[0]
+	}
+	return out, err
+}
+
+// registrar checks that a signed request is a vaccinator's whose centre has an
+// open session today, and names that centre.
+func (t *txn) registrar(s vault.Signed) (id.Staff, string, error) {
+	staff, row, sessions, err := t.staffAtWork(s)
+	switch {
+	case err != nil:
+		return "", "", err
+	case row.Role != roleVaccinator:
+		return "", "", fault.New(fault.Forbidden, "role", "only a vaccinator registers people at a centre")
+	case len(sessions) == 0:
+		return "", "", noOpenSession()
+	}
+	return staff, sessions[0].Name, nil
+}
+
+func noOpenSession() error {
+	return fault.New(fault.Forbidden, "session", "no session is open at this centre today")
+}
+
+// walkIn makes a household of its own for the new person.
+func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, by entry, out *vault.Enrolled) error {
+	n, err := t.countIn(staffWindow, "walk-in", string(staff), 1)
+	if err != nil {
+		return err
+	}
+	now := t.k.now()
+	if n > walkInsPerDay {
+		return &fault.Error{Kind: fault.RateLimited, Code: "walk-ins", Text: "too many registrations today; a colleague has to go on", RetryAfter: now.Truncate(staffWindow).Add(staffWindow).Sub(now)}
+	}
+	house := id.Household(id.New())
+	if err := put(t, state.Households, string(house), state.Household{Created: now.UnixMilli()}, 0); err != nil {
+		return err
+	}
+	if err := t.enrolBy(house, r, doc, tag, digest, by, out); err != nil {
+		return err
+	}
+	return put(t, state.Idempotencies, key, state.Idempotency{Person: out.Seal.Person, Digest: digest}, now.Add(walkInRetry).UnixMilli())
+}
+
+// walkedInBefore answers a retry while nobody has used the card.
+func (t *txn) walkedInBefore(person id.Person, out *vault.Enrolled) error {
+	used := fault.New(fault.Conflict, "registered", "this person was registered a moment ago and has a card")
+	p, err := t.person(person)
+	if err != nil {
+		return err
+	}
+	card, ok, err := get[state.Card](t, state.Cards, p.Card)
+	if err != nil {
+		return err
+	}
+	if !ok || card.Used || (p.State != state.Pending && p.State != state.Active) {
+		return used
+	}
+	return t.answerEnrolled(p.Household, person, out)
+}
+
+// issueCard makes a card for a person and voids the one before. The caller puts
+// p. The texts exist in the clear only in the answer.
+func (t *txn) issueCard(person id.Person, p *state.Person, by entry) (text, pin string, err error) {
+	by.View = "issued"
+	if p.Card != "" {
+		by.View = "replaced"
+		if err := t.voidCard(p); err != nil {
+			return "", "", err
+		}
+	}
+	secret := vault.NewCardSecret()
+	key := t.k.cardKey(secret)
+	pin = newCode()
+	card := state.Card{Person: person, Salt: randomBytes(16), State: state.CardLive, Created: t.k.now().UnixMilli()}
+	card.PIN = t.k.pinMAC(key, card.Salt, pin)
+	p.Card = key
+	by.Kind, by.Person, by.House, by.Evidence = "card", person, p.Household, key
+	t.append(by)
+	return secret.Text(), pin, put(t, state.Cards, key, card, 0)
+}
+
+// voidCard ends a person's card; the caller appends an entry.
+func (t *txn) voidCard(p *state.Person) error {
+	if p.Card == "" {
+		return nil
+	}
+	card, ok, err := get[state.Card](t, state.Cards, p.Card)
+	if err != nil || !ok {
+		return err
+	}
+	card.State, card.PIN, card.Salt = state.CardVoid, nil, nil
+	key := p.Card
+	p.Card = ""
+	return put(t, state.Cards, key, card, 0)
+}
+
+func (k *Keeper) pinMAC(card string, salt []byte, pin string) []byte {
+	return mac(k.keys.sym[purposeBooking], k.keys.realmBytes(), []byte("card pin"), []byte(card), salt, []byte(pin))
+}
+
+// wrongCard is one answer for a card that is unknown, void or locked, and for a
+// wrong PIN.
+func wrongCard() error {
+	return fault.New(fault.Invalid, "CARD", "The card or its PIN is not right, or the card is locked for a while")
+}
+
+// cardPIN checks a card with its PIN and counts a wrong one, in the transaction
+// that acts on it. ok false is a refusal that the caller returns apart from an
+// error, so that what was counted is kept.
+func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Person, ok bool, err error) {
+	secret, perr := vault.ParseCard(a.Card)
+	key = t.k.cardKey(secret)
+	card, found, err := get[state.Card](t, state.Cards, key)
+	if err != nil {
+		return key, p, false, err
+	}
+	right := hmac.Equal(card.PIN, t.k.pinMAC(key, card.Salt, a.PIN))
+	now := t.k.now()
+	locked := now.UnixMilli() < card.Locked && !ablate.Off(ablate.CardTries)
+	if perr != nil || !found || card.State != state.CardLive || locked {
+		return key, p, false, t.countWrong(a.Origin, false)
+	}
+	if p, err = t.person(card.Person); err != nil {
+		return key, p, false, err
+	}
+	if p.Card != key || (p.State != state.Pending && p.State != state.Active) {
+		return key, p, false, t.countWrong(a.Origin, false)
+	}
+	e := entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
+	if right {
+		card.Run, card.Used = 0, true
+		t.append(e)
+		return key, p, true, put(t, state.Cards, key, card, 0)
+	}
+	card.Run++
+	card.Wrong++
+	if card.Run >= pinTries {
+		card.Locked = now.Add(pinLock << min(card.Run-pinTries, pinLockMost)).UnixMilli()
+	}
+	if card.Wrong >= pinWrongMost && !ablate.Off(ablate.CardTries) {
+		card.State = state.CardBlocked
+	}
+	e.Kind, e.Reason = "refusal", "wrong PIN"
+	t.append(e)
+	if err := t.countWrong(a.Origin, false); err != nil {
+		return key, p, false, err
+	}
+	return key, p, false, put(t, state.Cards, key, card, 0)
+}
+
+// CardSession implements the vault's word: a session for the card's person alone.
+func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Session, error) {
+	var mint func() (vault.Session, error)
+	_, err := k.update(ctx, func(t *txn) error {
+		mint = nil
+		key, p, ok, err := t.cardPIN(a, "session by card")
+		if err != nil || !ok {
+			return err
+		}
+		card, _, err := get[state.Card](t, state.Cards, key)
+		if err != nil {
+			return err
+		}
+		mint, err = t.mint(state.Bearer{Household: p.Household, Origin: a.Origin, Person: card.Person, Card: key}, "card/"+string(card.Person), scopeHolder, bearerLife)
+		return err
+	})
+	if err != nil {
+		return vault.Session{}, err
+	}
+	if mint == nil {
+		return vault.Session{}, wrongCard()
+	}
+	return mint()
+}
+
+// scoped narrows a session that a card opened to the card's person, wherever
+// that person's place is now. It ends with the card.
+func (t *txn) scoped(row state.Bearer) (state.Bearer, error) {
+	if row.Person == "" {
+		return row, nil
+	}
+	p, err := t.person(row.Person)
+	if err != nil {
+		return row, err
+	}
+	if p.Card != row.Card || (p.State != state.Pending && p.State != state.Active) {
+		return row, unauthenticated()
+	}
+	if !ablate.Off(ablate.CardScope) {
+		t.only = row.Person
+	}
+	row.Household = p.Household
+	return row, nil
+}
+
+// NewCard implements the vault's word: the holder's evidence replaces a card.
+func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.NewCard, error) {
+	var out vault.NewCard
+	receipts, err := k.update(ctx, func(t *txn) error {
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		h, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		p, err := t.member(h, r.Person)
+		if err != nil {
+			return err
+		}
+		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, entry{Role: "holder"}); err != nil {
+			return err
+		}
+		return put(t, state.Persons, string(r.Person), p, 0)
+	})
+	out.Receipt = done(receipts).Receipt
+	if err != nil {
+		return vault.NewCard{}, err
+	}
+	return out, nil
+}
+
+// cardCannot refuses what is for the holder of a mobile alone.
+func cardCannot() error {
+	return fault.New(fault.Forbidden, "card", "a card opens one person's record; sign in with a mobile for this")
+}
+
+// cardMethods are the methods about cards, their people and what staff open.
+func (k *Keeper) cardMethods() []method {
+	web := []Caller{CallerWeb}
+	return []method{
+		{vault.MethodWalkIn, web, bind(k.WalkIn)},
+		{vault.MethodCardSession, web, bind(k.CardSession)},
+		{vault.MethodNewCard, web, bind(k.NewCard)},
+		{vault.MethodLink, web, bind(k.Link)},
+		{vault.MethodMerge, web, bind(k.Merge)},
+		{vault.MethodStaffView, web, bind(k.StaffView)},
+		{vault.MethodStaffCertificate, web, bind(k.StaffCertificate)},
+		{vault.MethodStaffCode, web, bind(k.StaffCode)},
+		{vault.MethodStaffCheck, web, bind(k.StaffCheck)},
+		{vault.MethodWalkInBook, web, bind(k.WalkInBook)},
+	}
+}

@@ -1,0 +1,299 @@
+package keeper
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+const viewMerge = "both registrations, to join them"
+
+func errMerging() error {
+	return fault.New(fault.Conflict, "merging", "this registration is being joined with another; try again")
+}
+
+// Merge implements the vault's word. It opens both people as a ledgered view,
+// compares them, and seals the doses of the one who ends anew under the key of
+// the one who goes on. The end of the other is tied to the commit of that seal
+// (finishMerge), so that a crash leaves two people or one, never one and a half.
+func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSealed, error) {
+	keep, other := r.Keep.Person, r.Merge.Person
+	if keep == "" || other == "" || keep == other {
+		return vault.MergeSealed{}, fault.New(fault.Invalid, "USRRES0002", "two different beneficiaries are joined")
+	}
+	var again *vault.MergeSealed
+	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+		again, err = t.mayMerge(r)
+		if err != nil || again != nil {
+			return err
+		}
+		records := map[id.Person]vault.Record{keep: r.Keep, other: r.Merge}
+		return t.released(o, []id.Person{keep, other}, records, claim{view: viewMerge, role: "holder"})
+	})
+	if err != nil {
+		return vault.MergeSealed{}, err
+	}
+	if again != nil {
+		return *again, nil
+	}
+	if len(o.people) != 2 {
+		return vault.MergeSealed{}, notYours()
+	}
+	docs, err := k.joined(o.people[0], o.people[1])
+	if err != nil {
+		return vault.MergeSealed{}, err
+	}
+	var out vault.MergeSealed
+	receipts, err := k.update(ctx, func(t *txn) (err error) {
+		if again, err = t.mayMerge(r); err != nil {
+			return err
+		}
+		if again != nil {
+			out = *again
+			return nil
+		}
+		for _, p := range o.people {
+			if err := t.unchanged(p); err != nil {
+				return err
+			}
+		}
+		out, err = t.sealMerge(o.people[0], o.people[1], docs)
+		return err
+	})
+	if err != nil {
+		return vault.MergeSealed{}, err
+	}
+	out.Seal.Receipt = done(receipts).Receipt
+	return out, nil
+}
+
+// mayMerge checks the evidence and that nothing of the person who is to end is
+// under way. It answers a repeated request with the seal that waits.
+func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
+	house, bearer, err := t.live(r.Holder)
+	if err != nil {
+		return nil, err
+	}
+	if bearer.Person != "" {
+		return nil, cardCannot()
+	}
+	h, err := t.household(house)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := t.member(h, r.Keep.Person)
+	if err != nil {
+		return nil, err
+	}
+	other, err := t.member(h, r.Merge.Person)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range keep.Pending {
+		if s.Merge == r.Merge.Person && s.Base == keep.Seq && s.MergeSeq == other.Seq && int64(len(r.Keep.Parts)) == keep.Seq {
+			return &vault.MergeSealed{Seal: vault.Seal{ID: s.ID, Person: r.Keep.Person, Parts: s.Parts}, Merged: s.Merge}, nil
+		}
+	}
+	for _, p := range []state.Person{keep, other} {
+		if busy, err := t.merging(p); err != nil || busy {
+			return nil, cmpErr(err, errMerging())
+		}
+	}
+	for _, b := range other.Bookings {
+		if b.State == state.Live {
+			return nil, fault.New(fault.Conflict, "booked", "cancel the appointment of the registration that ends first")
+		}
+	}
+	since := t.k.now().Add(-pendingLife).UnixMilli()
+	for _, s := range other.Pending {
+		if s.At > since && int64(len(r.Merge.Parts)) <= other.Seq {
+			return nil, fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+		}
+	}
+	return nil, nil
+}
+
+func cmpErr(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// merging reports whether the person has been sealed into another one and that
+// seal may still be stored.
+func (t *txn) merging(p state.Person) (bool, error) {
+	if p.Merging == nil {
+		return false, nil
+	}
+	into, err := t.person(p.Merging.Into)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(into.Pending, func(s state.Seal) bool { return s.ID == p.Merging.Seal }), nil
+}
+
+// joinedDose is a dose as it stands after the merge: of the person who goes on
+// (part named), or of the one who ends.
+type joinedDose struct {
+	part vault.Part // "" for one that comes from the other
+	doc  doseDoc
+}
+
+// joined compares two people and numbers their doses anew.
+func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
+	a, err := keep.identity(k)
+	if err != nil {
+		return nil, err
+	}
+	b, err := other.identity(k)
+	if err != nil {
+		return nil, err
+	}
+	dates := a.BirthDate == "" || b.BirthDate == "" || a.BirthDate == b.BirthDate
+	if !strings.EqualFold(a.Name, b.Name) || a.BirthYear != b.BirthYear || a.GenderID != b.GenderID || !dates {
+		return nil, fault.New(fault.Conflict, "different", "name, birth year and gender of the two registrations are not the same")
+	}
+	mine, err := keep.doses(k)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := other.doses(k)
+	if err != nil {
+		return nil, err
+	}
+	all := append(slices.Clone(mine), theirs...)
+	birth := a.birth()
+	if birth.Date.IsZero() {
+		birth = b.birth()
+	}
+	var out []joinedDose
+	for i, j := range rules.Join(given(all), birth) {
+		d := all[i]
+		changed := i >= len(mine)
+		if d.counts() && (j.Dose != d.Sequence || !j.Counts) {
+			changed = true
+			d.Sequence = j.Dose
+			if !j.Counts {
+				d.Status, d.NotCounted = rules.StatusNotCounted, j.Reason
+			}
+		}
+		if !changed {
+			continue
+		}
+		jd := joinedDose{part: vault.Part(vault.PartDosePrefix + string(d.Event)), doc: d}
+		if i >= len(mine) {
+			jd.part = ""
+			jd.doc.FromPerson, jd.doc.FromReference, jd.doc.FromEvent = other.id, b.Reference, d.Event
+			jd.doc.Event = id.Event(id.NewOrdered())
+		}
+		out = append(out, jd)
+	}
+	return out, nil
+}
+
+// sealMerge seals the joined doses, and the holder's act, on the head of the
+// person who goes on.
+func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeSealed, error) {
+	none := vault.MergeSealed{}
+	p, err := t.person(keep.id)
+	if err != nil {
+		return none, err
+	}
+	o, err := t.person(other.id)
+	if err != nil {
+		return none, err
+	}
+	key, err := t.k.dataKey(keep.id, p)
+	if err != nil {
+		return none, err
+	}
+	now := t.k.now().UnixMilli()
+	seal := state.Seal{ID: id.New(), Key: "merge/" + string(other.id), Merge: other.id, MergeSeq: o.Seq}
+	add := func(part vault.Part, version int, doc any) error {
+		s, err := t.k.sealPart(keep.id, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
+		seal.Parts = append(seal.Parts, s)
+		return err
+	}
+	for _, d := range docs {
+		part, version := d.part, 1
+		if part == "" {
+			part = vault.Part(vault.PartDosePrefix + string(d.doc.Event))
+		} else {
+			version = p.Parts[part] + 1
+		}
+		if err := add(part, version, d.doc); err != nil {
+			return none, err
+		}
+	}
+	ev := id.Event(id.NewOrdered())
+	act := consent{Schema: blobSchema, Event: ev, Version: "merge", Purpose: "joined with registration " + string(o.Reference), By: "holder", At: now}
+	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), 1, act); err != nil {
+		return none, err
+	}
+	if err := t.addSeal(keep.id, &p, seal, entry{House: p.Household, View: "registrations joined", Role: "holder"}); err != nil {
+		return none, err
+	}
+	o.Merging = &state.MergeRef{Into: keep.id, Seal: seal.ID, At: now}
+	if err := t.tx.AddTask(t.ctx, state.Task{ID: mergeTask(seal.ID), Kind: vault.WorkMerge, Person: keep.id, Ref: seal.ID, Since: now}); err != nil {
+		return none, err
+	}
+	if err := put(t, state.Persons, string(other.id), o, 0); err != nil {
+		return none, err
+	}
+	out := vault.MergeSealed{Seal: vault.Seal{ID: seal.ID, Person: keep.id, Parts: seal.Parts}, Merged: other.id}
+	return out, put(t, state.Persons, string(keep.id), p, 0)
+}
+
+func mergeTask(seal string) string { return vault.WorkMerge + "/" + seal }
+
+// finishMerge ends the other person once the merge is stored. Their parts and
+// key stay as they are: nothing is lost, and nobody but an approved case opens
+// them. A person who changed in spite of errMerging goes on.
+func (t *txn) finishMerge(s state.Seal) error {
+	o, err := t.person(s.Merge)
+	if err != nil || o.State == state.Merged {
+		return err
+	}
+	if o.Seq != s.MergeSeq || o.Merging == nil || o.Merging.Seal != s.ID {
+		t.k.log.Error("a merge was stored, but the other registration has changed: both go on")
+		return nil
+	}
+	h, err := t.household(o.Household)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == s.Merge && m.State != state.Removed })
+	if i < 0 {
+		return integrity(state.Households, "a person is not in their household")
+	}
+	if err := t.dropTag(h.Members[i].IDTag, s.Merge); err != nil {
+		return err
+	}
+	h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
+	if err := put(t, state.Households, string(o.Household), h, 0); err != nil {
+		return err
+	}
+	if err := t.endSeals(&o); err != nil {
+		return err
+	}
+	if err := t.voidCard(&o); err != nil {
+		return err
+	}
+	o.State, o.Flags = state.Merged, nil
+	t.append(entry{Kind: "merged", Person: s.Merge, House: o.Household, View: "joined with another registration", Role: "holder", Evidence: string(o.Merging.Into)})
+	if err := t.revokeCertificates(s.Merge, o.Household, "joined with another registration"); err != nil {
+		return err
+	}
+	task := state.Task{ID: removeTask(s.Merge), Kind: vault.WorkRemove, Person: s.Merge, Since: t.k.now().UnixMilli()}
+	if err := t.tx.AddTask(t.ctx, task); err != nil {
+		return err
+	}
+	return put(t, state.Persons, string(s.Merge), o, 0)
+}

@@ -1,0 +1,284 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// notShown is one answer for a person who is unknown, elsewhere, or did not
+// show what would open their record.
+func notShown() error {
+	return fault.New(fault.NotFound, "person", "no such person here")
+}
+
+// encounterOf checks a staff member and what a person showed them, inside t. A
+// refusal is returned apart from an error, so that what it counted is kept.
+func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessions []state.OpenSession, refused, err error) {
+	staff, row, sessions, err := t.staffAtWork(r.Signed)
+	switch {
+	case err != nil:
+		return c, nil, nil, err
+	case row.Role != roleVaccinator:
+		return c, nil, nil, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre opens a record")
+	case len(sessions) == 0:
+		return c, nil, nil, noOpenSession()
+	}
+	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
+	if err != nil {
+		return c, nil, nil, err
+	}
+	if int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
+		return c, nil, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes today; a colleague has to go on",
+			RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}, nil
+	}
+	p, found, err := get[state.Person](t, state.Persons, string(r.Person))
+	if err != nil {
+		return c, nil, nil, err
+	}
+	found = found && p.Reference == r.Reference && (p.State == state.Pending || p.State == state.Active)
+	var ev evidence
+	ok := false
+	if found {
+		if ev, ok, err = t.personEvidence(staff, row.Centre, "", r.Person, &p, r.Evidence); err != nil {
+			return c, nil, nil, err
+		}
+		ok = ok || ablate.Off(ablate.StaffEvidence)
+	}
+	if !ok {
+		if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
+			return c, nil, nil, err
+		}
+		if found {
+			t.append(entry{Kind: "refusal", Person: r.Person, House: p.Household, View: view, Role: roleVaccinator, Actor: string(staff),
+				Place: sessions[0].Name, Reason: "nothing shown, or not the right thing"})
+			if err := put(t, state.Persons, string(r.Person), p, 0); err != nil {
+				return c, nil, nil, err
+			}
+		}
+		return c, nil, notShown(), nil
+	}
+	return claim{view: view, role: roleVaccinator, actor: string(staff), place: sessions[0].Name, reason: ev.kind, evidence: ev.ref}, sessions, nil, nil
+}
+
+// openForStaff opens one person for a staff member, and names the centre.
+func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, view string) (*opening, id.Centre, error) {
+	var refused error
+	var centre id.Centre
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		c, sessions, no, err := t.encounterOf(r, view)
+		if refused = no; err != nil || refused != nil {
+			return err
+		}
+		centre = sessions[0].Centre
+		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err == nil && len(o.people) != 1 {
+		err = notShown()
+	}
+	return o, centre, err
+}
+
+// StaffView implements the vault's word.
+func (k *Keeper) StaffView(ctx context.Context, r vault.StaffViewRequest) (vault.StaffView, error) {
+	o, centre, err := k.openForStaff(ctx, r, viewVerify)
+	if err != nil {
+		return vault.StaffView{}, err
+	}
+	p, err := k.bookingView(o.people[0])
+	if err != nil {
+		return vault.StaffView{}, err
+	}
+	return vault.StaffView{Person: p, Centre: centre, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts}, nil
+}
+
+// StaffCertificate implements the vault's word.
+func (k *Keeper) StaffCertificate(ctx context.Context, r vault.StaffViewRequest) (vault.Certificate, error) {
+	o, _, err := k.openForStaff(ctx, r, viewCertificate)
+	if err != nil {
+		return vault.Certificate{}, err
+	}
+	return k.certificateOf(o)
+}
+
+// StaffCheck implements the vault's word. Nothing is written.
+func (k *Keeper) StaffCheck(ctx context.Context, r vault.StaffCheckRequest) (vault.StaffChecked, error) {
+	var out vault.StaffChecked
+	err := k.view(ctx, func(t *txn) error {
+		t.tx = readOnly{t.tx}
+		_, row, err := t.proven(r.Signed)
+		out = vault.StaffChecked{Centre: row.Centre, Role: row.Role}
+		return err
+	})
+	if err != nil {
+		return vault.StaffChecked{}, err
+	}
+	return out, nil
+}
+
+// walkInBooking is the body of V4: P1 for one person, and what they showed.
+type walkInBooking struct {
+	Dose    looseText   `json:"dose"`
+	Session id.Session  `json:"session_id"`
+	Slot    string      `json:"slot"`
+	People  []looseText `json:"beneficiaries"`
+	Code    looseText   `json:"security_code"`
+	Card    string      `json:"card"`
+	Txn     string      `json:"txnId"`
+	OTP     string      `json:"otp"`
+}
+
+// WalkInBook implements the vault's word: the place is held, and the person is
+// here and showed it.
+func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vault.Booked, error) {
+	var f walkInBooking
+	malformed := fault.New(fault.Invalid, "USRRES0001", "the request body is not the JSON object that is wanted")
+	if len(r.Signed.Body) > 8192 || json.Unmarshal(r.Signed.Body, &f) != nil || len(f.People) != 1 {
+		return vault.Booked{}, malformed
+	}
+	dose, err := strconv.Atoi(string(f.Dose))
+	if err != nil || f.Session == "" || f.Slot == "" {
+		return vault.Booked{}, malformed
+	}
+	req := vault.StaffViewRequest{Signed: r.Signed, Reference: id.Reference(f.People[0]), Person: r.Record.Person, Record: r.Record,
+		Evidence: vault.Evidence{Code: string(f.Code), Card: f.Card, Txn: f.Txn, Digest: f.OTP}}
+	book := vault.BookRequest{Hold: r.Hold, Dose: dose, Offer: r.Offer, Records: []vault.Record{r.Record}}
+	programme, err := bookingForm(book)
+	if err != nil {
+		return vault.Booked{}, err
+	}
+	var refused error
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		c, sessions, no, err := t.encounterOf(req, viewEligibility)
+		if refused = no; err != nil || refused != nil {
+			return err
+		}
+		i := slices.IndexFunc(sessions, func(s state.OpenSession) bool { return s.Session == f.Session })
+		if i < 0 || r.Offer.Session != f.Session || r.Offer.Centre != sessions[i].Centre || r.Offer.Day != sessions[i].Day ||
+			r.Offer.Product != sessions[i].Product || r.Offer.Slot != f.Slot {
+			return fault.New(fault.Invalid, "session", "a walk-in is booked in a session that is open at the centre today")
+		}
+		return t.released(o, []id.Person{r.Record.Person}, map[id.Person]vault.Record{r.Record.Person: r.Record}, c)
+	})
+	if err == nil {
+		err = refused
+	}
+	if err == nil && len(o.people) != 1 {
+		err = notShown()
+	}
+	if err != nil {
+		return vault.Booked{}, err
+	}
+	if err := k.eligible(o.people[0], dose, r.Offer); err != nil {
+		return vault.Booked{}, err
+	}
+	tell := false
+	receipts, err := k.update(ctx, func(t *txn) error {
+		person := r.Record.Person
+		p, err := t.person(person)
+		if err != nil {
+			return err
+		}
+		if err := o.people[0].grown(p); err != nil {
+			return err
+		}
+		repeated, err := bookable(p, book, programme)
+		if err != nil {
+			return err
+		}
+		if !repeated {
+			if err := t.bookOne(person, p, book, programme); err != nil {
+				return err
+			}
+		}
+		tell, err = t.mayTell(p.Household, "booking")
+		return err
+	})
+	if err != nil {
+		return vault.Booked{}, err
+	}
+	if tell {
+		k.bookingNotices(ctx, r.Hold, []id.Person{r.Record.Person})
+	}
+	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
+}
+
+// StaffCode implements the vault's word. The answer and the rows written are of
+// one form whether or not a code goes out. The household's budget of codes is
+// the one of sign-ins: staff cannot add to what a phone receives.
+func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault.StaffCode, error) {
+	txnID, code := id.New(), newCode()
+	key := challengeKey(txnID)
+	now := k.now()
+	var send *Notice
+	_, err := k.update(ctx, func(t *txn) error {
+		send = nil
+		staff, _, err := t.registrar(r.Signed)
+		if err != nil {
+			return err
+		}
+		n, err := t.countIn(staffWindow, "staff-code", string(staff), 1)
+		if err != nil {
+			return err
+		}
+		if n > staffCodesPerDay {
+			return tooManyCodes(now.Truncate(staffWindow).Add(staffWindow).Sub(now))
+		}
+		row := state.Challenge{Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeDead, Person: "nobody", Staff: staff}
+		send, err = t.codeFor(r, &row, key)
+		if err != nil {
+			return err
+		}
+		if send != nil {
+			row.State, row.Person = state.ChallengeOpen, r.Person
+			row.Code = k.codeMAC(evidencePrefix+txnID, digestOf(code))
+		}
+		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+	})
+	if err != nil {
+		return vault.StaffCode{}, err
+	}
+	if send != nil {
+		send.ID, send.Template, send.Language, send.Deadline = key, "code", "en", now.Add(codeLife).UnixMilli()
+		send.Params = map[string]string{"code": code, "host": k.cfg.Host}
+		k.notify(*send)
+	}
+	return vault.StaffCode{Txn: txnID}, nil
+}
+
+// staffCodesPerDay bounds the codes a staff member has sent in a day (UTC).
+const staffCodesPerDay = 300
+
+// codeFor finds where a code for a person goes, within the number's budget. nil:
+// nowhere.
+func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string) (*Notice, error) {
+	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	if err != nil || !ok || p.Reference != r.Reference || p.State != state.Active {
+		return nil, err
+	}
+	h, err := t.household(p.Household)
+	if err != nil || len(h.Mobile) == 0 {
+		return nil, err
+	}
+	mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(p.Household)))
+	if err != nil {
+		return nil, integrity(state.Households, "a number does not open")
+	}
+	row.Index = t.k.blindIndex(string(mobile))
+	refused, err := t.spendCodeBudgets(row.Index, r.Origin, key, int64(t.k.cfg.Limits.PerPrefix))
+	if err != nil || refused != nil {
+		return nil, err
+	}
+	t.append(entry{Kind: "code", Person: r.Person, House: p.Household, View: "code for a centre", Role: roleVaccinator, Actor: string(row.Staff)})
+	return &Notice{Mobile: string(mobile)}, nil
+}
