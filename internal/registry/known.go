@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"sync"
 
@@ -23,18 +24,29 @@ type household struct {
 // known remembers the households that the vault has told for live bearers, so
 // that a booking under a rush asks the vault once and not three times. It grants
 // nothing: what it leads to is held, and the vault decides anew on every
-// booking. Bearers are kept as digests.
+// booking. Bearers are kept as keyed digests.
 type known struct {
 	mu sync.Mutex
 	by map[[sha256.Size]byte]household
+
+	once sync.Once
+	salt [32]byte // of this process: what stays in memory tells no bearer's hash
 }
 
-func bearerDigest(h vault.Holder) [sha256.Size]byte { return sha256.Sum256([]byte(h.Bearer)) }
+// key is the name of a bearer in the map.
+func (k *known) key(h vault.Holder) (out [sha256.Size]byte) {
+	k.once.Do(func() { rand.Read(k.salt[:]) })
+	d := sha256.New()
+	d.Write(k.salt[:])
+	d.Write([]byte(h.Bearer))
+	d.Sum(out[:0])
+	return out
+}
 
 func (k *known) get(h vault.Holder, now int64) (household, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v, ok := k.by[bearerDigest(h)]
+	v, ok := k.by[k.key(h)]
 	return v, ok && now < v.expires
 }
 
@@ -54,13 +66,13 @@ func (k *known) put(h vault.Holder, m vault.Membership, people map[id.Reference]
 		}
 		delete(k.by, other)
 	}
-	k.by[bearerDigest(h)] = household{id: m.Household, people: people, expires: m.ExpiresAt}
+	k.by[k.key(h)] = household{id: m.Household, people: people, expires: m.ExpiresAt}
 }
 
 func (k *known) forget(h vault.Holder) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.by, bearerDigest(h))
+	delete(k.by, k.key(h))
 }
 
 // Members returns the holder's household and members of it by reference number,
