@@ -52,10 +52,8 @@ func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Ho
 	if err := in.check(); err != nil {
 		return "", err
 	}
-	if in.Fresh && !ablate.Off(ablate.Capacity) {
-		if q := s.lanes.find(in.Session); q != nil && q.soldOut(in.Dose, s.now()) {
-			return "", fullNow()
-		}
+	if s.knownFull(in) {
+		return "", fullNow()
 	}
 	b := &booking{holder: h, in: in, body: in.digest()}
 	var err error
@@ -80,6 +78,12 @@ func (s *Service) Book(ctx context.Context, h vault.Holder, in BookInput) (id.Ho
 		return "", err
 	}
 	return s.carry(ctx, b, hold)
+}
+
+// knownFull says whether memory is enough to refuse a request.
+func (s *Service) knownFull(in BookInput) bool {
+	q := s.lanes.find(in.Session)
+	return in.Fresh && q != nil && q.soldOut(in.Dose, s.now()) && !ablate.Off(ablate.Capacity)
 }
 
 // earlier returns the hold number that the request's key already stands for, or "".

@@ -28,6 +28,9 @@ func (s *Service) Apply(ctx context.Context, h vault.Holder, in BookInput) (Appl
 	if err := in.check(); err != nil {
 		return Applied{}, err
 	}
+	if s.knownFull(in) {
+		return Applied{}, fullNow()
+	}
 	_, terms, err := s.session(ctx, in.Session)
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Applied{}, err

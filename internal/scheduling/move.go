@@ -199,3 +199,13 @@ func (s *Service) divide(ctx context.Context, h Hold, kept, left []id.Person) er
 	_, err := s.vault.Release(ctx, vault.ReleaseRequest{Hold: h.ID, Persons: left})
 	return err
 }
+
+// missed says whether an appointment is live and its day over at its centre.
+func (s *Service) missed(a Appointment) bool {
+	now := s.now()
+	if a.State != Live || civil.Of(now.UTC()).AddDays(1).Before(a.Day) {
+		return false // the usual case needs no zone
+	}
+	loc, err := time.LoadLocation(a.Place.Zone)
+	return err == nil && a.Day.Before(civil.Of(now.In(loc)))
+}

@@ -105,7 +105,8 @@ func (s *Service) centre(ctx context.Context, c id.Centre) (Centre, error) {
 }
 
 // Appointments returns the live and given appointments of people, each with
-// its centre, oldest first; people without any are not in the map.
+// its centre, oldest first; people without any are not in the map. One that was
+// missed is none any more.
 func (s *Service) Appointments(ctx context.Context, people []id.Person) (map[id.Person][]Appointment, error) {
 	out := make(map[id.Person][]Appointment, len(people))
 	for _, p := range people {
@@ -118,6 +119,7 @@ func (s *Service) Appointments(ctx context.Context, people []id.Person) (map[id.
 				return nil, err
 			}
 		}
+		list = slices.DeleteFunc(list, s.missed)
 		if len(list) > 0 {
 			out[p] = list
 		}

@@ -69,9 +69,10 @@ func (s *Bookings) put(ctx context.Context, what string, a scheduling.Appointmen
 		if err != nil || st != scheduling.None || a.State != scheduling.Live {
 			return err
 		}
-		// Another live one is in the way. One whose day is over was missed: the
-		// vault has let the person book again.
-		today := civil.Of(time.UnixMilli(a.Created).UTC())
+		// Another live one is in the way. One whose day is over, wherever the day
+		// is over first, was missed: the vault, which knows the centre's zone, has
+		// let the person book again.
+		today := civil.Of(time.UnixMilli(a.Created).UTC().Add(14 * time.Hour))
 		if a.Day.Before(today) {
 			today = a.Day
 		}
