@@ -48,6 +48,9 @@ type scene struct {
 	Vaccinator               json.RawMessage
 	Today                    harness.Day
 	Now                      time.Time
+
+	Partner       vault.PartnerCall // a partner's request that went through the web role
+	PartnerBearer string            // the victim's consent to that partner
 }
 
 // loot is one attempt's result.
@@ -130,7 +133,58 @@ func setScene(t *testing.T, s *harness.Server) (scene, *harness.Client) {
 	if a := s.Client().OpenSession(s.StaffKey("manager"), sc.Today); !a.OK() {
 		t.Fatalf("the manager's session: %s", a.Text())
 	}
+	p := s.EnrolPartner("Test Clinic", "auth,status,certificate")
+	c := s.Client().With(s.Client().PartnerToken(p, mobile, ""))
+	const view = "/v2/appointment/beneficiaries"
+	header := p.Headers(c, "GET", view, nil)
+	if a := c.Must("GET", view, nil, header...); !a.OK() {
+		t.Fatalf("the partner's view: %s", a.Text())
+	}
+	sc.Partner = vault.PartnerCall{Key: p.APIKey, Signed: vault.Signed{Method: "GET", URL: s.API + view, Proof: header[3]}}
+	sc.PartnerBearer = c.Bearer
 	return sc, victim
+}
+
+// partners uses what a partner sent through the web role: its key, a request it
+// signed, and the victim's consent to it.
+func (a *attacker) partners(ctx context.Context, victim vault.Record) {
+	key, err := harness.NewStaffKey("", 0)
+	if err != nil {
+		panic(err)
+	}
+	forge := func(body string) vault.PartnerCall {
+		proof, err := key.Sign(harness.Claims("POST", a.API+"/x", []byte(body), a.Now))
+		if err != nil {
+			panic(err)
+		}
+		return vault.PartnerCall{Key: a.Partner.Key, Signed: vault.Signed{Method: "POST", URL: a.API + "/x", Body: []byte(body), Proof: proof}}
+	}
+	forged := forge("")
+	for what, call := range map[string]*vault.PartnerCall{"no request": nil, "a request again": &a.Partner, "a forged request": &forged} {
+		h := vault.Holder{Bearer: a.PartnerBearer, Partner: call}
+		o, err := a.vault.Open(ctx, vault.OpenRequest{Holder: h, Records: []vault.Record{victim}})
+		a.try("a partner's consent with "+what+": view", o, err)
+		c, err := a.vault.Certificate(ctx, vault.CertificateRequest{Holder: h, Record: victim})
+		a.try("a partner's consent with "+what+": certificate", c, err)
+		p, err := a.vault.Openings(ctx, vault.OpeningsRequest{Holder: h, Limit: 10})
+		a.try("a partner's consent with "+what+": access history", p, err)
+		h.Bearer = a.MyBearer
+		st, err := a.vault.StatusPull(ctx, vault.StatusPullRequest{Holder: h, Records: []vault.Record{victim}})
+		a.try("own session with "+what+": a partner's answer", st, err)
+	}
+	for _, body := range []string{`{"mobile":"5000000000"}`, `{"mobile_number":"5000000000","full_name":"Asha Test"}`} {
+		for _, scope := range []string{vault.ScopeSignIn, vault.ScopeStatus, vault.ScopeCertificate, ""} {
+			i, err := a.vault.PartnerCode(ctx, vault.PartnerCodeRequest{Partner: forge(body), Scope: scope})
+			a.try("a code in the partner's name", i, err)
+		}
+	}
+	jwk, _ := json.Marshal(key.JWK())
+	e, err := a.vault.EnrolPartner(ctx, vault.PartnerEnrolRequest{Name: "Test Intruder", Scopes: []string{vault.ScopeSignIn}, PublicJWK: jwk, KeyHash: vault.Hash{1}})
+	a.try("a partner of the attacker's enrolled", e, err)
+	l, err := a.vault.Partners(ctx)
+	a.try("the operator's list of partners", l, err)
+	st, err := a.vault.StaffCredentials(ctx)
+	a.try("the operator's list of staff", st, err)
 }
 
 // capture runs the attacker with the web role's socket and user.
@@ -280,6 +334,7 @@ func (a *attacker) attack() error {
 	a.withoutProof(ctx, victim)
 	a.withOwnSession(ctx, victim, mine)
 	a.othersWords(ctx)
+	a.partners(ctx, victim)
 	if err := a.inventions(ctx, victim); err != nil {
 		return err
 	}
