@@ -140,7 +140,7 @@ func (c *partnerListCmd) Run() error {
 
 type partnerDisableCmd struct {
 	Data    string `required:"" type:"existingdir" help:"Data folder of the running installation."`
-	Partner string `required:"" help:"The partner, as enrol and list print it."`
+	Partner string `required:"" help:"The partner, as enrol and list print it; write --partner=ID when it begins with a hyphen."`
 }
 
 // Run implements the command.

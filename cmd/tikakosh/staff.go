@@ -108,7 +108,7 @@ func writeKeyFile(path string, kf keyFile) error {
 
 type staffDisableCmd struct {
 	Data  string `required:"" type:"existingdir" help:"Data folder of the running installation."`
-	Staff string `required:"" help:"The credential's name, as enrol printed it."`
+	Staff string `required:"" help:"The credential's name, as enrol printed it; write --staff=NAME when it begins with a hyphen."`
 }
 
 // Run implements the command.

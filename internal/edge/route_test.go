@@ -60,6 +60,16 @@ func target(r Route) string {
 // proven sends a route's good request with the proof it wants.
 func (r *rig) proven(t *testing.T, route Route) (int, http.Header, string) {
 	t.Helper()
+	body := bodies()[route.Path]
+	if (route.Method == "POST") != (body != "") {
+		t.Fatalf("%s has no good body here", route.Path)
+	}
+	return r.provenWith(t, route, body)
+}
+
+// provenWith is proven with another body.
+func (r *rig) provenWith(t *testing.T, route Route, body string) (int, http.Header, string) {
+	t.Helper()
 	var header []string
 	switch route.Audience {
 	case Holder:
@@ -68,10 +78,6 @@ func (r *rig) proven(t *testing.T, route Route) (int, http.Header, string) {
 		header = []string{"DPoP", "proof"}
 	case Partner:
 		header = []string{"DPoP", "proof", "X-Api-Key", "key", "Authorization", "Bearer " + r.bearerText(t)}
-	}
-	body := bodies()[route.Path]
-	if (route.Method == "POST") != (body != "") {
-		t.Fatalf("%s has no good body here", route.Path)
 	}
 	w := r.send(route.Method, target(route), body, header...)
 	return w.Code, w.Header(), w.Body.String()
@@ -286,4 +292,30 @@ func differences(r Route, op *openapi3.Operation) []string {
 	say(err != nil || (ok == nil) != status("204"), "one of 200 and 204 is described")
 	say(ok != nil && ok.Value.Content[kind] == nil, "content type "+kind)
 	return out
+}
+
+// TestStrangers: on every route that takes a body, fields that it does not declare
+// change nothing on CoWIN's and are refused on our own (R40).
+func TestStrangers(t *testing.T) {
+	r := newRig(t)
+	for _, route := range r.routes() {
+		body := bodies()[route.Path]
+		if body == "" {
+			continue
+		}
+		want, _, plain := r.proven(t, route)
+		for _, more := range []string{`"role":"manager"`, `"facility_id":1`, `"dose_status":"confirmed"`, `"owner":"x"`, `"verified":true`, `"is_canary":true`} {
+			comma := ","
+			if body == "{}" {
+				comma = ""
+			}
+			status, _, got := r.provenWith(t, route, strings.TrimSuffix(body, "}")+comma+more+"}")
+			if route.Own && status != 400 {
+				t.Errorf("%s takes %s: %d %s", route.Path, more, status, got)
+			}
+			if !route.Own && status != want {
+				t.Errorf("%s with %s: %d %s, without %d %s", route.Path, more, status, got, want, plain)
+			}
+		}
+	}
 }

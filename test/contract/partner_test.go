@@ -148,7 +148,7 @@ func TestPartnerErrors(t *testing.T) {
 	other := full
 	other.APIKey = limited.APIKey
 	ended := s.EnrolPartner("Test Ended", "auth")
-	if out, exit := s.Command("partner", "disable", "--data", s.Data, "--partner", ended.Partner); exit != 0 {
+	if out, exit := s.Command("partner", "disable", "--data", s.Data, "--partner="+ended.Partner); exit != 0 {
 		t.Fatal(out)
 	}
 	if out, exit := s.Command("partner", "list", "--data", s.Data); exit != 0 || !strings.Contains(out, ended.Partner+"\tended\tauth\tTest Ended") || !strings.Contains(out, limited.Partner+"\tactive") {
