@@ -143,7 +143,9 @@ func (c *Cards) Merge(ctx context.Context, h vault.Holder, keep, other id.Refere
 		if err := s.step("merge:after-vault"); err != nil {
 			return err
 		}
-		err = s.merged(ctx, m.Seal)
+		if len(m.Seal.Parts) > 0 { // else it was stored before
+			err = s.merged(ctx, m.Seal)
+		}
 		if fault.Is(err, fault.Conflict) && fault.CodeOf(err) == CodeSeq {
 			continue // another writer was first
 		}

@@ -51,9 +51,10 @@ func (w *walkIn) leave(ctx context.Context, b *booking, h Hold) error {
 //
 // The signature is looked at before a place is held, so that only staff can
 // hold one; it is spent by the vault's leave. A request whose answer was lost is
-// signed again: a booking that was made then answers fault.Conflict.
+// signed again and answers the same number: one person, session, slot and dose
+// are one booking.
 func (w *WalkIns) Book(ctx context.Context, signed vault.Signed, in BookInput) (id.Hold, error) {
-	in.Key, in.Fresh = id.New(), true
+	in.Key, in.Fresh = "walk-in", false
 	if err := in.check(); err != nil {
 		return "", err
 	}
@@ -84,7 +85,23 @@ func (w *WalkIns) Book(ctx context.Context, signed vault.Signed, in BookInput) (
 		return "", err
 	}
 	b.people = []id.Person{rec.Person}
-	hold, err := w.s.hold(ctx, b, "")
+	// What a booking is called by is not a household but the person.
+	b.household, b.in.Key = id.Household(rec.Person), b.body
+	old, err := w.s.earlier(ctx, b)
+	if err != nil {
+		return "", err
+	}
+	hold, err := w.s.hold(ctx, b, old)
+	if err == nil && hold.State == Confirmed { // the vault decides here too
+		if err = w.s.leave(ctx, b, hold); err == nil {
+			return hold.ID, nil
+		}
+		if !fault.Is(err, fault.Conflict) || fault.CodeOf(err) != "hold" {
+			return "", err
+		}
+		b.in.Fresh = true // that booking was given up
+		hold, err = w.s.hold(ctx, b, "")
+	}
 	if err != nil {
 		return "", err
 	}

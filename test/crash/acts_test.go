@@ -17,6 +17,9 @@ type who struct {
 	appointment string
 	old         string // the appointment to be moved
 	code        string
+	card        harness.Card
+	other       string // the registration that is to be joined
+	people      string // how many the vault had before
 }
 
 // act is one mutation. Commits says how many transactions each role needs for
@@ -35,7 +38,7 @@ type act struct {
 }
 
 func acts() []act {
-	return []act{
+	return append(cardActs(), []act{
 		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
 			scene: (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
 		{name: "book", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
@@ -50,7 +53,7 @@ func acts() []act {
 			scene: (*lane).booked, do: cancel, done: cancelled, gone: true, extra: true},
 		{name: "remove", points: []string{"remove:after-vault", "remove:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
 			scene: (*lane).person, do: remove, done: removed, gone: true, extra: true},
-	}
+	}...)
 }
 
 func enrol(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {

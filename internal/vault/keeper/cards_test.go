@@ -387,6 +387,11 @@ func mergeAfter(t *testing.T, days int, status string) {
 	}
 	// Stored, the report not come yet: the holder already sees one person.
 	r.store(m.Seal, false)
+	if days > 84 {
+		if again, err := merge(h, keep, other); err != nil || len(again.Seal.Parts) != 0 || again.Merged != other {
+			t.Errorf("repeated when it is stored: %+v %v", again, err)
+		}
+	}
 	o, err := r.k.Open(ctx, vault.OpenRequest{Holder: h, Records: r.records(other, keep, x)})
 	if err != nil || len(o.People) != 2 {
 		t.Fatalf("%+v %v", o.People, err)

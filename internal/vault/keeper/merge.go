@@ -100,6 +100,9 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 			return &vault.MergeSealed{Seal: vault.Seal{ID: s.ID, Person: r.Keep.Person, Parts: s.Parts}, Merged: s.Merge}, nil
 		}
 	}
+	if again, err := t.storedMerge(r, keep); err != nil || again != nil {
+		return again, err
+	}
 	for _, p := range []state.Person{keep, other} {
 		if busy, err := t.merging(p); err != nil || busy {
 			return nil, cmpErr(err, errMerging())
@@ -117,6 +120,23 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 		}
 	}
 	return nil, nil
+}
+
+// storedMerge ends a merge whose report has not come, when the record shows it
+// as stored. It answers a seal without parts.
+func (t *txn) storedMerge(r vault.MergeRequest, keep state.Person) (*vault.MergeSealed, error) {
+	if !slices.ContainsFunc(keep.Pending, func(s state.Seal) bool { return s.Merge == r.Merge.Person }) {
+		return nil, nil
+	}
+	i, err := t.k.matchRecord(r.Keep.Person, keep, r.Keep)
+	if err != nil || i < 0 || keep.Pending[i].Merge != r.Merge.Person {
+		return nil, err
+	}
+	if err := t.advance(r.Keep.Person, &keep, i); err != nil {
+		return nil, err
+	}
+	out := &vault.MergeSealed{Seal: vault.Seal{Person: r.Keep.Person}, Merged: r.Merge.Person}
+	return out, put(t, state.Persons, string(r.Keep.Person), keep, 0)
 }
 
 func cmpErr(first, second error) error {
@@ -291,7 +311,7 @@ func (t *txn) finishMerge(s state.Seal) error {
 	if err := t.revokeCertificates(s.Merge, o.Household, "joined with another registration"); err != nil {
 		return err
 	}
-	task := state.Task{ID: removeTask(s.Merge), Kind: vault.WorkRemove, Person: s.Merge, Since: t.k.now().UnixMilli()}
+	task := state.Task{ID: removeTask(s.Merge), Kind: vault.WorkRemove, Person: s.Merge, Since: o.Merging.At}
 	if err := t.tx.AddTask(t.ctx, task); err != nil {
 		return err
 	}
