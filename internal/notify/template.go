@@ -44,6 +44,12 @@ func templates() map[string]template {
 			hi:     "{code} से {partner} एक बार जान सकता है कि जिस व्यक्ति के बारे में उसने पूछा उसे कोई, कुछ या सभी खुराकें लगी हैं। यह 3 मिनट तक मान्य है।",
 			places: map[string]func(string) bool{"code": digits(6), "partner": isPartner},
 		},
+		// A code that a vaccinator asked for: it shows who it is and signs nobody in.
+		"code-centre": {
+			en:     "{code} shows the vaccinator before you that it is you, and opens your record to them once. It is valid for 3 minutes. If you are not at a centre, tell it to nobody.",
+			hi:     "{code} आपके सामने के टीकाकर्मी को दिखाता है कि यह आप हैं, और आपका रिकॉर्ड उसे एक बार खोलता है। यह 3 मिनट तक मान्य है। यदि आप केंद्र पर नहीं हैं तो इसे किसी को न बताएँ।",
+			places: map[string]func(string) bool{"code": digits(6)},
+		},
 		"booking": {
 			en:     "Your appointment is on {date}, {slot}. Security code {code}: show it at the centre before the dose, to nobody else.",
 			hi:     "आपका समय {date}, {slot} है। सुरक्षा कोड {code}: टीके से पहले केवल केंद्र पर दिखाएँ।",
@@ -63,7 +69,7 @@ func templates() map[string]template {
 
 // Compose fills a template of the catalogue: "code" (code, host or ""),
 // "code-partner", "code-certificate" and "code-status" (code, partner),
-// "booking" (date, slot, code), "dose" (nothing), "opening" (date, time). Dates
+// "code-centre" (code), "booking" (date, slot, code), "dose" (nothing), "opening" (date, time). Dates
 // are dd-mm-yyyy, times hh:mm. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in
 // the template, and a value that does not fit its place; the error names none

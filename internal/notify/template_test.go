@@ -17,6 +17,7 @@ func fitting() map[string]map[string]string {
 		"code-partner":     {"code": "012345", "partner": "Test Clinic (North) & Sons"},
 		"code-certificate": {"code": "012345", "partner": "Test Clinic"},
 		"code-status":      {"code": "012345", "partner": "T2"},
+		"code-centre":      {"code": "012345"},
 		"opening":          {"date": "29-02-2028", "time": "07:05"},
 	}
 }

@@ -249,8 +249,8 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 		return vault.StaffCode{}, err
 	}
 	if send != nil {
-		send.ID, send.Template, send.Language, send.Deadline = key, "code", "en", now.Add(codeLife).UnixMilli()
-		send.Params = map[string]string{"code": code, "host": k.cfg.Host}
+		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codeLife).UnixMilli()
+		send.Params = map[string]string{"code": code}
 		k.notify(*send)
 	}
 	return vault.StaffCode{Txn: txnID}, nil
