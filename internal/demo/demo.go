@@ -124,6 +124,9 @@ func (g *Programme) uuid(r *rand.Rand) string {
 	return uuid.UUID(b).String()
 }
 
+// unlinkedEvery: one household in so many is a person without a mobile.
+const unlinkedEvery = 40
+
 // Households calls yield for each generated household until it returns false.
 // Mobiles are ten digits and begin with 0 to 5: they are nobody's.
 func (g *Programme) Households(yield func(vault.SeedHousehold) bool) {
@@ -133,6 +136,10 @@ func (g *Programme) Households(yield func(vault.SeedHousehold) bool) {
 		size := min(1+r.IntN(6), left)
 		left -= size
 		h := vault.SeedHousehold{Mobile: fmt.Sprintf("%d%09d", n%6, 100_000_000+n)}
+		if n%unlinkedEvery == unlinkedEvery-1 {
+			left += size - 1
+			size, h.Mobile = 1, ""
+		}
 		family := g.word(r, familyNames())
 		for i := range size {
 			h.Members = append(h.Members, g.member(r, family, i, person))

@@ -39,11 +39,16 @@ func TestSameSeedSameProgramme(t *testing.T) {
 
 func TestEverybodyIsSynthetic(t *testing.T) {
 	g := programme(t, 1)
-	people, doses, small := 0, 0, 0
+	people, doses, small, alone := 0, 0, 0, 0
 	ids := map[string]bool{}
 	mobiles := map[string]bool{}
 	for _, h := range households(g) {
-		if m, err := rules.ParseMobile(h.Mobile, true); err != nil || m != h.Mobile || m[0] > '5' || mobiles[m] {
+		if h.Mobile == "" {
+			alone++
+			if len(h.Members) != 1 {
+				t.Fatalf("%d people without a mobile together", len(h.Members))
+			}
+		} else if m, err := rules.ParseMobile(h.Mobile, true); err != nil || m != h.Mobile || m[0] > '5' || mobiles[m] {
 			t.Fatalf("mobile %s", h.Mobile)
 		}
 		mobiles[h.Mobile] = true
@@ -81,8 +86,8 @@ func TestEverybodyIsSynthetic(t *testing.T) {
 			}
 		}
 	}
-	if people != 5000 || doses < 2000 || small < 300 {
-		t.Fatalf("%d people, %d doses, %d under 12", people, doses, small)
+	if people != 5000 || doses < 2000 || small < 300 || alone < 20 {
+		t.Fatalf("%d people, %d doses, %d under 12, %d without a mobile", people, doses, small, alone)
 	}
 }
 

@@ -13,7 +13,8 @@ const MaxSeedHouseholds = 64
 // method exists only in a vault started for a demo).
 type SeedRequest struct{ Households []SeedHousehold }
 
-// SeedHousehold is one synthetic household.
+// SeedHousehold is one synthetic household. Without a Mobile it is one person who
+// has none.
 type SeedHousehold struct {
 	Mobile  string
 	Members []SeedMember

@@ -49,7 +49,8 @@ func (n *numbers) digits(count int) string {
 func (s *Server) Mobile() string { return "5" + s.numbers.digits(9) }
 
 // DemoMobile is the number of the demo's household n, from 0: somebody who is
-// registered without a test having signed in.
+// registered without a test having signed in. Every fortieth household (39, 79, …)
+// has no mobile.
 func DemoMobile(n int) string { return fmt.Sprintf("%d%09d", n%6, 100_000_000+n) }
 
 // PAN returns an unused synthetic id number of type 6; the fourth letter of a

@@ -522,6 +522,20 @@ func TestSeed(t *testing.T) {
 		Doses: []vault.SeedDose{{Product: "WATER", Sequence: 1, Given: r.today()}}}}}}}
 	_, err = r.k.Seed(t.Context(), bad)
 	wantKind(t, err, fault.Invalid)
+	// Somebody without a mobile: a household and a card, once.
+	alone := vault.SeedRequest{Households: []vault.SeedHousehold{{Members: []vault.SeedMember{{Identity: asha(8), Consent: consentOne}}}}}
+	one, err := r.k.Seed(t.Context(), alone)
+	if err != nil || len(one.People) != 1 || r.count("card") != 1 {
+		t.Fatalf("%+v %v", one, err)
+	}
+	if twice, err := r.k.Seed(t.Context(), alone); err != nil || len(twice.People) != 1 || twice.People[0].Seal.ID != one.People[0].Seal.ID {
+		t.Fatalf("%+v %v", twice, err)
+	}
+	r.store(one.People[0].Seal, true)
+	if twice, err := r.k.Seed(t.Context(), alone); err != nil || len(twice.People) != 0 || r.count("card") != 1 {
+		t.Fatalf("%+v %v", twice, err)
+	}
+	r.audit()
 	// A household with other people stays as it is.
 	other := vault.SeedRequest{Households: []vault.SeedHousehold{{Mobile: "0000000301", Members: []vault.SeedMember{{Identity: asha(9), Consent: consentOne}}}}}
 	size := r.k.LastNext()

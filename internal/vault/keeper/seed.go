@@ -36,8 +36,13 @@ func (k *Keeper) Seed(ctx context.Context, r vault.SeedRequest) (vault.Seeded, e
 	members := make([][]seedling, len(r.Households))
 	for i, h := range r.Households {
 		var err error
-		if mobiles[i], err = rules.ParseMobile(h.Mobile, true); err != nil {
-			return vault.Seeded{}, err
+		if h.Mobile == "" && len(h.Members) != 1 {
+			return vault.Seeded{}, fault.New(fault.Invalid, "seed", "without a mobile there is one person to a household")
+		}
+		if h.Mobile != "" {
+			if mobiles[i], err = rules.ParseMobile(h.Mobile, true); err != nil {
+				return vault.Seeded{}, err
+			}
 		}
 		for _, m := range h.Members {
 			s, err := k.seedling(m)
@@ -54,7 +59,11 @@ func (k *Keeper) Seed(ctx context.Context, r vault.SeedRequest) (vault.Seeded, e
 			t.append(entry{Kind: "demo", View: "demo data", Role: "system"})
 		}
 		for i, mobile := range mobiles {
-			people, err := t.seedHousehold(mobile, members[i])
+			add := t.seedHousehold
+			if mobile == "" {
+				add = t.seedUnlinked
+			}
+			people, err := add(mobile, members[i])
 			if err != nil {
 				return err
 			}
@@ -174,6 +183,31 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 	return out, put(t, state.Households, string(house), h, 0)
 }
 
+// seedUnlinked adds somebody without a mobile, in a household of their own that no
+// number leads to, with a card that nobody has in hand. Their id tag finds them again.
+func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, error) {
+	s := members[0]
+	row, _, err := get[state.IDTag](t, state.IDTags, s.tag)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range row.Uses {
+		p, err := t.person(u.Person)
+		if err != nil || p.State == state.Active || len(p.Pending) == 0 {
+			return nil, err
+		}
+		seal := p.Pending[0]
+		return []vault.Enrolled{{Seal: vault.Seal{ID: seal.ID, Person: u.Person, Parts: seal.Parts}, Reference: p.Reference, Household: u.Household, Slot: 1}}, nil
+	}
+	house := id.Household(id.New())
+	h := state.Household{Created: t.k.now().UnixMilli(), Members: []state.Member{{Slot: 1, Person: s.person, State: state.Active, IDTag: s.tag}}}
+	if err := put(t, state.Households, string(house), h, 0); err != nil {
+		return nil, err
+	}
+	e := vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: 1}
+	return []vault.Enrolled{e}, t.seedPerson(house, s, true)
+}
+
 // others reports that a household has members and none of them is to be seeded: it
 // is a visitor's, or stems from another programme, and stays as it is.
 func others(h state.Household, members []seedling) bool {
@@ -202,12 +236,12 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 	}
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tag})
 	e = vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: slot}
-	return e, true, t.seedPerson(house, s)
+	return e, true, t.seedPerson(house, s, false)
 }
 
 // seedPerson is the one place where a synthetic registration with its doses goes
-// into the vault's rows and onto the ledger.
-func (t *txn) seedPerson(house id.Household, s seedling) (err error) {
+// into the vault's rows and onto the ledger, perhaps with a card.
+func (t *txn) seedPerson(house id.Household, s seedling, card bool) (err error) {
 	p := s.row
 	p.Household, p.Pending = house, nil
 	if p.Flags, err = t.useTag(s.tag, house, s.person, p.Created); err != nil {
@@ -215,6 +249,11 @@ func (t *txn) seedPerson(house id.Household, s seedling) (err error) {
 	}
 	if err := t.addSeal(s.person, &p, s.seal, entry{House: house, View: "demo data", Role: "system"}); err != nil {
 		return err
+	}
+	if card {
+		if _, _, err := t.issueCard(s.person, &p, entry{Role: "system"}); err != nil {
+			return err
+		}
 	}
 	return put(t, state.Persons, string(s.person), p, 0)
 }
