@@ -7,7 +7,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -221,5 +224,56 @@ func TestPartnerErrors(t *testing.T) {
 				t.Errorf("%s: %s", name, a.Text())
 			}
 		}
+	}
+}
+
+// TestPartnerCommands: a request signed by the command is taken; a partner with a
+// key of its own gives the public half only; staff are listed without names.
+func TestPartnerCommands(t *testing.T) {
+	s := server(t)
+	p := s.EnrolPartner("Test Clinic", "auth")
+	dir := t.TempDir()
+	body := filepath.Join(dir, "body.json")
+	text := fmt.Sprintf(`{"mobile":"%s"}`, s.Mobile())
+	if err := os.WriteFile(body, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	proof, exit := s.Command("partner", "sign", "--key", p.File, "--url", s.API+"/v2/auth/generateOTP", "--body", body, "--clock-file", s.ClockFile())
+	if exit != 0 {
+		t.Fatal(proof)
+	}
+	want(t, ask(t, s.Client(), "POST", "/v2/auth/generateOTP", []byte(text), "X-Api-Key", p.APIKey, "DPoP", strings.TrimSpace(proof)), 200)
+
+	own, err := harness.NewStaffKey("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := json.Marshal(own.JWK())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, out := filepath.Join(dir, "public.jwk"), filepath.Join(dir, "own.json")
+	if err := os.WriteFile(file, public, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text, exit := s.Command("partner", "enrol", "--data", s.Data, "--name", "Test Own", "--scope", "auth", "--public-key", file, "--out", out); exit != 0 {
+		t.Fatal(text)
+	}
+	raw, err := os.ReadFile(out)
+	var f map[string]any
+	if err != nil || json.Unmarshal(raw, &f) != nil || f["key"] != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	mine := harness.PartnerKey{APIKey: f["x_api_key"].(string), StaffKey: own}
+	want(t, s.Client().By(mine, "POST", "/v2/auth/generateOTP", map[string]any{"mobile": s.Mobile()}), 200)
+
+	for _, bad := range [][]string{{"--scope", "list", "--name", "Test"}, {"--scope", "certificate", "--name", "Test"}, {"--scope", "auth", "--name", "evil.example"}} {
+		args := append([]string{"partner", "enrol", "--data", s.Data, "--out", filepath.Join(dir, strings.Join(bad, ""))}, bad...)
+		if text, exit := s.Command(args...); exit == 0 {
+			t.Errorf("%v: %s", bad, text)
+		}
+	}
+	if text, exit := s.Command("staff", "list", "--data", s.Data); exit != 0 || !strings.Contains(text, "\tactive\tmanager\tcentre 900001\t") || strings.Count(text, "\n") < 2 {
+		t.Errorf("staff list: %d %s", exit, text)
 	}
 }

@@ -12,6 +12,7 @@ import (
 type PartnerKey struct {
 	Partner string
 	APIKey  string
+	File    string // its credentials on disk, until the test ends
 	StaffKey
 }
 
@@ -44,7 +45,7 @@ func (s *Server) EnrolPartner(name, scopes string, options ...string) PartnerKey
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	return PartnerKey{Partner: f.Partner, APIKey: f.APIKey, StaffKey: k}
+	return PartnerKey{Partner: f.Partner, APIKey: f.APIKey, File: file, StaffKey: k}
 }
 
 // Headers are those of a partner's signed request below the API's address.
