@@ -3,6 +3,7 @@ package registrydb
 import (
 	"context"
 	"database/sql"
+	"strconv"
 	"time"
 
 	"tikakosh/internal/civil"
@@ -55,6 +56,18 @@ func (s *Scatter) Purge(ctx context.Context, now time.Time) (n int, err error) {
 		{`SELECT person, hold, bucket FROM appointment WHERE state = 9 AND created < $1 ORDER BY created LIMIT $2`, []any{fencesBefore, purgePage},
 			func(tx sqldb.Tx, o owned) error {
 				_, err := tx.Exec(ctx, `DELETE FROM appointment WHERE person = $1 AND hold = $2 AND state = 9 AND bucket = $3`, o.key, o.more, o.bucket)
+				return err
+			}},
+		// A draw stays published by number; who had which number is forgotten.
+		{`SELECT session, CAST(number AS TEXT), bucket FROM draw_entry WHERE people <> '' AND state <> 1 AND EXISTS
+			(SELECT 1 FROM session WHERE session.session = draw_entry.session AND session.bucket = draw_entry.bucket AND session.day < $1) LIMIT $2`,
+			[]any{daysBefore, purgePage},
+			func(tx sqldb.Tx, o owned) error {
+				number, err := strconv.Atoi(o.more)
+				if err != nil {
+					return err
+				}
+				_, err = tx.Exec(ctx, `UPDATE draw_entry SET people = '' WHERE session = $1 AND number = $2 AND state <> 1 AND bucket = $3`, o.key, number, o.bucket)
 				return err
 			}},
 	} {

@@ -64,6 +64,15 @@ func TestPurge(t *testing.T) {
 			}
 		}
 	}
+	for i, v := range []id.Session{"past", "past", "coming"} {
+		e, err := b.Enter(ctx, 7, scheduling.Entry{Session: v, Hold: id.Hold([]string{"e0", "e1", "e2"}[i]), Dose: 1, Slot: "a", People: []id.Person{p, id.Person([]string{"x", "y", "z"}[i])}, Created: ms(9)})
+		if err == nil && i != 1 { // the second waits still
+			err = b.EndEntry(ctx, 7, v, e.Number, scheduling.NotDrawn)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	for range 2 {
 		if _, err := scatter.Purge(ctx, now); err != nil {
 			t.Fatal(err)
@@ -76,6 +85,8 @@ func TestPurge(t *testing.T) {
 		`SELECT COUNT(*) FROM hold_place`:                   7,
 		`SELECT COUNT(*) FROM appointment WHERE state = 9`:  1,
 		`SELECT COUNT(*) FROM appointment WHERE state <> 9`: 2,
+		`SELECT COUNT(*) FROM draw_entry`:                   3,
+		`SELECT COUNT(*) FROM draw_entry WHERE people = ''`: 1,
 	} {
 		if n := count(query); n != want {
 			t.Errorf("%s: %d, want %d", query, n, want)
