@@ -29,17 +29,6 @@ func TestRush(t *testing.T) {
 		houses = append(houses, c)
 	}
 	refs := make([][]string, len(houses))
-	together := func(n, workers int, do func(i int)) {
-		var wg sync.WaitGroup
-		for g := range workers {
-			wg.Go(func() {
-				for i := g; i < n; i += workers {
-					do(i)
-				}
-			})
-		}
-		wg.Wait()
-	}
 	together(len(houses), 16, func(i int) {
 		for range 6 {
 			refs[i] = append(refs[i], houses[i].Enrol("Asha Test"))
@@ -114,4 +103,17 @@ func TestRush(t *testing.T) {
 	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
 	}
+}
+
+// together does n things over so many workers.
+func together(n, workers int, do func(i int)) {
+	var wg sync.WaitGroup
+	for g := range workers {
+		wg.Go(func() {
+			for i := g; i < n; i += workers {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
