@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"sync"
 	"time"
@@ -142,7 +143,7 @@ func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
 					return context.Cause(ctx)
 				})
 			})
-			if err != nil && err != errEnough {
+			if err != nil && !errors.Is(err, errEnough) {
 				cancel(err)
 			}
 			work <- b

@@ -191,7 +191,8 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range row.Uses {
+	if len(row.Uses) > 0 {
+		u := row.Uses[0]
 		p, err := t.person(u.Person)
 		if err != nil || p.State == state.Active || len(p.Pending) == 0 {
 			return nil, err
