@@ -2,6 +2,9 @@ package journey
 
 import (
 	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -154,4 +157,64 @@ func TestTwoRegistrations(t *testing.T) {
 		t.Errorf("%s tasks remain", n)
 	}
 	ledger(t, s, c)
+}
+
+// TestDosesOfTwoRegistrations: a first dose under a mobile and, three months
+// later, a first dose of a walk-in with the same document are doses one and two
+// of one person; the certificate says so.
+func TestDosesOfTwoRegistrations(t *testing.T) {
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	s := harness.Start(t, &b, harness.Options{})
+	who := harness.Person{Name: "Asha Test", ID: s.PAN()}
+	c, mobile := s.Holder()
+	first, _ := c.TryEnrol(who)
+	day := s.Vaccinate(c, mobile, first)
+	old := c.Certificate(first)
+	if !old.OK() {
+		t.Fatal(old.Text())
+	}
+
+	offset := 120 * 24 * time.Hour
+	later := s.Now().Add(offset).In(time.FixedZone("IST", 5*3600+1800))
+	file := filepath.Join(t.TempDir(), "sessions.csv")
+	row := fmt.Sprintf("center_id,date,vaccine,dose1_capacity,dose2_capacity,min_age_limit,slots\n%d,%s,%s,50,50,18,09:00AM-11:00AM\n", day.Centre, later.Format("2006-01-02"), day.Vaccine)
+	if err := os.WriteFile(file, []byte(row), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, exit := s.Command("import", "sessions", file, "--data", s.Data, "--apply"); exit != 0 {
+		t.Fatalf("import: exit %d\n%s", exit, out)
+	}
+	s.SetClock(offset)
+	s.Stop()
+	s.Up() // the search begins with the new day
+	day = s.OpenToday()
+	card := s.WalkIn(who)
+	if a := s.Client().Signed(s.StaffKey("vaccinator"), harness.OnspotPath, harness.OnspotForm(day, card, 1)); !a.OK() {
+		t.Fatalf("V4: %s", a.Text())
+	}
+	give(t, s, day, card, 1)
+	c = s.Client().SignIn(mobile)
+	if a := c.Must("POST", harness.LinkPath, map[string]any{"card": card.Text, "pin": card.PIN, "to_merge": "Y"}); !a.OK() {
+		t.Fatalf("link: %s", a.Text())
+	}
+	if a := c.Must("POST", harness.MergePath, map[string]any{"keep": first, "merge": card.Reference}); a.Status != 204 {
+		t.Fatalf("merge: %s", a.Text())
+	}
+	if people := c.Beneficiaries(); len(people) != 1 || people[0].Status != "Vaccinated" {
+		t.Errorf("after the merge: %+v", people)
+	}
+	a := c.Certificate(first)
+	cert := filepath.Join(t.TempDir(), "certificate.pdf")
+	if err := os.WriteFile(cert, a.Body, 0o600); err != nil || !a.OK() {
+		t.Fatal(a.Text(), err)
+	}
+	// The command's clock is today's, so the certificate's year has not begun.
+	out, _ := s.Command("certificate", "verify", cert, "--keys", s.API+"/v3/keys")
+	if !strings.Contains(out, "genuine") || !strings.Contains(out, "2 of 2") {
+		t.Errorf("verify:\n%s", out)
+	}
+	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
+		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
 }

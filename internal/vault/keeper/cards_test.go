@@ -381,6 +381,9 @@ func mergeAfter(t *testing.T, days int, status string) {
 	if err := r.book(h, "hold-late", 2, s.offer, other); err == nil {
 		t.Error("a booking of somebody who is being joined")
 	}
+	if _, err := r.k.Remove(ctx, vault.RemoveRequest{Holder: h, Record: r.records(other)[0]}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("removal of somebody who is being joined: %v", err)
+	}
 	work, err := r.k.Unfinished(ctx, vault.UnfinishedRequest{Kind: vault.WorkMerge, Before: r.clock().UnixMilli() + 1})
 	if err != nil || len(work.Work) != 1 || work.Work[0].Seal.ID != m.Seal.ID || len(work.Work[0].Seal.Parts) != len(m.Seal.Parts) {
 		t.Errorf("%+v %v", work, err)

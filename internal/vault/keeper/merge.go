@@ -109,7 +109,7 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 		}
 	}
 	for _, b := range other.Bookings {
-		if b.State == state.Live {
+		if pendingDraw(b) && !t.over(b) {
 			return nil, fault.New(fault.Conflict, "booked", "cancel the appointment of the registration that ends first")
 		}
 	}
@@ -276,9 +276,9 @@ func mergeTask(seal string) string { return vault.WorkMerge + "/" + seal }
 // finishMerge ends the other person once the merge is stored. Their parts and
 // key stay as they are: nothing is lost, and nobody but an approved case opens
 // them. A person who changed in spite of errMerging goes on.
-func (t *txn) finishMerge(s state.Seal) error {
+func (t *txn) finishMerge(keep state.Person, s state.Seal) error {
 	o, err := t.person(s.Merge)
-	if err != nil || o.State == state.Merged {
+	if err != nil || o.State == state.Merged || o.State == state.Removed {
 		return err
 	}
 	if o.Seq != s.MergeSeq || o.Merging == nil || o.Merging.Seal != s.ID {
@@ -308,8 +308,14 @@ func (t *txn) finishMerge(s state.Seal) error {
 	}
 	o.State, o.Flags = state.Merged, nil
 	t.append(entry{Kind: "merged", Person: s.Merge, House: o.Household, View: "joined with another registration", Role: "holder", Evidence: string(o.Merging.Into)})
-	if err := t.revokeCertificates(s.Merge, o.Household, "joined with another registration"); err != nil {
+	const why = "joined with another registration"
+	if err := t.revokeCertificates(s.Merge, o.Household, why); err != nil {
 		return err
+	}
+	if slices.ContainsFunc(s.Parts, func(p vault.Sealed) bool { return p.Version > 1 }) { // a dose has another number now
+		if err := t.revokeCertificates(o.Merging.Into, keep.Household, why); err != nil {
+			return err
+		}
 	}
 	task := state.Task{ID: removeTask(s.Merge), Kind: vault.WorkRemove, Person: s.Merge, Since: o.Merging.At}
 	if err := t.tx.AddTask(t.ctx, task); err != nil {

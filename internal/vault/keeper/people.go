@@ -438,6 +438,9 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 func removeTask(p id.Person) string { return "remove/" + string(p) }
 
 func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) error {
+	if busy, err := t.merging(*p); err != nil || busy {
+		return cmpErr(err, errMerging())
+	}
 	i, err := t.k.matchRecord(person, *p, rec)
 	if err != nil {
 		return err
