@@ -10,8 +10,10 @@ import "strings"
 // hindi is the catalogue of whole texts.
 func hindi() map[string]string {
 	return map[string]string{
-		"Too many requests. Please wait.":                                                          "बहुत अधिक अनुरोध आए। कृपया प्रतीक्षा करें।",
-		"Solve the challenge and ask again.":                                                       "दी गई पहेली हल करके फिर से माँगें।",
+		"Too many requests. Please wait.":    "बहुत अधिक अनुरोध आए। कृपया प्रतीक्षा करें।",
+		"Solve the challenge and ask again.": "दी गई पहेली हल करके फिर से माँगें।",
+		"The message with the code could not be sent. Nothing is lost: please ask for a code again in half a minute, or go to a vaccination centre.":     "कोड वाला संदेश नहीं भेजा जा सका। कुछ खोया नहीं है: कृपया आधे मिनट में फिर से कोड माँगें, या टीकाकरण केंद्र जाएँ।",
+		"It is not known whether the message with the code was sent. A code that still arrives is not valid: please ask for a new one in half a minute.": "यह ज्ञात नहीं है कि कोड वाला संदेश भेजा गया या नहीं। अब आने वाला कोड मान्य नहीं होगा: कृपया आधे मिनट में नया कोड माँगें।",
 		"Something went wrong.":                                                                    "कुछ गड़बड़ हो गई।",
 		"The service cannot answer now. Please try again.":                                         "सेवा अभी उत्तर नहीं दे सकती। कृपया फिर से प्रयास करें।",
 		"very many people are booking this session; please try again":                              "इस सत्र में बहुत लोग बुकिंग कर रहे हैं; कृपया फिर से प्रयास करें।",

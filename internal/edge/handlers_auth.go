@@ -23,7 +23,8 @@ func requestCode(c *Ctx) error {
 	if in.Mobile == "" {
 		return missing("mobile")
 	}
-	got, err := c.s.cfg.Codes.RequestCode(c.r.Context(), vault.CodeRequest{Mobile: string(in.Mobile), Origin: c.origin, Language: c.language(), Work: in.Work})
+	got, err := c.s.cfg.Codes.RequestCode(c.r.Context(), vault.CodeRequest{Mobile: string(in.Mobile), Origin: c.origin, Language: c.language(),
+		Chosen: c.r.Header.Get("Accept-Language") != "", Work: in.Work})
 	if err != nil {
 		return err
 	}

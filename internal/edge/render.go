@@ -64,6 +64,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 	case fault.Unavailable, fault.Unknown:
 		status = http.StatusServiceUnavailable
 		body = wireError{Code: "UNAVAILABLE", Text: "The service cannot answer now. Please try again.", Request: request}
+		if text := codeText(f.Code); text != "" {
+			body.Code, body.Text = f.Code, text
+		}
 		if f.RetryAfter == 0 {
 			w.Header().Set("Retry-After", "2")
 		}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 
 	"tikakosh/internal/fault"
 )
@@ -23,10 +25,9 @@ type Client struct{ http *http.Client }
 // courier (ipc.HTTPClient).
 func NewClient(h *http.Client) *Client { return &Client{h} }
 
-// Send hands a message to the courier. fault.Unavailable when it may be repeated
-// with the same ID (it may have been sent: the ID sees to it that it is not sent
-// twice while the courier lives), fault.Invalid when no route takes it,
-// fault.Internal when it is no message. The error never holds number or text.
+// Send hands a message to the courier. fault.Unavailable when it was not sent and
+// may be repeated with the same ID, fault.Unknown when it may have been sent,
+// fault.Invalid when no route takes it, fault.Internal when it is no message. The error never holds number or text.
 func (c *Client) Send(ctx context.Context, m Message) error {
 	body, err := json.Marshal(m)
 	if err != nil {
@@ -37,8 +38,18 @@ func (c *Client) Send(ctx context.Context, m Message) error {
 		return fault.New(fault.Internal, "courier", "message")
 	}
 	req.Header.Set("Content-Type", "application/json")
+	// From the first byte that went out on, the courier may have acted on it. A
+	// socket pair takes bytes that nobody reads any more; so a connection that
+	// breaks is no proof that nothing was sent.
+	var sent atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { sent.Store(true) },
+	}))
 	res, err := c.http.Do(req)
 	if err != nil {
+		if sent.Load() {
+			return fault.New(fault.Unknown, "courier", "the courier gave no answer")
+		}
 		return fault.New(fault.Unavailable, "courier", "the courier cannot be reached")
 	}
 	defer res.Body.Close()
@@ -50,6 +61,9 @@ func (c *Client) Send(ctx context.Context, m Message) error {
 		return fault.New(fault.Invalid, "courier", "no route takes this message")
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
 		return fault.New(fault.Internal, "courier", "the courier does not take this message")
+	}
+	if res.StatusCode == http.StatusGatewayTimeout {
+		return fault.New(fault.Unknown, "courier", "the message may have been sent")
 	}
 	return fault.New(fault.Unavailable, "courier", "the message could not be sent")
 }

@@ -26,24 +26,25 @@ type Courier struct {
 
 	mu     sync.Mutex
 	onWay  map[string]*sending
-	sent   map[string]struct{}
-	oldest []string // a ring of the ids in sent
+	sent   map[string]error // and fault.Unknown for what may have been
+	oldest []string         // a ring of the ids in sent
 	next   int
 }
 
 // sending is one message on its way; done closes when err is known.
 type sending struct {
 	done chan struct{}
+	once bool
 	err  error
 }
 
 // NewCourier makes a courier over a sender.
 func NewCourier(s Sender, now func() time.Time) *Courier {
-	return &Courier{sender: s, now: now, onWay: map[string]*sending{}, sent: map[string]struct{}{}}
+	return &Courier{sender: s, now: now, onWay: map[string]*sending{}, sent: map[string]error{}}
 }
 
 // Handler serves POST /send (204 sent, 400 not a message, 413 too long, 415 not
-// JSON, 422 no route takes it, 503 try again) and, when the sender is an
+// JSON, 422 no route takes it, 503 not sent, 504 perhaps sent) and, when the sender is an
 // Outbox, GET /messages. Answers hold no text.
 func (c *Courier) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -79,23 +80,30 @@ func (c *Courier) post(w http.ResponseWriter, r *http.Request) int {
 		return http.StatusNoContent
 	case fault.Is(err, fault.Invalid):
 		return http.StatusUnprocessableEntity
+	case fault.Is(err, fault.Unknown):
+		return http.StatusGatewayTimeout
 	}
 	return http.StatusServiceUnavailable
 }
 
 // Send sends a message once, however often and from wherever it is called with
 // the same ID, as long as the ID is among the last 100,000 sent. A failed send
-// may be repeated. A message past its deadline is dropped without an error. The
+// may be repeated, except a message that goes once and may have been sent: that
+// one answers fault.Unknown for ever. A message past its deadline is dropped: without
+// an error, or with fault.Unavailable when it goes once, as somebody waits for it. The
 // error is the sender's, or fault.Unavailable when ctx ended while another call
 // was sending the same message.
 func (c *Courier) Send(ctx context.Context, m Message) error {
 	if m.Deadline > 0 && c.now().UnixMilli() > m.Deadline {
+		if m.Once {
+			return fault.New(fault.Unavailable, "courier", "the message came too late")
+		}
 		return nil
 	}
 	c.mu.Lock()
-	if _, done := c.sent[m.ID]; done {
+	if err, done := c.sent[m.ID]; done {
 		c.mu.Unlock()
-		return nil
+		return err
 	}
 	if other := c.onWay[m.ID]; other != nil {
 		c.mu.Unlock()
@@ -106,10 +114,15 @@ func (c *Courier) Send(ctx context.Context, m Message) error {
 			return fault.New(fault.Unavailable, "courier", "the message is still on its way")
 		}
 	}
-	s := &sending{done: make(chan struct{}), err: fault.New(fault.Unavailable, "courier", "sending broke off")}
+	s := &sending{done: make(chan struct{}), err: fault.New(fault.Unknown, "courier", "sending broke off")}
 	c.onWay[m.ID] = s
 	c.mu.Unlock()
-	defer c.settle(m.ID, s) // also when the sender panics
+	defer c.settle(m.ID, s)                        // also when the sender panics
+	if s.once = m.Once; m.Once && m.Deadline > 0 { // so that who waits gets a plain answer
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.UnixMilli(m.Deadline).Sub(c.now()))
+		defer cancel()
+	}
 	s.err = c.sender.Send(ctx, m)
 	return s.err
 }
@@ -118,16 +131,16 @@ func (c *Courier) Send(ctx context.Context, m Message) error {
 func (c *Courier) settle(id string, s *sending) {
 	c.mu.Lock()
 	delete(c.onWay, id)
-	if s.err == nil {
-		c.remember(id)
+	if s.err == nil || s.once && fault.Is(s.err, fault.Unknown) {
+		c.remember(id, s.err)
 	}
 	c.mu.Unlock()
 	close(s.done)
 }
 
 // remember keeps an id in place of the oldest. Callers hold mu.
-func (c *Courier) remember(id string) {
-	c.sent[id] = struct{}{}
+func (c *Courier) remember(id string, err error) {
+	c.sent[id] = err
 	if len(c.oldest) < remembered {
 		c.oldest = append(c.oldest, id)
 		return

@@ -24,11 +24,12 @@ type Message struct {
 	Channel  string // "sms"
 	Text     string // UTF-8, no control characters but line feeds, at most 2,000 bytes
 	Deadline int64
+	Once     bool // a one-time code: when it may have been sent, it is not sent again
 }
 
 // Sender hands a message to a route. It returns nil when the route has taken
-// it, fault.Invalid when the route will never take this message, and any other
-// error when it may be tried again. It is safe for concurrent use and must not
+// it, fault.Invalid when the route will never take this message, fault.Unknown
+// when it may have taken it, and any other error when it has not. It is safe for concurrent use and must not
 // log To or Text nor put them into errors.
 type Sender interface {
 	Send(ctx context.Context, m Message) error

@@ -50,27 +50,57 @@ func templates() map[string]template {
 			hi:     "{code} आपके सामने के टीकाकर्मी को दिखाता है कि यह आप हैं, और आपका रिकॉर्ड उसे एक बार खोलता है। यह 3 मिनट तक मान्य है। यदि आप केंद्र पर नहीं हैं तो इसे किसी को न बताएँ।",
 			places: map[string]func(string) bool{"code": digits(6)},
 		},
+		// Messages about appointments name people by the last four digits of their
+		// reference id, and nothing about health.
 		"booking": {
-			en:     "Your appointment is on {date}, {slot}. Security code {code}: show it at the centre before the dose, to nobody else.",
-			hi:     "आपका समय {date}, {slot} है। सुरक्षा कोड {code}: टीके से पहले केवल केंद्र पर दिखाएँ।",
-			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "code": digits(4)},
+			en:     "Appointment{centre}: {date}, {slot}.{people}\nShow the security code only at the centre, before the dose.",
+			hi:     "अपॉइंटमेंट{centre}: {date}, {slot}।{people}\nसुरक्षा कोड टीके से पहले केवल केंद्र पर दिखाएँ।",
+			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "centre": isCentre, "people": isPeople(true)},
+		},
+		"moved": {
+			en:     "Appointment moved{centre}: {date}, {slot}.{people}\nOld security codes are not valid any more.",
+			hi:     "अपॉइंटमेंट बदला गया{centre}: {date}, {slot}।{people}\nपुराने सुरक्षा कोड अब मान्य नहीं हैं।",
+			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "centre": isCentre, "people": isPeople(true)},
+		},
+		"cancel": {
+			en:     "Appointment{centre} on {date} cancelled.{people}\nIf you did not do this, sign in to Tikakosh and book again.",
+			hi:     "{date} का अपॉइंटमेंट{centre} रद्द किया गया।{people}\nयदि यह आपने नहीं किया तो टीकाकोष में साइन इन करके फिर से बुक करें।",
+			places: map[string]func(string) bool{"date": isDate, "centre": isCentre, "people": isPeople(false)},
+		},
+		"reminder": {
+			en:     "Reminder: appointment{centre} tomorrow, {date}, {slot}.{people}",
+			hi:     "याद दिलाना: कल {date}, {slot} को अपॉइंटमेंट{centre} है।{people}",
+			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "centre": isCentre, "people": isPeople(true)},
 		},
 		"dose": {
-			en: "A new entry was added to your record in Tikakosh. Sign in to see it. If this is wrong, tell your centre.",
-			hi: "टीकाकोष में आपके रिकॉर्ड में एक नई प्रविष्टि जोड़ी गई है। देखने के लिए साइन इन करें। यदि यह गलत है तो अपने केंद्र को बताएँ।",
+			en:     "A new entry of {date}{centre} was added to your record in Tikakosh. Sign in to see it. If you were not there, tell the centre.",
+			hi:     "टीकाकोष में आपके रिकॉर्ड में {date} की एक नई प्रविष्टि{centre} जोड़ी गई है। देखने के लिए साइन इन करें। यदि आप वहाँ नहीं थे तो केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "centre": isCentre},
 		},
 		"opening": {
-			en:     "Your record in Tikakosh was opened on {date} at {time}. Sign in to see by whom and why. If you did not expect this, tell your centre.",
-			hi:     "टीकाकोष में आपका रिकॉर्ड {date} को {time} बजे खोला गया। किसने और क्यों, यह देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो अपने केंद्र को बताएँ।",
-			places: map[string]func(string) bool{"date": isDate, "time": isTime},
+			en:     "Your record in Tikakosh was opened{centre} on {date} at {time}. Sign in to see by whom and why. If you were not there, tell the centre.",
+			hi:     "टीकाकोष में आपका रिकॉर्ड{centre} {date} को {time} बजे खोला गया। किसने और क्यों, यह देखने के लिए साइन इन करें। यदि आप वहाँ नहीं थे तो केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime, "centre": isCentre},
+		},
+		"linked": {
+			en: "A registration was linked to this number in Tikakosh. Sign in to see it. If you did not expect this, tell a vaccination centre.",
+			hi: "टीकाकोष में इस नंबर से एक पंजीकरण जोड़ा गया है। देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
+		},
+		"places": {
+			en:     "Places have become free{centre} on {date}, as you asked to be told. Book in Tikakosh; others were told too.",
+			hi:     "जैसा आपने सूचना माँगी थी, {date} को जगहें खाली हुई हैं{centre}। टीकाकोष में बुक करें; दूसरों को भी बताया गया है।",
+			places: map[string]func(string) bool{"date": isDate, "centre": isCentre},
 		},
 	}
 }
 
 // Compose fills a template of the catalogue: "code" (code, host or ""),
 // "code-partner", "code-certificate" and "code-status" (code, partner),
-// "code-centre" (code), "booking" (date, slot, code), "dose" (nothing), "opening" (date, time). Dates
-// are dd-mm-yyyy, times hh:mm. "hi" and "hi-…" get Hindi, every other language
+// "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel"
+// (date, people, centre or ""), "dose" and "places" (date, centre or ""),
+// "opening" (date, time, centre or ""), "linked" (nothing). Dates are
+// dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
+// id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in
 // the template, and a value that does not fit its place; the error names none
 // of them.
@@ -82,8 +112,8 @@ func Compose(name, language string, params map[string]string) (string, error) {
 	if len(params) > len(t.places) {
 		return "", fault.New(fault.Internal, "template", "a message template has no such place")
 	}
-	text := t.en
-	if language == "hi" || strings.HasPrefix(language, "hi-") {
+	text, inHindi := t.en, language == "hi" || strings.HasPrefix(language, "hi-")
+	if inHindi {
 		text = t.hi
 	}
 	for place, fits := range t.places {
@@ -91,7 +121,7 @@ func Compose(name, language string, params map[string]string) (string, error) {
 		if !fits(v) {
 			return "", fault.New(fault.Internal, "template", "a value does not fit its place in a message")
 		}
-		text = strings.ReplaceAll(text, "{"+place+"}", v)
+		text = strings.ReplaceAll(text, "{"+place+"}", shown(place, v, inHindi))
 	}
 	for place := range params {
 		if t.places[place] == nil {

@@ -10,15 +10,20 @@ import (
 // fitting is one set of values for each template.
 func fitting() map[string]map[string]string {
 	return map[string]map[string]string{
-		"code":    {"code": "012345", "host": "tika.example.test"},
-		"booking": {"date": "01-02-2026", "slot": "09:00AM-11:00AM", "code": "0042"},
-		"dose":    {},
+		"code":     {"code": "012345", "host": "tika.example.test"},
+		"booking":  {"date": "01-02-2026", "slot": "09:00AM-11:00AM", "people": "1234:0042,2345:0043", "centre": "City Hospital (East)"},
+		"moved":    {"date": "01-02-2026", "slot": "AFTERNOON", "people": "1234:0042", "centre": "PHC No 2"},
+		"reminder": {"date": "01-02-2026", "slot": "09:00AM-11:00AM", "people": "1234:0042", "centre": "नगर अस्पताल"},
+		"cancel":   {"date": "01-02-2026", "people": "1234,2345", "centre": "X"},
+		"dose":     {"date": "01-02-2026", "centre": "City Hospital"},
+		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
+		"linked":   {},
 
 		"code-partner":     {"code": "012345", "partner": "Test Clinic (North) & Sons"},
 		"code-certificate": {"code": "012345", "partner": "Test Clinic"},
 		"code-status":      {"code": "012345", "partner": "T2"},
 		"code-centre":      {"code": "012345"},
-		"opening":          {"date": "29-02-2028", "time": "07:05"},
+		"places":           {"date": "29-02-2028", "centre": "City Hospital"},
 	}
 }
 
@@ -37,6 +42,9 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s in %q: %q %v", name, lang, text, err)
 			}
 			for place, v := range params {
+				for one := range strings.FieldsFuncSeq(v, func(r rune) bool { return place == "people" && (r == ',' || r == ':') }) {
+					v = one
+				}
 				if !strings.Contains(text, v) {
 					t.Errorf("%s in %q has no %s", name, lang, place)
 				}
@@ -61,6 +69,9 @@ func TestComposeTakesNoWords(t *testing.T) {
 			for _, bad := range []string{"http://evil.example/pay", "1\n2", "123456\nhttp://x", "०१२३४५", "1234567", "{code}", "{date}", "a b", "Asha", " ", "012345 ", "\u202e12345"} {
 				if place == "partner" && (bad == "a b" || bad == "Asha") {
 					continue // names of organisations, from the operator
+				}
+				if place == "centre" && (bad == "a b" || bad == "Asha") {
+					continue // names of centres, from their managers
 				}
 				if place == "slot" && bad == "1234567" {
 					continue // digits are times here
@@ -89,7 +100,7 @@ func TestComposeTakesNoWords(t *testing.T) {
 					missing[k] = v
 				}
 			}
-			if _, err := Compose(name, "en", missing); (err == nil) != (place == "host") {
+			if _, err := Compose(name, "en", missing); (err == nil) != (place == "host" || place == "centre") {
 				t.Errorf("%s without %s: %v", name, place, err)
 			}
 		}
@@ -101,10 +112,10 @@ func TestComposeTakesNoWords(t *testing.T) {
 			t.Errorf("%s took a place it does not have", name)
 		}
 	}
-	if _, err := Compose("dose", "en", map[string]string{"host": "evil.example"}); err == nil {
+	if _, err := Compose("linked", "en", map[string]string{"host": "evil.example"}); err == nil {
 		t.Error("a host in a message without one")
 	}
-	if _, err := Compose("booking", "en", map[string]string{"date": "01-02-2026", "slot": "AFTERNOON", "host": "evil.example"}); err == nil {
+	if _, err := Compose("booking", "en", map[string]string{"date": "01-02-2026", "slot": "AFTERNOON", "people": "1234:0042", "host": "evil.example"}); err == nil {
 		t.Error("a host in place of a code")
 	}
 	if _, err := Compose("nothing", "en", nil); !fault.Is(err, fault.Internal) {

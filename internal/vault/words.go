@@ -20,6 +20,7 @@ type CodeRequest struct {
 	Mobile   string
 	Origin   string
 	Language string // "en" or "hi"
+	Chosen   bool   // the language was asked for in so many words: later messages come in it too
 	Work     string // solved proof of work, when the vault asked for one
 }
 

@@ -40,12 +40,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	other := c.Enrol("Sita Test")
 	moving, a := c.Book(later, 1, other)
 	want(t, a, 200)
-	code := s.SecurityCode(mobile) // the newest message: today's booking
-	for _, m := range s.To(mobile) {
-		if strings.Contains(m.Text, today.Date) && m.SecurityCode() != "" {
-			code = m.SecurityCode()
-		}
-	}
+	code := s.SecurityCode(mobile, today.Date)
 	txn, otp := s.Client().Code(s.Mobile())
 	txn2, otp2 := s.Client().Code(s.Mobile())
 

@@ -240,7 +240,7 @@ func TestLooseTypes(t *testing.T) {
 		want(t, ask(t, c, "POST", cancelPath, map[string]any{"appointment_id": appointment, "beneficiariesToCancel": []any{number(ref)}}), 204)
 		want(t, ask(t, c, "POST", removePath, map[string]any{"beneficiary_reference_id": number(c.Enrol("Ravi Test"))}), 204)
 		book(day)
-		code := s.SecurityCode(mobile)
+		code := s.SecurityCode(mobile, day.Date)
 		dose := map[string]any{"beneficiary_reference_id": number(ref), "center_id": number(fmt.Sprint(day.Centre)), "vaccine": day.Vaccine, "vaccine_batch": "TEST-1",
 			"dose": number("1"), "dose1_date": day.Date, "vaccinator_name": "Demo Vaccinator", "security_code": code, "extra": []any{}}
 		want(t, signed(t, s, vaccinator, harness.VaccinatePath, dose), 204)

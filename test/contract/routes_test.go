@@ -264,7 +264,7 @@ func (r *tour) dose(c *harness.Client, mobile, ref string) {
 	today := r.s.Today()
 	r.good(c, "POST", "/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": today.Session, "slot": today.Slot, "beneficiaries": []string{ref}})
 	r.signed(r.s.StaffKey("manager"), "/v3/staff/sessions", sessionForm(today))
-	r.signed(r.s.StaffKey("vaccinator"), harness.VaccinatePath, harness.DoseForm(today, ref, r.s.SecurityCode(mobile), 1))
+	r.signed(r.s.StaffKey("vaccinator"), harness.VaccinatePath, harness.DoseForm(today, ref, r.s.SecurityCode(mobile, ref, today.Date), 1))
 }
 
 func sessionForm(d harness.Day) map[string]any {

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 // roleOf is the role that a point stops.
 func roleOf(point string) string {
 	switch strings.Split(point, ":")[0] {
-	case "vault", "open":
+	case "vault", "open", "notice":
 		return harness.RoleVault
 	}
 	return harness.RoleWeb
@@ -307,6 +307,6 @@ func (l *lane) bookedLater() *who {
 func (l *lane) atTheDoor() *who {
 	l.t.Helper()
 	w := l.booked()
-	w.code = l.s.SecurityCode(w.mobile)
+	w.code = l.s.SecurityCode(w.mobile, l.day.Date)
 	return w
 }

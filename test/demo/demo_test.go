@@ -62,7 +62,7 @@ func mainJob(t *testing.T, s *harness.Server) {
 	if appointment == "" {
 		t.Fatalf("booking: %s", a.Text())
 	}
-	code := s.SecurityCode(mobile)
+	code := s.SecurityCode(mobile, day.Date)
 	staff := s.Client()
 	if a := staff.OpenSession(s.StaffKey("manager"), day); !a.OK() {
 		t.Fatalf("the session: %s", a.Text())

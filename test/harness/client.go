@@ -228,15 +228,26 @@ func (s *Server) AwaitMessages(mobile string, have int, wait time.Duration) []Me
 
 var (
 	oneTimeCode  = regexp.MustCompile(`\b\d{6}\b`)
-	securityCode = regexp.MustCompile(`ode:? (\d{4})\b`)
+	securityCode = regexp.MustCompile(`(?:ode|कोड):? (\d{4})\b`)
 )
 
 // Code is the one-time code in a message, or "".
 func (m Message) Code() string { return oneTimeCode.FindString(m.Text) }
 
-// SecurityCode is the booking's code in a message, or "".
-func (m Message) SecurityCode() string {
-	if got := securityCode.FindStringSubmatch(m.Text); got != nil {
+// SecurityCode is the booking's code in a message that holds the texts about
+// (SecurityCode of Server), or "". With a reference id it is that person's.
+func (m Message) SecurityCode(about ...string) string {
+	from := m.Text
+	for _, text := range about {
+		if len(text) == 14 {
+			text = ".." + text[10:]
+			_, from, _ = strings.Cut(from, text)
+		}
+		if !strings.Contains(m.Text, text) {
+			return ""
+		}
+	}
+	if got := securityCode.FindStringSubmatch(from); got != nil {
 		return got[1]
 	}
 	return ""

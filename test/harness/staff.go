@@ -241,19 +241,20 @@ func (s *Server) Vaccinate(c *Client, mobile, reference string) Day {
 	if appointment == "" {
 		s.tb.Fatal("no appointment number")
 	}
-	code := s.SecurityCode(mobile)
+	code := s.SecurityCode(mobile, d.Date, reference)
 	staff := s.Client()
 	staff.need("open the session", staff.OpenSession(s.StaffKey("manager"), d))
 	staff.need("record the dose", staff.Signed(s.StaffKey("vaccinator"), VaccinatePath, DoseForm(d, reference, code, 1)))
 	return d
 }
 
-// SecurityCode waits for the newest booking code of a mobile.
-func (s *Server) SecurityCode(mobile string) string {
+// SecurityCode waits for the newest booking code of a mobile, of those messages
+// that hold the texts about, as a date; of a reference id the last four digits do.
+func (s *Server) SecurityCode(mobile string, about ...string) string {
 	s.tb.Helper()
 	for range 200 {
 		for _, m := range s.To(mobile) {
-			if code := m.SecurityCode(); code != "" {
+			if code := m.SecurityCode(about...); code != "" {
 				return code
 			}
 		}

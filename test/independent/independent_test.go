@@ -85,7 +85,7 @@ func vaccinate(t *testing.T, s *harness.Server, mobile, reference, session strin
 	if a := staff.OpenSession(s.StaffKey("manager"), d); !a.OK() {
 		t.Fatalf("open the session: %s", a.Text())
 	}
-	a := staff.Signed(s.StaffKey("vaccinator"), harness.VaccinatePath, harness.DoseForm(d, reference, s.SecurityCode(mobile), 1))
+	a := staff.Signed(s.StaffKey("vaccinator"), harness.VaccinatePath, harness.DoseForm(d, reference, s.SecurityCode(mobile, reference), 1))
 	if a.Status != 204 {
 		t.Fatalf("dose: %s", a.Text())
 	}

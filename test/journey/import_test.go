@@ -88,7 +88,7 @@ func TestClinicFromFiles(t *testing.T) {
 	if a := staff.OpenSession(keys["manager"], d); !a.OK() {
 		t.Fatalf("the imported session does not open: %s", a.Text())
 	}
-	if a := staff.Signed(keys["vaccinator"], harness.VaccinatePath, harness.DoseForm(d, ref, s.SecurityCode(mobile), 1)); !a.OK() {
+	if a := staff.Signed(keys["vaccinator"], harness.VaccinatePath, harness.DoseForm(d, ref, s.SecurityCode(mobile, ref), 1)); !a.OK() {
 		t.Fatalf("the dose: %s", a.Text())
 	}
 	if a := c.Certificate(ref); !a.OK() {

@@ -159,7 +159,7 @@ func acts(t *testing.T, s *harness.Server, day harness.Day) (*harness.Client, []
 		t.Fatalf("booking: %s", a.Text())
 	}
 	note(ack{kind: "booking", reference: refs[0], hold: hold})
-	code := s.SecurityCode(mobile)
+	code := s.SecurityCode(mobile, day.Date)
 	if a := s.Client().Signed(s.StaffKey("vaccinator"), harness.VaccinatePath, harness.DoseForm(day, refs[0], code, 1)); !a.OK() {
 		t.Fatalf("dose: %s", a.Text())
 	}

@@ -59,7 +59,7 @@ func TestR40ExtraFields(t *testing.T) {
 			t.Errorf("%d appointments", len(list))
 		}
 		c.OpenSession(s.StaffKey("manager"), day)
-		dose := c.Signed(s.StaffKey("vaccinator"), harness.VaccinatePath, with(harness.DoseForm(day, ref, s.SecurityCode(mobile), 1)))
+		dose := c.Signed(s.StaffKey("vaccinator"), harness.VaccinatePath, with(harness.DoseForm(day, ref, s.SecurityCode(mobile, ref), 1)))
 		if who := view(); !dose.OK() || who["vaccination_status"] != "Partially Vaccinated" || who["dose1_date"] != day.Date {
 			return true, fmt.Sprintf("a dose with more fields: %s, %v", dose.Text(), who["vaccination_status"])
 		}

@@ -229,7 +229,7 @@ func (s *installation) round(t *testing.T) {
 		_, a = c.With(fresh[i].bearer).Book(d, 1, fresh[i].ref)
 		return a
 	})
-	secret := s.codes(t, fresh, harness.Message.SecurityCode)
+	secret := s.codes(t, fresh, func(m harness.Message) string { return m.SecurityCode() })
 	if a := s.callers[0].OpenSession(s.StaffKey("manager"), d); !a.OK() {
 		t.Fatal(a.Text())
 	}

@@ -41,15 +41,10 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			return vault.Booked{}, err
 		}
 	}
-	var tell []id.Person
-	receipts, err := k.update(ctx, func(t *txn) (err error) {
-		tell, err = t.bookAll(o.people, r, programme)
-		return err
-	})
+	receipts, err := k.update(ctx, func(t *txn) error { return t.bookAll(o.people, r, programme) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	k.bookingNotices(ctx, r.Hold, tell)
 	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
 }
 
@@ -145,29 +140,6 @@ func taskID(kind string, h id.Hold, p id.Person) string {
 	return kind + "/" + string(h) + "/" + string(p)
 }
 
-// bookingNotices tells the household's mobile: place, day and code. Failing to
-// tell does not undo the booking; the slip has the same facts.
-func (k *Keeper) bookingNotices(ctx context.Context, hold id.Hold, people []id.Person) {
-	for _, person := range people {
-		err := k.view(ctx, func(t *txn) error {
-			p, err := t.person(person)
-			if err != nil {
-				return err
-			}
-			i := slices.IndexFunc(p.Bookings, func(b state.Booking) bool { return b.Hold == hold })
-			if i < 0 {
-				return nil
-			}
-			b := p.Bookings[i]
-			return t.tell(p.Household, Notice{ID: taskID("book", hold, person), Template: "booking", Params: map[string]string{
-				"date": b.Offer.Day.Indian(), "slot": b.Offer.Slot, "code": k.securityCode(person, b)}})
-		})
-		if err != nil {
-			k.log.Warn("booking message not sent", "kind", fault.KindOf(err))
-		}
-	}
-}
-
 // Cancel implements the vault's word.
 func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
@@ -180,22 +152,26 @@ func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done,
 			return err
 		}
 		counted := false
+		var ended []id.Person
 		for _, person := range r.Persons {
 			p, err := t.member(h, person)
 			if err != nil {
 				return err
 			}
-			if i := bookingOf(p, r.Hold); i >= 0 && p.Bookings[i].State == state.Live && !counted {
-				counted = true
-				if err := t.withinCancels(house, p.Bookings[i].Offer.Session); err != nil {
-					return err
+			if i := bookingOf(p, r.Hold); i >= 0 && p.Bookings[i].State == state.Live {
+				ended = append(ended, person)
+				if !counted {
+					counted = true
+					if err := t.withinCancels(house, p.Bookings[i].Offer.Session); err != nil {
+						return err
+					}
 				}
 			}
 			if err := t.endBooking(person, p, r.Hold, state.Cancelled); err != nil {
 				return err
 			}
 		}
-		return nil
+		return t.cancelNotice(house, r.Hold, ended)
 	})
 	return done(receipts), err
 }

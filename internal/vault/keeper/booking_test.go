@@ -239,7 +239,10 @@ func TestSlipCodes(t *testing.T) {
 		r.mu.Lock()
 		for _, n := range r.sent {
 			if n.Template == "booking" {
-				sent[n.Params["code"]] = true
+				for one := range strings.SplitSeq(n.Params["people"], ",") {
+					_, code, _ := strings.Cut(one, ":")
+					sent[code] = true
+				}
 			}
 		}
 		r.mu.Unlock()

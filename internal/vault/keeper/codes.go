@@ -79,6 +79,9 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 	txnID, code := id.New(), newCode()
 	now := k.now()
 	row := state.Challenge{Index: index, Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
+	if r.Chosen {
+		row.Speaks = r.Language
+	}
 	key := challengeKey(txnID)
 	row.Mobile = k.keys.contact.Seal(nil, nil, []byte(mobile), k.contactAAD("challenge", key))
 	row.Last4 = k.keys.contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.contactAAD("challenge-last4", key))
@@ -104,8 +107,10 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		}
 		return issued, err
 	}
-	k.notify(Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
-		Params: map[string]string{"code": code, "host": k.cfg.Host}})
+	if err := k.sendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
+		Params: map[string]string{"code": code, "host": k.cfg.Host}}, index, key); err != nil {
+		return vault.CodeIssued{}, err
+	}
 	return issued, nil
 }
 
@@ -437,7 +442,6 @@ func (t *txn) anyChallenge(r vault.CodeAnswer, ch *state.Challenge) (bool, error
 // admit spends the challenge, gives its place in the quota back, finds or makes
 // the household, and mints the session.
 func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.Session, error), isNew bool, err error) {
-	now := t.k.now()
 	mobile, err := t.k.keys.contact.Open(nil, nil, ch.Mobile, t.k.contactAAD("challenge", key))
 	if err != nil {
 		return nil, false, integrity(state.Challenges, "a challenge does not open")
@@ -456,7 +460,7 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	if err := t.refundQuota(ch.Index, key); err != nil {
 		return nil, false, err
 	}
-	house, isNew, err := t.householdOf(ch.Index, mobile, last4, now.UnixMilli())
+	house, isNew, err := t.householdOf(ch.Index, mobile, last4, ch.Speaks)
 	if err != nil {
 		return nil, false, err
 	}
@@ -479,8 +483,8 @@ func (t *txn) refundQuota(index, challenge string) error {
 }
 
 // householdOf returns the household of a number, made on its first confirmed
-// code. isNew is true while it has no members.
-func (t *txn) householdOf(index string, mobile, last4 []byte, now int64) (id.Household, bool, error) {
+// code; messages come in the language that was asked for last. isNew is true while it has no members.
+func (t *txn) householdOf(index string, mobile, last4 []byte, speaks string) (id.Household, bool, error) {
 	idx, ok, err := get[state.MobileIndex](t, state.MobileIndexes, index)
 	if err != nil {
 		return "", false, err
@@ -490,10 +494,13 @@ func (t *txn) householdOf(index string, mobile, last4 []byte, now int64) (id.Hou
 		if err == nil && !found {
 			err = integrity(state.Households, "an index leads nowhere")
 		}
+		if err == nil {
+			err = t.speak(idx.Household, h, speaks)
+		}
 		return idx.Household, len(activeMembers(h)) == 0, err
 	}
 	house := id.Household(id.New())
-	row := state.Household{Created: now,
+	row := state.Household{Created: t.k.now().UnixMilli(), Language: speaks,
 		Mobile: t.k.keys.contact.Seal(nil, nil, mobile, t.k.contactAAD("mobile", string(house))),
 		Last4:  t.k.keys.contact.Seal(nil, nil, last4, t.k.contactAAD("last4", string(house)))}
 	if err := put(t, state.Households, string(house), row, 0); err != nil {

@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -380,24 +381,55 @@ func TestMessageRetried(t *testing.T) {
 	}
 }
 
-// TestMessageGivenUp moves the clock past a message's deadline.
-func TestMessageGivenUp(t *testing.T) {
-	r := newRig(t)
+// TestCodeNotSent: while no gateway takes codes, each request is told so, and
+// none counts against the number; the same for a number that is known.
+func TestCodeNotSent(t *testing.T) {
+	r := rigWith(t, func(r *rig) { r.cfg.Limits.CodesWait = 100 * time.Millisecond })
+	r.signIn("0000000101")
 	r.mu.Lock()
 	r.lose = 1 << 30
 	r.mu.Unlock()
-	if _, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: "0000000101"}); err != nil {
-		t.Fatal(err)
-	}
-	r.advance(4 * time.Minute)
-	for range 200 {
-		if strings.Contains(r.log(), "message given up") {
-			if strings.Contains(r.log(), "0000000101") {
-				t.Error("the log holds the number")
-			}
-			return
+	for i := range 14 {
+		mobile := []string{"0000000101", "0000000102"}[i%2]
+		begin := time.Now()
+		got, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: mobile, Origin: "192.0.2.0/24"})
+		if !fault.Is(err, fault.Unavailable) || fault.CodeOf(err) != "OTPNOTSENT" || fault.RetryAfter(err) == 0 || got != (vault.CodeIssued{}) {
+			t.Fatalf("%+v %v", got, err)
 		}
-		time.Sleep(5 * time.Millisecond)
+		if d := time.Since(begin); d < 90*time.Millisecond || d > 3*time.Second {
+			t.Errorf("answered after %s", d)
+		}
 	}
-	t.Error("a message past its deadline is still tried")
+	if strings.Contains(r.log(), "000000010") {
+		t.Error("the log holds the number")
+	}
+	r.mu.Lock()
+	r.lose = 0
+	r.mu.Unlock()
+	r.signIn("0000000102")
+}
+
+// TestCodeUnsure: a code that may have been sent is tried once, its request is
+// told so, and it counts against the number.
+func TestCodeUnsure(t *testing.T) {
+	r := newRig(t)
+	var tries atomic.Int64
+	r.mu.Lock()
+	r.route = func(_ context.Context, n keeper.Notice) error {
+		tries.Add(1)
+		if !n.Once || n.Deadline > r.clock().Add(5*time.Second).UnixMilli() {
+			t.Errorf("%+v", n)
+		}
+		return fault.New(fault.Unknown, "courier", "the connection broke")
+	}
+	r.mu.Unlock()
+	for i := range 5 {
+		_, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: "0000000101", Origin: "192.0.2.0/24"})
+		if !fault.Is(err, fault.Unknown) || fault.CodeOf(err) != "OTPUNSURE" || tries.Load() != int64(i+1) {
+			t.Fatalf("%d tries, %v", tries.Load(), err)
+		}
+	}
+	if _, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: "0000000101", Origin: "192.0.2.0/24"}); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("the sixth: %v", err)
+	}
 }

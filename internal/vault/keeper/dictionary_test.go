@@ -38,7 +38,8 @@ func TestDictionaryComplete(t *testing.T) {
 			want[store+" "+table+"/"+name] = true
 		}
 	}
-	docs := map[string]any{"vault household": state.Household{}, "vault mobile_index": state.MobileIndex{}, "vault person": state.Person{}, "vault id_tag": state.IDTag{},
+	docs := map[string]any{"vault notice": state.Notice{}, "vault alert": state.Alert{}, "vault place": state.Place{},
+		"vault household": state.Household{}, "vault mobile_index": state.MobileIndex{}, "vault person": state.Person{}, "vault id_tag": state.IDTag{},
 		"vault open_session": state.OpenSession{}, "vault staff": state.Staff{}, "vault challenge": state.Challenge{}, "vault quota": state.Quota{},
 		"vault counter": state.Counter{}, "vault bearer": state.Bearer{}, "vault replay": state.Counter{}, "vault key_ring": state.Key{}, "vault idempotency": state.Idempotency{},
 		"vault card": state.Card{}, "vault open_day": state.OpenDay{},

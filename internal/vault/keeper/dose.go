@@ -152,6 +152,7 @@ type encounter struct {
 	booking state.Booking
 	again   *vault.DoseSealed // the dose was sealed before
 	code    string            // the booking's code, brought or stood for by other evidence
+	told    string            // key of the notice that the record was opened
 }
 
 // RecordDose implements the vault's word: staff key, open session of today, and
@@ -171,7 +172,10 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 			return err
 		}
 		c := claim{view: viewVerify, role: roleVaccinator, actor: string(enc.staff), place: enc.session.Name, reason: "dose", evidence: string(enc.booking.Hold)}
-		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c)
+		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+			return err
+		}
+		return t.openingNotice(&enc, o)
 	})
 	switch {
 	case err != nil:
@@ -338,14 +342,12 @@ func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) strin
 // sealDose seals the event on top of the head.
 func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter) (vault.DoseSealed, error) {
 	var out vault.DoseSealed
-	var tell bool
 	ev := id.Event(id.NewOrdered())
 	now := k.now()
 	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEvent(ev, f.product, f.lot, f.sequence, now.UnixMilli(), enc.session.Zone, rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		tell = false
 		p, err := t.person(op.id)
 		if err != nil {
 			return err
@@ -383,7 +385,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 			return err
 		}
 		p.Bookings[i].Given = k.givenDigest(op.id, enc.booking.Hold, f)
-		if tell, err = t.mayTell(p.Household, "dose"); err != nil {
+		if err := t.doseNotice(p.Household, seal.ID, enc); err != nil { // a dose that was sealed before has been told
 			return err
 		}
 		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.id, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
@@ -393,23 +395,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		return vault.DoseSealed{}, err
 	}
 	out.Seal.Receipt = done(receipts).Receipt
-	if tell { // a dose that was sealed before has been told
-		k.doseNotice(ctx, op.id, out.Seal.ID)
-	}
 	return out, nil
-}
-
-func (k *Keeper) doseNotice(ctx context.Context, person id.Person, seal string) {
-	err := k.view(ctx, func(t *txn) error {
-		p, err := t.person(person)
-		if err != nil {
-			return err
-		}
-		return t.tell(p.Household, Notice{ID: "dose/" + seal, Template: "dose", Params: map[string]string{}})
-	})
-	if err != nil {
-		k.log.Warn("dose message not sent", "kind", fault.KindOf(err))
-	}
 }
 
 func (k *Keeper) today(zone string) civil.Date {

@@ -109,9 +109,7 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 			return vault.Booked{}, err
 		}
 	}
-	var tell []id.Person
 	receipts, err := k.update(ctx, func(t *txn) error {
-		tell = nil
 		for _, p := range o.people {
 			if err := t.unchanged(p); err != nil {
 				return err
@@ -119,20 +117,16 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 			if err := t.drawOne(p.id, r.Hold); err != nil {
 				return err
 			}
-			may, err := t.mayTell(p.row.Household, "booking")
-			if err != nil {
-				return err
-			}
-			if may {
-				tell = append(tell, p.id)
-			}
 		}
-		return nil
+		if len(o.people) == 0 {
+			return nil
+		}
+		first := o.people[0].row
+		return t.bookingNotices(first.Household, r.Hold, "", first.Bookings[bookingOf(first, r.Hold)].Offer, r.Persons)
 	})
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	k.bookingNotices(ctx, r.Hold, tell)
 	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
 }
 

@@ -168,3 +168,6 @@ func (k *Keeper) SpendWalkIns(ctx context.Context, s id.Staff, n int64) error {
 	})
 	return err
 }
+
+// Posting tells whether a transaction is the notice senders' own.
+func Posting(ctx context.Context) bool { return ctx.Value(postWork{}) != nil }

@@ -27,10 +27,13 @@ type Notice struct {
 	Language string
 	Params   map[string]string
 	Deadline int64 // Unix milliseconds after which sending is pointless
+	Once     bool  // a one-time code: never sent again when it may have been sent
 }
 
-// Courier carries a message out. Send returns when the courier has taken it;
-// an error means it may be tried again with the same ID.
+// Courier carries a message out. Send returns when a route has taken it.
+// fault.Unavailable: it was not sent and may be tried again with the same ID.
+// fault.Unknown: it may have been sent. fault.Invalid, fault.Internal: no route
+// will ever take it.
 type Courier interface {
 	Send(ctx context.Context, n Notice) error
 }
@@ -80,10 +83,9 @@ type Keeper struct {
 	log      *slog.Logger
 	lastNext atomic.Int64
 	wakeC    chan struct{}
-	codes    chan queued // codes have a queue and senders of their own
-	notices  chan queued
-	parked   atomic.Int64 // notices that wait for their next try
-	failing  atomic.Bool  // proof of work is asked
+	post     *postroom     // notices on their way
+	sending  chan struct{} // one place for each code on its way
+	failing  atomic.Bool   // proof of work is asked
 
 	seen     *memory
 	run      []byte        // this process, in the MACs of its one-time codes
@@ -115,7 +117,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courie
 		return nil, err
 	}
 	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, verified: make(chan struct{}),
-		wakeC: make(chan struct{}, 1), codes: make(chan queued, noticeQueue), notices: make(chan queued, noticeQueue), seen: newMemory(), run: randomBytes(16)}, nil
+		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
 // recordDictionary puts the digest of the data dictionary on the ledger when it
@@ -141,10 +143,7 @@ func (k *Keeper) recordDictionary(ctx context.Context) error {
 // Run sends notices and keeps house until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range noticeSenders {
-		wg.Go(func() { k.sendNotices(ctx, k.codes) })
-		wg.Go(func() { k.sendNotices(ctx, k.notices) })
-	}
+	k.runPost(ctx, &wg)
 	k.housekeep(ctx)
 	wg.Wait()
 }

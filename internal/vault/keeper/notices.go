@@ -2,88 +2,102 @@ package keeper
 
 import (
 	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/state"
 )
 
 const (
-	noticeQueue   = 10_000           // messages that wait for a sender, per queue
-	noticeParked  = 20_000           // messages that wait for their next try
-	noticeSenders = 4                // per queue
+	noticeSenders = 8
+	noticeWindow  = 20_000           // notices in memory: in the queue, being sent, or waiting for their next try
 	noticeTry     = 15 * time.Second // one try at the most
 	noticeLife    = 24 * time.Hour
 	noticeDay     = 24 * time.Hour
+	noticeSweep   = 5 * time.Second // how often rows are looked for that no commit of this process brought
+	noticeRetry   = 30 * time.Second
+
+	// Rows of what is sent are deleted by the next transactions, so many by each,
+	// or alone when none comes: a commit of their own would cost a sync.
+	endWithOthers = 20
+	endAlone      = time.Second
 
 	// householdNotices is how many messages of a kind a household gets in a day
 	// (UTC): six people booked three times. Each kind counts alone, so that
 	// bookings made and cancelled over and over cannot silence a dose's message.
 	householdNotices = 20
+
+	// openingWait is how long the message of an opening at a centre waits for the
+	// dose: the message about the dose says the same and takes its place.
+	openingWait = 2 * time.Minute
 )
 
-// queued is a message and how long it waits after the next failure.
-type queued struct {
-	Notice
-	wait time.Duration
+// The kinds of notices, which are the messages' templates.
+const (
+	noticeBooking  = "booking"
+	noticeMoved    = "moved"
+	noticeCancel   = "cancel"
+	noticeDose     = "dose"
+	noticeOpening  = "opening"
+	noticeReminder = "reminder"
+	noticeLinked   = "linked"
+	noticePlaces   = "places"
+)
+
+// due is a notice whose row is committed: its key and when to try first.
+type due struct {
+	key  string
+	when int64
 }
 
-func (k *Keeper) queueOf(n Notice) chan queued {
-	if strings.HasPrefix(n.Template, "code") {
-		return k.codes
+// noticeKey makes keys that sort by the time they are due (13 digits of
+// milliseconds last until the year 2286).
+func noticeKey(when int64, messageID string) string { return fmt.Sprintf("%013d/%s", when, messageID) }
+
+// notice writes a message's row into the transaction of the act that it tells
+// of, within the household's budget of the day, and returns the row's key, ""
+// when the budget is used up. after is how long it waits first. Nothing is
+// opened: number and text are made when it is sent.
+func (t *txn) notice(n state.Notice, after, life time.Duration) (key string, err error) {
+	if may, err := t.mayTell(n.Household, n.Kind); err != nil || !may {
+		return "", err
 	}
-	return k.notices
+	now := t.k.now()
+	n.At = now.UnixMilli()
+	when := now.Add(after).UnixMilli()
+	key = noticeKey(when, n.ID)
+	content, err := json.Marshal(n)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "notice")
+	}
+	row := state.Stored{Key: key, Version: 1, Content: content, Expires: now.Add(after + life).UnixMilli()}
+	row.MAC = t.k.rowMAC(state.Notices, row)
+	if _, there, err := t.tx.Get(t.ctx, state.Notices, key); err != nil || there {
+		return key, err
+	}
+	if err := t.tx.Put(t.ctx, state.Notices, row); err != nil {
+		return "", err
+	}
+	t.told = append(t.told, due{key, when})
+	return key, nil
 }
 
-// notify hands a message to the senders; it never blocks a request.
-func (k *Keeper) notify(n Notice) { k.enqueue(queued{n, 50 * time.Millisecond}) }
-
-func (k *Keeper) enqueue(q queued) {
-	select {
-	case k.queueOf(q.Notice) <- q:
-	default:
-		k.log.Warn("message queue full", "template", q.Template)
+// unnotice takes a notice back that is not sent yet; one that is, stays sent.
+func (t *txn) unnotice(key string) error {
+	if key == "" {
+		return nil
 	}
-}
-
-func (k *Keeper) sendNotices(ctx context.Context, from <-chan queued) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case q := <-from:
-			k.sendNotice(ctx, q)
-		}
-	}
-}
-
-// sendNotice tries once. What may still succeed goes back into the queue after
-// a while, so that no sender waits for one message.
-func (k *Keeper) sendNotice(ctx context.Context, q queued) {
-	try, cancel := context.WithTimeout(ctx, noticeTry)
-	err := k.courier.Send(try, q.Notice)
-	cancel()
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	hopeless := fault.Is(err, fault.Invalid) || fault.Is(err, fault.Internal)
-	if hopeless || k.now().UnixMilli() > q.Deadline {
-		k.log.Warn("message given up", "template", q.Template, "kind", fault.KindOf(err))
-		return
-	}
-	if k.parked.Add(1) > noticeParked {
-		k.parked.Add(-1)
-		k.log.Warn("message queue full", "template", q.Template)
-		return
-	}
-	wait := q.wait
-	q.wait = min(2*wait, 5*time.Second)
-	time.AfterFunc(wait, func() {
-		k.parked.Add(-1)
-		k.enqueue(q)
-	})
+	return t.tx.Delete(t.ctx, state.Notices, key)
 }
 
 // mayTell counts one more message of a kind to a household today and reports
@@ -96,20 +110,426 @@ func (t *txn) mayTell(house id.Household, kind string) (bool, error) {
 	return n <= householdNotices, err
 }
 
-// tell opens the household's number for one message.
-func (t *txn) tell(house id.Household, n Notice) error {
-	h, err := t.household(house)
-	if err != nil {
-		return err
+// postroom holds the notices on their way. A key is in it from the moment it is
+// queued until its row is gone, so that no sweep brings it twice.
+type postroom struct {
+	queue chan string
+	mu    sync.Mutex
+	keys  map[string]time.Duration // and how long each waits after its next failure
+	ended []string                 // whose rows can go
+	idle  bool                     // nothing took them since the last tick
+}
+
+func newPostroom() *postroom {
+	return &postroom{queue: make(chan string, noticeWindow), keys: map[string]time.Duration{}}
+}
+
+// take makes room for a key; false when it is there or there is no room. What
+// finds no room stays in its row, and a later sweep brings it.
+func (p *postroom) take(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, there := p.keys[key]; there || len(p.keys) >= noticeWindow {
+		return false
 	}
-	if len(h.Mobile) == 0 { // a person without a mobile has the card and the slip
+	p.keys[key] = 50 * time.Millisecond
+	return true
+}
+
+// later returns how long a key waits now and makes its next wait longer.
+func (p *postroom) later(key string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	wait := p.keys[key]
+	p.keys[key] = min(2*wait, noticeRetry)
+	return wait
+}
+
+// end says that a notice is done.
+func (p *postroom) end(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = append(p.ended, key)
+}
+
+// done hands out up to n ended keys for deletion; had is what the caller has
+// from an attempt before.
+func (p *postroom) done(had []string, n int) []string {
+	if len(had) > 0 {
+		return had
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = false
+	n = min(n, len(p.ended))
+	out := slices.Clone(p.ended[:n])
+	p.ended = p.ended[n:]
+	return out
+}
+
+// overdue is done for the tick: nothing at the first one after a transaction
+// took some.
+func (p *postroom) overdue(had []string) []string {
+	p.mu.Lock()
+	idle := p.idle || len(p.ended) > 500
+	p.idle = true
+	p.mu.Unlock()
+	if !idle {
 		return nil
 	}
-	mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(house)))
-	if err != nil {
-		return integrity(state.Households, "a number does not open")
+	out := p.done(had, 500)
+	p.mu.Lock()
+	p.idle = true
+	p.mu.Unlock()
+	return out
+}
+
+// deleted forgets keys whose rows are gone, or takes them back.
+func (p *postroom) deleted(keys []string, ok bool) {
+	if len(keys) == 0 {
+		return
 	}
-	n.Mobile, n.Language, n.Deadline = string(mobile), "en", t.k.now().Add(noticeLife).UnixMilli()
-	t.k.notify(n)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !ok {
+		p.ended = append(p.ended, keys...)
+		return
+	}
+	for _, key := range keys {
+		delete(p.keys, key)
+	}
+}
+
+// dispatch queues notices that a transaction wrote, those that are due.
+func (k *Keeper) dispatch(told []due) {
+	for _, d := range told {
+		if d.when <= k.now().UnixMilli() && k.post.take(d.key) {
+			k.post.queue <- d.key // has room: it is as long as the postroom
+		}
+	}
+}
+
+// runPost starts the senders, the sweep and the deletion of what is sent.
+func (k *Keeper) runPost(ctx context.Context, wg *sync.WaitGroup) {
+	ctx = context.WithValue(ctx, postWork{}, true)
+	for range noticeSenders {
+		wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case key := <-k.post.queue:
+					k.sendNotice(ctx, key)
+				}
+			}
+		})
+	}
+	wg.Go(func() { k.endNotices(ctx) })
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.verified: // nothing is sent from rows that were not compared with the ledger
+		}
+		tick := time.NewTicker(noticeSweep)
+		defer tick.Stop()
+		for {
+			k.sweepNotices(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+// postWork marks the dispatcher's own transactions.
+type postWork struct{}
+
+// sweepNotices queues rows that are due: after a start, after a pause, and what
+// was written to be sent later.
+func (k *Keeper) sweepNotices(ctx context.Context) {
+	const page = 500
+	for after, more := "", true; more && ctx.Err() == nil; {
+		more = false
+		err := k.store.View(ctx, func(tx state.Tx) error {
+			rows, err := tx.Scan(ctx, state.Notices, after, page)
+			if err != nil {
+				return err
+			}
+			limit := noticeKey(k.now().UnixMilli(), "~")
+			for _, r := range rows {
+				if after = r.Key; r.Key > limit {
+					return nil
+				}
+				if k.post.take(r.Key) {
+					k.post.queue <- r.Key
+				}
+			}
+			more = len(rows) == page
+			return nil
+		})
+		if err != nil {
+			if ctx.Err() == nil {
+				k.log.Warn("notices could not be read", "kind", fault.KindOf(err))
+			}
+			return
+		}
+	}
+}
+
+// sendNotice tries once. What may still succeed is tried again after a while,
+// and no sender waits for it.
+func (k *Keeper) sendNotice(ctx context.Context, key string) {
+	n, ok, err := k.letter(ctx, key)
+	if ctx.Err() != nil {
+		return
+	}
+	switch {
+	case err != nil && !fault.Is(err, fault.Integrity):
+		k.again(ctx, key)
+		return
+	case err != nil:
+		k.log.Error("alarm: a notice cannot be trusted and is dropped", "alarm", "notice", "kind", fault.KindOf(err))
+	case ok:
+		ablate.Crash("notice:composed")
+		try, cancel := context.WithTimeout(ctx, noticeTry)
+		err = k.courier.Send(try, n)
+		cancel()
+		ablate.Crash("notice:sent")
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Internal) && k.now().UnixMilli() <= n.Deadline {
+			k.again(ctx, key)
+			return
+		}
+		if err != nil {
+			k.log.Warn("message given up", "template", n.Template, "kind", fault.KindOf(err))
+		}
+	}
+	k.post.end(key)
+}
+
+func (k *Keeper) again(ctx context.Context, key string) {
+	time.AfterFunc(k.post.later(key), func() {
+		if ctx.Err() == nil {
+			k.post.queue <- key
+		}
+	})
+}
+
+// endNotices deletes the rows of what is done when no other transaction has
+// taken them along.
+func (k *Keeper) endNotices(ctx context.Context) {
+	tick := time.NewTicker(endAlone)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for keys := k.post.overdue(nil); len(keys) > 0 && ctx.Err() == nil; keys = k.post.overdue(nil) {
+			err := k.store.Update(ctx, func(tx state.Tx) error { return deleteNotices(ctx, tx, keys) })
+			k.post.deleted(keys, err == nil)
+			if err != nil {
+				if ctx.Err() == nil {
+					k.log.Warn("sent notices could not be deleted", "kind", fault.KindOf(err), "count", len(keys))
+				}
+				break
+			}
+		}
+	}
+}
+
+func deleteNotices(ctx context.Context, tx state.Tx, keys []string) error {
+	for _, key := range keys {
+		if err := tx.Delete(ctx, state.Notices, key); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// letter makes a message of a row: who gets it, in which language, what it says.
+// ok is false when nothing is to be sent any more. This is the only place where
+// a household's number is opened.
+func (k *Keeper) letter(ctx context.Context, key string) (n Notice, ok bool, err error) {
+	err = k.view(ctx, func(t *txn) error {
+		ok = false
+		row, there, err := t.tx.Get(ctx, state.Notices, key)
+		if err != nil || !there {
+			return err
+		}
+		var v state.Notice
+		if !hmac.Equal(row.MAC, k.rowMAC(state.Notices, row)) && !ablate.Off(ablate.RowMAC) || json.Unmarshal(row.Content, &v) != nil {
+			return integrity(state.Notices, "a row's MAC does not match")
+		}
+		if row.Expires > 0 && k.now().UnixMilli() > row.Expires {
+			k.log.Warn("message given up", "template", v.Kind, "kind", "expired")
+			return nil
+		}
+		h, err := t.household(v.Household)
+		if err != nil || len(h.Mobile) == 0 { // without a mobile there is nobody to send to
+			return err
+		}
+		n = Notice{ID: v.ID, Template: v.Kind, Language: h.Language, Deadline: row.Expires}
+		if n.Params, ok, err = t.saying(v); err != nil || !ok {
+			return err
+		}
+		mobile, err := k.keys.contact.Open(nil, nil, h.Mobile, k.contactAAD("mobile", string(v.Household)))
+		if err != nil {
+			return integrity(state.Households, "a number does not open")
+		}
+		n.Mobile = string(mobile)
+		return nil
+	})
+	return n, ok && err == nil, err
+}
+
+// saying fills the places of a message from the vault's own rows.
+func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err error) {
+	place := v.Place
+	if place == "" && v.Centre != 0 {
+		if place, err = t.placeName(v.Centre); err != nil {
+			return nil, false, err
+		}
+	}
+	switch v.Kind {
+	case noticeBooking, noticeMoved, noticeCancel, noticeReminder:
+		return t.sayBooking(v)
+	case noticeDose, noticePlaces:
+		return map[string]string{"date": v.Day.Indian(), "centre": place}, true, nil
+	case noticeOpening:
+		loc, err := time.LoadLocation(v.Zone)
+		if err != nil {
+			loc = time.UTC
+		}
+		at := time.UnixMilli(v.At).In(loc)
+		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
+	case noticeLinked:
+		return map[string]string{}, true, nil
+	}
+	return nil, false, integrity(state.Notices, "a row of no known kind")
+}
+
+// sayBooking tells place, day and slot, and each person's code by the last four
+// digits of their reference id. People who have no such appointment any more are
+// left out, so that nobody is told of, or reminded of, what has ended.
+func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err error) {
+	var people []string
+	var b state.Booking
+	for _, person := range v.Persons {
+		p, err := t.person(person)
+		if err != nil {
+			return nil, false, err
+		}
+		i := bookingOf(p, v.Hold)
+		live := i >= 0 && p.Bookings[i].State == state.Live
+		if i < 0 || live == (v.Kind == noticeCancel) {
+			continue
+		}
+		b = p.Bookings[i]
+		ref := string(p.Reference)
+		one := ref[max(0, len(ref)-4):]
+		if v.Kind != noticeCancel {
+			one += ":" + t.k.securityCode(person, b)
+		}
+		people = append(people, one)
+	}
+	if len(people) == 0 {
+		return nil, false, nil
+	}
+	slices.Sort(people)
+	place, err := t.placeName(b.Offer.Centre)
+	params = map[string]string{"date": b.Offer.Day.Indian(), "centre": place, "people": strings.Join(people, ",")}
+	if v.Kind != noticeCancel {
+		params["slot"] = b.Offer.Slot
+	}
+	return params, true, err
+}
+
+// placeName is what messages call a centre, or "".
+func (t *txn) placeName(c id.Centre) (string, error) {
+	p, _, err := get[state.Place](t, state.Places, itoa(int64(c)))
+	return p.Name, err
+}
+
+// notePlace keeps the name that a manager signed for a centre.
+func (t *txn) notePlace(c id.Centre, name string) error {
+	p, ok, err := get[state.Place](t, state.Places, itoa(int64(c)))
+	if err != nil || ok && p.Name == name {
+		return err
+	}
+	return put(t, state.Places, itoa(int64(c)), state.Place{Name: name}, 0)
+}
+
+// bookingNotices writes the message of a booking and the reminder of the day
+// before.
+func (t *txn) bookingNotices(house id.Household, hold, old id.Hold, offer vault.Offer, people []id.Person) error {
+	n := state.Notice{ID: "book/" + string(hold), Household: house, Kind: noticeBooking, Hold: hold, Persons: people}
+	if old != "" {
+		n.Kind = noticeMoved
+	}
+	if _, err := t.notice(n, 0, noticeLife); err != nil {
+		return err
+	}
+	if wait := remindAt(offer.Day, offer.Zone).Sub(t.k.now()); wait > reminderSense {
+		n.ID, n.Kind = "remind/"+string(hold), noticeReminder
+		_, err := t.notice(n, wait, reminderLife)
+		return err
+	}
+	return nil
+}
+
+// The reminder goes out at ten in the morning of the day before, centre's time,
+// for half a day, and only when the booking was not just made.
+const (
+	reminderHour  = 10
+	reminderLife  = 12 * time.Hour
+	reminderSense = 6 * time.Hour
+)
+
+func remindAt(day civil.Date, zone string) time.Time {
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		loc = time.UTC
+	}
+	return day.AddDays(-1).In(loc).Add(reminderHour * time.Hour)
+}
+
+// cancelNotice writes the message of a cancelled appointment.
+func (t *txn) cancelNotice(house id.Household, hold id.Hold, people []id.Person) error {
+	if len(people) == 0 {
+		return nil
+	}
+	n := state.Notice{ID: "cancel/" + string(hold) + "/" + itoa(t.k.now().UnixMilli()), Household: house, Kind: noticeCancel, Hold: hold, Persons: people}
+	_, err := t.notice(n, 0, noticeLife)
+	return err
+}
+
+// openingNotice writes the message that a record was opened at a centre. It
+// waits a little for the dose.
+func (t *txn) openingNotice(enc *encounter, o *opening) (err error) {
+	for _, p := range o.people {
+		n := state.Notice{ID: "opening/" + o.viewID, Household: p.row.Household, Kind: noticeOpening, Centre: enc.session.Centre,
+			Place: enc.session.Name, Day: enc.session.Day, Zone: enc.session.Zone}
+		if enc.told, err = t.notice(n, openingWait, noticeLife); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doseNotice writes the message that a dose was recorded, in place of the one
+// about the opening for it.
+func (t *txn) doseNotice(house id.Household, seal string, enc encounter) error {
+	if err := t.unnotice(enc.told); err != nil {
+		return err
+	}
+	n := state.Notice{ID: "dose/" + seal, Household: house, Kind: noticeDose, Centre: enc.session.Centre, Place: enc.session.Name, Day: enc.session.Day}
+	_, err := t.notice(n, 0, noticeLife)
+	return err
 }

@@ -78,15 +78,7 @@ func (k *Keeper) bookTogether(ctx context.Context, items []*bookItem) error {
 			it.err = k.mayBook(it)
 		}
 	}
-	if err := k.each(ctx, items, (*txn).bookFor); err != nil {
-		return err
-	}
-	for _, it := range items {
-		if it.err == nil {
-			k.bookingNotices(ctx, it.req.Hold, it.tell)
-		}
-	}
-	return nil
+	return k.each(ctx, items, (*txn).bookFor)
 }
 
 // each runs one step of every booking that is still to be granted in one
@@ -157,55 +149,49 @@ func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
 }
 
 // bookFor makes the presence rows of one booking.
-func (t *txn) bookFor(it *bookItem) (err error) {
-	it.tell, err = t.bookAll(it.o.people, it.req, it.programme)
-	return err
-}
+func (t *txn) bookFor(it *bookItem) error { return t.bookAll(it.o.people, it.req, it.programme) }
 
 // bookAll makes the presence rows of all people of a booking or, with an error
-// before the first of them is written, of none. It returns whom to tell.
-func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string) (tell []id.Person, err error) {
+// before the first of them is written, of none. The message to the household is
+// part of it.
+func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string) error {
 	house, _, err := t.live(r.Holder)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rows := make([]state.Person, len(people))
 	repeated := make([]bool, len(people))
 	for i, p := range people {
 		if rows[i], err = t.person(p.id); err != nil {
-			return nil, err
+			return err
 		}
 		if err := p.grown(rows[i]); err != nil {
-			return nil, err
+			return err
 		}
 		rows[i] = t.missed(rows[i])
 		if repeated[i], err = bookable(rows[i], r, programme); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if slices.Contains(repeated, false) {
 		if err := t.withinBookings(house, r.Offer.Session); err != nil {
-			return nil, err
+			return err
 		}
 	}
+	var booked []id.Person
 	for i, p := range people {
-		if !repeated[i] {
-			if err := t.bookOne(p.id, rows[i], r, programme); err != nil {
-				return nil, err
-			}
+		if repeated[i] {
+			continue // it was told
 		}
-		if r.DrawAt > 0 {
-			continue // there is nothing to tell before the draw
+		if err := t.bookOne(p.id, rows[i], r, programme); err != nil {
+			return err
 		}
-		may, err := t.mayTell(p.row.Household, "booking")
-		if err != nil {
-			return nil, err
-		}
-		if may {
-			tell = append(tell, p.id)
-		}
+		booked = append(booked, p.id)
 	}
-	return tell, nil
+	if len(booked) == 0 || r.DrawAt > 0 { // there is nothing to tell before the draw
+		return nil
+	}
+	return t.bookingNotices(house, r.Hold, r.Old, r.Offer, booked)
 }
 
 // bookable says whether a person may take a hold, or took it before.

@@ -191,6 +191,9 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		t.append(entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
 		open := state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
 			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}
+		if err := t.notePlace(f.Centre, f.Name); err != nil {
+			return err
+		}
 		if err := t.noteOpenDay(open); err != nil {
 			return err
 		}

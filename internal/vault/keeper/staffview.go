@@ -78,7 +78,10 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, vie
 			return err
 		}
 		centre = sessions[0].Centre
-		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c)
+		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+			return err
+		}
+		return t.openingNotice(&encounter{session: sessions[0]}, o)
 	})
 	if err == nil {
 		err = refused
@@ -182,7 +185,6 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 	if err := k.eligible(o.people[0], dose, r.Offer); err != nil {
 		return vault.Booked{}, err
 	}
-	tell := false
 	receipts, err := k.update(ctx, func(t *txn) error {
 		person := r.Record.Person
 		p, err := t.person(person)
@@ -196,19 +198,16 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		if err != nil {
 			return err
 		}
-		if !repeated {
-			if err := t.bookOne(person, p, book, programme); err != nil {
-				return err
-			}
+		if repeated {
+			return nil
 		}
-		tell, err = t.mayTell(p.Household, "booking")
-		return err
+		if err := t.bookOne(person, p, book, programme); err != nil {
+			return err
+		}
+		return t.bookingNotices(p.Household, r.Hold, "", r.Offer, []id.Person{person})
 	})
 	if err != nil {
 		return vault.Booked{}, err
-	}
-	if tell {
-		k.bookingNotices(ctx, r.Hold, []id.Person{r.Record.Person})
 	}
 	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
 }
@@ -221,6 +220,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	key := challengeKey(txnID)
 	now := k.now()
 	var send *Notice
+	var index string
 	_, err := k.update(ctx, func(t *txn) error {
 		send = nil
 		staff, _, err := t.registrar(r.Signed)
@@ -239,7 +239,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 		if err != nil {
 			return err
 		}
-		if send != nil {
+		if index = row.Index; send != nil {
 			row.State, row.Person = state.ChallengeOpen, r.Person
 			row.Code = k.codeMAC(evidencePrefix+txnID, digestOf(code))
 		}
@@ -251,7 +251,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	if send != nil {
 		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codeLife).UnixMilli()
 		send.Params = map[string]string{"code": code}
-		k.notify(*send)
+		go func() { _ = k.sendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
 	}
 	return vault.StaffCode{Txn: txnID}, nil
 }

@@ -39,6 +39,7 @@ type txn struct {
 	next     int64              // the ledger's size before it
 	only     id.Person          // whom the caller's session is for alone; set by live
 	quiet    bool               // nobody gets its receipts
+	told     []due              // notices it wrote
 }
 
 // begin makes the transaction's bookkeeping. A row or head may be expected as
@@ -62,15 +63,22 @@ func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, err
 func (k *Keeper) transact(ctx context.Context, fn func(*txn) error) ([]string, error) {
 	for attempt := 0; ; attempt++ {
 		var t *txn
+		var ended []string // notices whose rows go in this commit
 		err := k.store.Update(ctx, func(tx state.Tx) error {
 			t = k.begin(ctx, k.seen.count.Load(), k.lastNext.Load(), tx)
 			if err := fn(t); err != nil {
 				return err
 			}
-			return t.flush()
+			if err := t.flush(); err != nil {
+				return err
+			}
+			ended = k.post.done(ended, endWithOthers)
+			return deleteNotices(ctx, tx, ended)
 		})
+		k.post.deleted(ended, err == nil)
 		if err == nil {
 			k.seen.remember(t.seen, t.fresh, k.now().UnixMilli())
+			k.dispatch(t.told)
 			return t.receipts(), nil
 		}
 		if !errors.Is(err, errAgain) || attempt == 8 {

@@ -46,7 +46,7 @@ func Anchored() []Table {
 
 // Passing lists the tables whose rows expire.
 func Passing() []Table {
-	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays}
+	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays, Notices, Alerts, Places}
 }
 
 // All lists every table.
@@ -155,6 +155,7 @@ type Household struct {
 	Mobile, Last4 []byte
 	Members       []Member
 	Created       int64
+	Language      string    `json:",omitempty"` // of messages: "hi", or English
 	Only          id.Person `json:"-"`
 }
 
@@ -299,6 +300,7 @@ type Challenge struct {
 	Expires int64
 	Tries   int
 	State   string
+	Speaks  string    `json:",omitempty"` // the language asked for in so many words
 	Person  id.Person `json:",omitempty"` // a code that shows a staff member who it is; it signs nobody in
 	Staff   id.Staff  `json:",omitempty"` // who asked for it
 

@@ -1,0 +1,95 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault/state"
+)
+
+const (
+	// codeWait is how long the answer to a request for a code waits for the
+	// gateway: longer than a person waits for nothing, and short of every timeout
+	// on the way (the web role's call, proxies).
+	codeWait = 5 * time.Second
+
+	// codesAtOnce bounds the codes on their way; beyond it a request is told so at once.
+	codesAtOnce = 4000
+)
+
+// The codes of answers that say a code is not there, or perhaps not.
+const (
+	codeNotSent = "OTPNOTSENT"
+	codeUnsure  = "OTPUNSURE"
+)
+
+// sendCode hands a code to the courier and waits until a gateway has it. What is
+// known not to have been taken is tried again until the wait is over; what may
+// have been taken never is (the courier does the same towards the gateway). No
+// transaction is open meanwhile. The answer is the same for every number:
+// nothing is looked up. fault.Unavailable: the code is not sent, and its place in
+// the number's budget is given back; fault.Unknown: it may have been.
+func (k *Keeper) sendCode(ctx context.Context, n Notice, index, challenge string) error {
+	wait := k.cfg.Limits.CodesWait
+	if wait == 0 {
+		wait = codeWait
+	}
+	// A caller who went away does not change what the gateway does.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer cancel()
+	n.Once, n.Deadline = true, min(n.Deadline, k.now().Add(wait-wait/10).UnixMilli()) // the courier answers first
+	var err error = fault.New(fault.Unavailable, codeNotSent, "too many codes are on their way")
+	select {
+	case k.sending <- struct{}{}:
+		defer func() { <-k.sending }()
+		err = k.tryCode(ctx, n)
+	default:
+	}
+	switch {
+	case err == nil:
+		return nil
+	case fault.Is(err, fault.Unknown):
+		k.log.Warn("whether a code was sent is not known", "template", n.Template)
+		return &fault.Error{Kind: fault.Unknown, Code: codeUnsure, Text: "it is not known whether the message was sent", RetryAfter: 30 * time.Second}
+	}
+	k.log.Warn("code not sent", "template", n.Template, "kind", fault.KindOf(err))
+	back, end := context.WithTimeout(context.WithoutCancel(ctx), wait)
+	defer end()
+	if _, uerr := k.update(back, func(t *txn) error { return t.refundQuota(index, challenge) }); uerr != nil {
+		k.log.Warn("a code that was not sent stays counted", "kind", fault.KindOf(uerr))
+	}
+	return &fault.Error{Kind: fault.Unavailable, Code: codeNotSent, Text: "the message could not be sent", RetryAfter: 20 * time.Second}
+}
+
+// tryCode repeats what is known not to have been sent.
+func (k *Keeper) tryCode(ctx context.Context, n Notice) error {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
+		err := k.courier.Send(ctx, n)
+		switch {
+		case err == nil:
+			return nil
+		case fault.Is(err, fault.Unavailable):
+		default:
+			return fault.New(fault.KindOf(err), "courier", "the courier did not send it")
+		}
+		select {
+		case <-ctx.Done():
+			return fault.New(fault.Unavailable, "courier", "no route in time")
+		case <-time.After(wait):
+		}
+	}
+}
+
+// speak changes the language of a household's messages when its holder asked for
+// another one in so many words.
+func (t *txn) speak(house id.Household, h state.Household, language string) error {
+	known := language == "hi" || language == "en"
+	if !known || language == h.Language || (language == "en" && h.Language == "") {
+		return nil
+	}
+	h.Language = language
+	t.append(entry{Kind: "household", House: house, View: "language of messages", Role: "holder"})
+	return put(t, state.Households, string(house), h, 0)
+}
