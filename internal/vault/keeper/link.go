@@ -102,6 +102,9 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if err := t.tx.AddTask(t.ctx, state.Task{ID: linkTask(person), Kind: vault.WorkLink, Person: person, Since: now}); err != nil {
 		return err
 	}
+	if _, err := t.notice(state.Notice{ID: "linked/" + string(person) + "/" + itoa(now), Household: house, Kind: noticeLinked}, 0, noticeLife); err != nil {
+		return err
+	}
 	out.Place = vault.Place{Household: house, Slot: slot, Since: now}
 	return put(t, state.Persons, string(person), p, 0)
 }
