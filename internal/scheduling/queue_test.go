@@ -115,7 +115,8 @@ func TestR20LastPlace(t *testing.T) {
 				in := fresh(s, id.New(), p.ref)
 				if i%3 == 0 { // repeated with the same key at the same time
 					in = input(s, "k"+string(p.ref), p.ref)
-					wg.Go(func() { _, _ = w.svc.Book(t.Context(), p.h, in) })
+					again := in
+					wg.Go(func() { _, _ = w.svc.Book(t.Context(), p.h, again) })
 				}
 				if i%7 == 0 && i+1 < len(all) && all[i+1].h == p.h {
 					in = fresh(s, id.New(), p.ref, all[i+1].ref) // two: never
