@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,6 +117,21 @@ func (c *Ctx) shownTo() (r vault.StaffViewRequest, err error) {
 	return r, err
 }
 
+// joined gives a person the appointments of the registrations that ended in
+// theirs.
+func joined(people []vault.Person, appts map[id.Person][]scheduling.Appointment) {
+	for _, p := range people {
+		for _, other := range p.Joined {
+			if more := appts[other]; len(more) > 0 {
+				appts[p.Person] = append(appts[p.Person], more...)
+			}
+		}
+		if len(p.Joined) > 0 {
+			slices.SortStableFunc(appts[p.Person], func(a, b scheduling.Appointment) int { return cmp.Compare(a.Created, b.Created) })
+		}
+	}
+}
+
 // staffView is V2: one element of B1, without the mobile, and with the
 // appointments at this centre alone.
 func staffView(c *Ctx) error {
@@ -126,10 +143,11 @@ func staffView(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.s.cfg.Bookings.Appointments(c.r.Context(), []id.Person{v.Person.Person})
+	all, err := c.s.cfg.Bookings.Appointments(c.r.Context(), append([]id.Person{v.Person.Person}, v.Person.Joined...))
 	if err != nil {
 		return err
 	}
+	joined([]vault.Person{v.Person}, all)
 	var here []scheduling.Appointment
 	for _, a := range all[v.Person.Person] {
 		if a.Centre == v.Centre {
@@ -137,12 +155,16 @@ func staffView(c *Ctx) error {
 		}
 	}
 	v.Person.MobileLast4 = ""
+	w := wirePerson(v.Person, here)
+	for i, a := range here {
+		w.Appointments[i].wireLocal = c.s.localOf(a.Place, r.Language)
+	}
 	c.shown(v.ViewRef)
 	return c.json(struct {
 		wireBeneficiary
 		ViewRef  string   `json:"view_ref"`
 		Receipts []string `json:"receipts"`
-	}{wirePerson(v.Person, here), v.ViewRef, append([]string{}, v.Receipts...)})
+	}{w, v.ViewRef, append([]string{}, v.Receipts...)})
 }
 
 // staffCertificate is V6.

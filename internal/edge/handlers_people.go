@@ -57,13 +57,14 @@ func beneficiaries(c *Ctx) error {
 	var people []id.Person
 	for _, p := range h.People {
 		if !h.Masked { // a partner sees no appointments
-			people = append(people, p.Person)
+			people = append(append(people, p.Person), p.Joined...)
 		}
 	}
 	appts, err := c.s.cfg.Bookings.Appointments(c.r.Context(), people)
 	if err != nil {
 		return err
 	}
+	joined(h.People, appts)
 	out := struct {
 		People   []wireBeneficiary `json:"beneficiaries"`
 		ViewRef  string            `json:"view_ref"`

@@ -128,6 +128,7 @@ type Person struct {
 	Status       string // "Not Vaccinated", "Partially Vaccinated", "Vaccinated"
 	Product      string // of the latest counted dose, or ""
 	Dose1, Dose2 civil.Date
+	Joined       []id.Person `json:",omitempty"` // registrations that ended in this one: their past appointments are this person's
 }
 
 // Opened is a released view with its evidence. ViewRef is printed wherever the

@@ -201,7 +201,7 @@ func TestDosesOfTwoRegistrations(t *testing.T) {
 	if a := c.Must("POST", harness.MergePath, map[string]any{"keep": first, "merge": card.Reference}); a.Status != 204 {
 		t.Fatalf("merge: %s", a.Text())
 	}
-	if people := c.Beneficiaries(); len(people) != 1 || people[0].Status != "Vaccinated" {
+	if people := c.Beneficiaries(); len(people) != 1 || people[0].Status != "Vaccinated" || len(people[0].Appointments) != 2 {
 		t.Errorf("after the merge: %+v", people)
 	}
 	a := c.Certificate(first)

@@ -276,7 +276,7 @@ func mergeTask(seal string) string { return vault.WorkMerge + "/" + seal }
 // finishMerge ends the other person once the merge is stored. Their parts and
 // key stay as they are: nothing is lost, and nobody but an approved case opens
 // them. A person who changed in spite of errMerging goes on.
-func (t *txn) finishMerge(keep state.Person, s state.Seal) error {
+func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	o, err := t.person(s.Merge)
 	if err != nil || o.State == state.Merged || o.State == state.Removed {
 		return err
@@ -307,6 +307,7 @@ func (t *txn) finishMerge(keep state.Person, s state.Seal) error {
 		return err
 	}
 	o.State, o.Flags = state.Merged, nil
+	keep.Joined = append(append(keep.Joined, s.Merge), o.Joined...)
 	t.append(entry{Kind: "merged", Person: s.Merge, House: o.Household, View: "joined with another registration", Role: "holder", Evidence: string(o.Merging.Into)})
 	const why = "joined with another registration"
 	if err := t.revokeCertificates(s.Merge, o.Household, why); err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -336,7 +337,7 @@ func TestPartnerViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := vault.Person{Person: people[0], Name: "A. R. T.", Status: "Vaccinated", Reference: id.Reference("**********" + row.Reference[10:])}
-	if got.People[0] != want {
+	if !reflect.DeepEqual(got.People[0], want) {
 		t.Errorf("the masked view is %+v, want %+v", got.People[0], want)
 	}
 	_, err = open(h)

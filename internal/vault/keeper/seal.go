@@ -163,7 +163,7 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 		return err
 	}
 	if s.Merge != "" {
-		if err := t.finishMerge(*p, s); err != nil {
+		if err := t.finishMerge(p, s); err != nil {
 			return err
 		}
 	}

@@ -205,8 +205,9 @@ type Person struct {
 	Bookings  []Booking
 	Flags     []string // "id-elsewhere": the id number is in use in another household
 	Created   int64
-	Card      string    `json:",omitempty"` // key of the card's row
-	Merging   *MergeRef `json:",omitempty"` // sealed into another person, end not known yet
+	Card      string      `json:",omitempty"` // key of the card's row
+	Merging   *MergeRef   `json:",omitempty"` // sealed into another person, end not known yet
+	Joined    []id.Person `json:",omitempty"` // registrations that ended in this one
 }
 
 // MergeRef points at the merge of a person into another one: in force while
