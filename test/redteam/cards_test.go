@@ -75,3 +75,19 @@ func TestC3StaffBrowse(t *testing.T) {
 		return got > 0, fmt.Sprintf("%d of 4 requests about somebody who showed nothing were answered", got)
 	}})
 }
+
+// TestC4MergeStranger: who knows a stranger's name, year, gender and reference
+// number registers the same and joins the stranger's registration to it.
+func TestC4MergeStranger(t *testing.T) {
+	t.Parallel()
+	run(t, "C4", trial{own: true, try: func(_ *testing.T, s *harness.Server) (bool, string) {
+		victim, mobile := s.Holder()
+		ref := victim.Enrol("Asha Test")
+		s.Vaccinate(victim, mobile, ref)
+		thief, _ := s.Holder()
+		mine := thief.Enrol("Asha Test")
+		a := thief.Must("POST", harness.MergePath, map[string]any{"keep": mine, "merge": ref})
+		got := thief.Beneficiaries()[0].Status
+		return a.OK() || got != "Not Vaccinated" || len(victim.Beneficiaries()) != 1, fmt.Sprintf("answer %d, the thief's status: %s", a.Status, got)
+	}})
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
@@ -92,6 +93,9 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 		return nil, err
 	}
 	other, err := t.member(h, r.Merge.Person)
+	if err != nil && ablate.Off(ablate.Ownership) {
+		other, err = t.person(r.Merge.Person)
+	}
 	if err != nil {
 		return nil, err
 	}
