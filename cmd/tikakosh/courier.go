@@ -18,18 +18,36 @@ import (
 )
 
 type courierCmd struct {
+	Serve courierServeCmd `cmd:"" default:"withargs" help:"Run the courier role alone (started by run)."`
+	Check courierCheckCmd `cmd:"" help:"Bind to each gateway of a routes file, unbind, and say what is wrong."`
+}
+
+type courierServeCmd struct {
 	Outbox    bool   `help:"Keep messages for the outbox page instead of sending them."`
 	ClockFile string `hidden:""`
 }
 
 // Run is the courier role.
-func (c *courierCmd) Run() error {
+func (c *courierServeCmd) Run() error {
 	log := logger("courier")
-	if !c.Outbox {
-		return badConfig("no message route: only --outbox exists in this version")
-	}
 	ctx, stop := roleContext()
 	defer stop()
+	now := clock(c.ClockFile)
+	var sender notify.Sender = notify.NewOutbox(now)
+	if !c.Outbox {
+		routes, err := inheritedRoutes()
+		if err != nil {
+			return badConfig("no message route: %s", message(err))
+		}
+		router, err := notify.NewRouter(routes, log)
+		if err != nil {
+			return badConfig("%s", message(err))
+		}
+		ended := make(chan struct{})
+		go func() { defer close(ended); router.Run(ctx) }()
+		defer func() { stop(); <-ended }()
+		sender = router
+	}
 	end, err := inherited("courier")
 	if err != nil {
 		return err
@@ -38,8 +56,7 @@ func (c *courierCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	now := clock(c.ClockFile)
-	srv := &http.Server{Handler: notify.NewCourier(notify.NewOutbox(now), now).Handler(), ReadHeaderTimeout: 10 * time.Second,
+	srv := &http.Server{Handler: notify.NewCourier(sender, now).Handler(), ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	return serveUntil(ctx, func() error { supervise.Ready(); return srv.Serve(ln) }, srv)
 }

@@ -38,7 +38,7 @@ type demoCmd struct {
 
 // Run starts everything with a generated programme.
 func (c *demoCmd) Run() error {
-	if c.Outbox == "" {
+	if c.Outbox == "" && c.Routes == "" {
 		c.Outbox = "127.0.0.1:8081"
 	}
 	if c.Centres < 1 || c.People < 0 || c.Days < 1 {

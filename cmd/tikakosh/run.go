@@ -24,6 +24,7 @@ import (
 type runFlags struct {
 	vaultFlags
 	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
+	Routes    string `help:"File with the gateways that carry messages (README, \"Run it\")."`
 	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
 	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
 	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
@@ -42,8 +43,8 @@ type runCmd struct {
 
 // Run starts all roles on one machine.
 func (c *runCmd) Run() error {
-	if c.Outbox == "" {
-		return badConfig("no message route: codes cannot be sent. Give --outbox 127.0.0.1:8081 to see messages on a page of this machine")
+	if (c.Outbox == "") == (c.Routes == "") {
+		return badConfig("one message route is wanted, or codes cannot be sent: --routes FILE with the SMS gateways, or --outbox 127.0.0.1:8081 to see messages on a page of this machine")
 	}
 	if c.ClockFile != "" && !ablate.Built {
 		return badConfig("--clock-file is for demos and tests")
@@ -63,6 +64,7 @@ type installation struct {
 	api      net.Listener
 	outbox   net.Listener
 	secret   string // of the outbox page's address
+	routes   []byte // of the courier, with their passwords; nil with an outbox
 }
 
 // ids of a role's user; web and worker share a group for the registry's files.
@@ -93,19 +95,26 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if in.flags.Routes != "" {
+		if _, in.routes, err = loadRoutes(in.flags.Routes); err != nil {
+			return err
+		}
+	}
 	var lc net.ListenConfig
 	if in.api, err = lc.Listen(ctx, "tcp", in.flags.Listen); err != nil {
 		return fmt.Errorf("the API's address: %w", err)
 	}
 	defer in.api.Close()
-	if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
-		return fmt.Errorf("the outbox page's address: %w", err)
+	if in.routes == nil {
+		if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
+			return fmt.Errorf("the outbox page's address: %w", err)
+		}
+		defer in.outbox.Close()
+		if a, ok := in.outbox.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+			return badConfig("--outbox shows codes to whoever can reach it: only a loopback address is accepted")
+		}
+		in.secret = id.Secret(16)
 	}
-	defer in.outbox.Close()
-	if a, ok := in.outbox.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-		return badConfig("--outbox shows codes to whoever can reach it: only a loopback address is accepted")
-	}
-	in.secret = id.Secret(16)
 	roles, closeAll, err := in.roles()
 	if err != nil {
 		return err
@@ -190,8 +199,8 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	workerC, workerS, err3 := pair()
 	seedC, seedS, err4 := pair()
 	apiFile, err5 := in.api.(*net.TCPListener).File()
-	boxFile, err6 := in.outbox.(*net.TCPListener).File()
-	all = append(all, apiFile, boxFile)
+	way, err6 := in.messageWay()
+	all = append(all, apiFile, way.file)
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		closeAll()
 		return nil, nil, err
@@ -209,12 +218,19 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	if in.flags.NoLimits {
 		webArgs = append(webArgs, "--no-limits")
 	}
-	vaultNames, vaultFiles := []string{"courier", "web", "worker", "outbox"}, []*os.File{courierC, webS, workerS, boxFile}
+	vaultNames, vaultFiles := []string{"courier", "web", "worker"}, []*os.File{courierC, webS, workerS}
+	courierArgs, courierNames, courierFiles := []string{"courier", "serve", clockArg}, []string{"courier"}, []*os.File{courierS}
+	if way.outbox {
+		courierArgs = append(courierArgs, "--outbox")
+		vaultNames, vaultFiles = append(vaultNames, "outbox"), append(vaultFiles, way.file)
+	} else {
+		courierNames, courierFiles = append(courierNames, "routes"), append(courierFiles, way.file)
+	}
 	if in.demo != nil {
 		vaultNames, vaultFiles = append(vaultNames, "seeder"), append(vaultFiles, seedS)
 	}
 	roles := []supervise.Role{
-		in.role("courier", []string{"courier", "--outbox", clockArg}, []string{"courier"}, []*os.File{courierS}),
+		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
 		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery)}, []string{"vault"}, []*os.File{workerC}),
@@ -259,7 +275,9 @@ func (in *installation) publicURL() string {
 // announce prints where everything is, once the web role answers.
 func (in *installation) announce(ctx context.Context) {
 	fmt.Fprintf(in.out, "api     %s/api\n", in.publicURL())
-	fmt.Fprintf(in.out, "outbox  http://%s/%s/\n", in.outbox.Addr(), in.secret)
+	if in.outbox != nil {
+		fmt.Fprintf(in.out, "outbox  http://%s/%s/\n", in.outbox.Addr(), in.secret)
+	}
 	if in.demo != nil {
 		if err := in.demoStaff(ctx); err != nil {
 			in.log.Error("demo staff", "error", err.Error())

@@ -232,11 +232,16 @@ func (p post) Send(ctx context.Context, n keeper.Notice) error {
 	if name, ok := n.Params["centre"]; ok {
 		n.Params["centre"] = notify.CentreName(name)
 	}
+	language := "en"
+	if n.Language == "hi" {
+		language = "hi"
+	}
 	text, err := notify.Compose(n.Template, n.Language, n.Params)
 	if err != nil {
 		return err
 	}
-	return p.c.Send(ctx, notify.Message{ID: n.ID, To: n.Mobile, Channel: "sms", Text: text, Deadline: n.Deadline, Once: n.Once})
+	return p.c.Send(ctx, notify.Message{ID: n.ID, To: n.Mobile, Channel: "sms", Text: text, Deadline: n.Deadline, Once: n.Once,
+		Template: n.Template, Language: language})
 }
 
 // lockFile takes the vault's lock: a second vault on the same data refuses.

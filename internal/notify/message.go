@@ -25,6 +25,8 @@ type Message struct {
 	Text     string // UTF-8, no control characters but line feeds, at most 2,000 bytes
 	Deadline int64
 	Once     bool // a one-time code: when it may have been sent, it is not sent again
+
+	Template, Language string // for the registers of templates; "" where there is none
 }
 
 // Sender hands a message to a route. It returns nil when the route has taken
@@ -57,6 +59,8 @@ func (m Message) check() error {
 		return fault.New(fault.Invalid, "message", "a message's text is 1 to 2,000 bytes of UTF-8")
 	case strings.IndexFunc(m.Text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) >= 0:
 		return fault.New(fault.Invalid, "message", "a message's text has no control characters")
+	case len(m.Template) > 32 || len(m.Language) > 8 || !only(m.Template+m.Language, "abcdefghijklmnopqrstuvwxyz-"):
+		return fault.New(fault.Invalid, "message", "a message names its template and language in small letters")
 	case m.Deadline < 0:
 		return fault.New(fault.Invalid, "message", "a message's deadline is a time")
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,7 +172,10 @@ func (s *Server) arguments() []string {
 	}
 	// What a test would wait for: a gentle stop waits for the ledger's next
 	// checkpoint.
-	args = append(args, "--checkpoint-every", "500ms", "--search-every", "100ms", "--restart-wait", "100ms", "--data", s.Data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0")
+	args = append(args, "--checkpoint-every", "500ms", "--search-every", "100ms", "--restart-wait", "100ms", "--data", s.Data, "--listen", "127.0.0.1:0")
+	if !slices.Contains(s.opt.Args, "--routes") {
+		args = append(args, "--outbox", "127.0.0.1:0")
+	}
 	return append(args, s.opt.Args...)
 }
 

@@ -1,0 +1,180 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/linxGnu/gosmpp/data"
+	"github.com/linxGnu/gosmpp/pdu"
+)
+
+// link is one bound connection: requests go out up to a window ahead of their
+// answers, and each answer finds its request by the sequence number. When the
+// link ends, every request that waits learns that its fate is not known.
+type link struct {
+	conn    net.Conn
+	window  chan struct{}
+	deliver func(*pdu.DeliverSM)
+	dead    chan struct{}
+	once    sync.Once
+	seq     atomic.Int32
+	heard   atomic.Bool // since the last tick
+
+	wmu sync.Mutex
+
+	mu      sync.Mutex
+	waiting map[int32]chan data.CommandStatusType
+}
+
+func newLink(conn net.Conn, window int, deliver func(*pdu.DeliverSM)) *link {
+	l := &link{conn: conn, window: make(chan struct{}, window), deliver: deliver, dead: make(chan struct{}), waiting: map[int32]chan data.CommandStatusType{}}
+	l.seq.Store(1) // the bind was the first
+	go l.listen()
+	go l.enquire()
+	return l
+}
+
+// end closes the link; safe to call twice.
+func (l *link) end() {
+	l.once.Do(func() {
+		_ = l.conn.Close()
+		close(l.dead)
+	})
+}
+
+// ask sends a request and waits for its answer. notSent: nothing complete went
+// out. unsure: it went out and the link or ctx ended before the answer came.
+func (l *link) ask(ctx context.Context, p pdu.PDU) (data.CommandStatusType, outcome) {
+	select {
+	case l.window <- struct{}{}:
+		defer func() { <-l.window }()
+	case <-l.dead:
+		return 0, notSent
+	case <-ctx.Done():
+		return 0, notSent
+	}
+	seq := l.seq.Add(1) & 0x7fffffff
+	p.SetSequenceNumber(seq)
+	answer := make(chan data.CommandStatusType, 1)
+	l.mu.Lock()
+	l.waiting[seq] = answer
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.waiting, seq)
+		l.mu.Unlock()
+	}()
+	if err := l.write(p); err != nil {
+		// A write that failed left at most a part of the request, which no gateway
+		// can read as one.
+		l.end()
+		return 0, notSent
+	}
+	select {
+	case status := <-answer:
+		return status, accepted
+	case <-ctx.Done():
+	case <-l.dead:
+	}
+	select { // it may have come just before
+	case status := <-answer:
+		return status, accepted
+	default:
+		return 0, unsure
+	}
+}
+
+func (l *link) write(p pdu.PDU) error {
+	l.wmu.Lock()
+	defer l.wmu.Unlock()
+	late := time.AfterFunc(writeTime, l.end)
+	defer late.Stop()
+	return write(l.conn, p)
+}
+
+// listen hands answers to who waits and answers what the gateway asks.
+func (l *link) listen() {
+	defer l.end()
+	for {
+		p, err := read(l.conn)
+		if err != nil {
+			return
+		}
+		l.heard.Store(true)
+		switch p := p.(type) {
+		case *pdu.SubmitSMResp, *pdu.GenericNack, *pdu.EnquireLinkResp, *pdu.UnbindResp:
+			h := p.GetHeader()
+			l.mu.Lock()
+			answer := l.waiting[h.SequenceNumber]
+			delete(l.waiting, h.SequenceNumber)
+			l.mu.Unlock()
+			if answer != nil {
+				answer <- h.CommandStatus
+			}
+		case *pdu.DeliverSM:
+			l.deliver(p)
+			if l.write(p.GetResponse()) != nil {
+				return
+			}
+		case *pdu.Unbind:
+			_ = l.write(p.GetResponse())
+			return
+		default:
+			if p.CanResponse() && l.write(p.GetResponse()) != nil {
+				return
+			}
+		}
+	}
+}
+
+// enquire keeps the link alive and finds out when it is dead.
+func (l *link) enquire() {
+	tick := time.NewTicker(enquireTime)
+	defer tick.Stop()
+	for quiet := 0; ; {
+		select {
+		case <-l.dead:
+			return
+		case <-tick.C:
+		}
+		if quiet++; l.heard.Swap(false) {
+			quiet = 0
+		}
+		p := pdu.NewEnquireLink()
+		p.SetSequenceNumber(l.seq.Add(1) & 0x7fffffff)
+		if quiet >= 2 || l.write(p) != nil {
+			l.end()
+			return
+		}
+	}
+}
+
+// unbind says goodbye and waits a moment for the answer.
+func (l *link) unbind() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = l.ask(ctx, pdu.NewUnbind())
+}
+
+// write sends one PDU in one piece.
+func write(w io.Writer, p pdu.PDU) error {
+	buf := pdu.NewBuffer(nil)
+	p.Marshal(buf)
+	_, err := w.Write(buf.Bytes())
+	return err
+}
+
+// read reads one PDU. What the library cannot take, even by panicking, is an error.
+func read(r io.Reader) (p pdu.PDU, err error) {
+	defer func() {
+		if recover() != nil {
+			p, err = nil, fmt.Errorf("a malformed PDU")
+		}
+	}()
+	return pdu.Parse(r)
+}
