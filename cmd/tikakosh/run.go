@@ -23,12 +23,13 @@ import (
 // runFlags are shared by run and demo.
 type runFlags struct {
 	vaultFlags
-	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
-	Routes    string `help:"File with the gateways that carry messages (README, \"Run it\")."`
-	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
-	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
-	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
-	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+	Listen     string   `default:"127.0.0.1:8080" help:"Address of the API."`
+	Routes     string   `help:"File with the gateways that carry messages (README, \"Run it\")."`
+	Outbox     string   `help:"Address of the page that shows messages instead of sending them (trials)."`
+	PublicURL  string   `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
+	UIDBase    int      `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
+	NoLimits   bool     `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
 	WorkerEvery time.Duration `default:"1s" hidden:"" help:"How often the worker looks for work that broke off."`
@@ -62,6 +63,7 @@ type installation struct {
 	log      *slog.Logger
 	separate bool
 	api      net.Listener
+	also     []net.Listener
 	outbox   net.Listener
 	secret   string // of the outbox page's address
 	routes   []byte // of the courier, with their passwords; nil with an outbox
@@ -105,6 +107,10 @@ func (in *installation) run(ctx context.Context) error {
 		return fmt.Errorf("the API's address: %w", err)
 	}
 	defer in.api.Close()
+	defer in.closeAlso()
+	if err := in.listenAlso(ctx); err != nil {
+		return err
+	}
 	if in.routes == nil {
 		if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
 			return fmt.Errorf("the outbox page's address: %w", err)
@@ -229,12 +235,19 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	if in.demo != nil {
 		vaultNames, vaultFiles = append(vaultNames, "seeder"), append(vaultFiles, seedS)
 	}
+	webs, webFiles, err := in.moreWebs(webArgs, webC)
+	all = append(all, webFiles...)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
 	roles := []supervise.Role{
 		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
 		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery)}, []string{"vault"}, []*os.File{workerC}),
 	}
+	roles = append(roles, webs...)
 	if in.demo != nil {
 		seed := in.role("seed", append([]string{"seed", data, clockArg}, in.demo.seedArgs()...), []string{"vault"}, []*os.File{seedC})
 		seed.Once = true
@@ -275,6 +288,9 @@ func (in *installation) publicURL() string {
 // announce prints where everything is, once the web role answers.
 func (in *installation) announce(ctx context.Context) {
 	fmt.Fprintf(in.out, "api     %s/api\n", in.publicURL())
+	for _, ln := range in.also {
+		fmt.Fprintf(in.out, "also    http://%s/api\n", ln.Addr())
+	}
 	if in.outbox != nil {
 		fmt.Fprintf(in.out, "outbox  http://%s/%s/\n", in.outbox.Addr(), in.secret)
 	}

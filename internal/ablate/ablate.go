@@ -22,6 +22,7 @@ const (
 	OneLiveBooking Control = "one-live-booking" // per person and programme
 	BookingBounds  Control = "booking-bounds"   // how often a household books, cancels, registers
 	Capacity       Control = "capacity"         // conditional update on places
+	SearchLimit    Control = "search-limit"     // public searches per origin
 	AEADBinding    Control = "aead-binding"     // associated data of sealed parts
 	HeadCheck      Control = "head-check"       // registry rows must match the vault's head
 	RowMAC         Control = "row-mac"          // MAC over rows that grant
@@ -54,7 +55,7 @@ const (
 // All lists every control.
 func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
-		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
+		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared}
 }

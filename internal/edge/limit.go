@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"tikakosh/internal/ablate"
 )
 
 // limiter is GCRA (the generic cell rate algorithm, ITU-T I.371) over a table
@@ -30,7 +32,11 @@ func newLimits(off bool) map[Rate]*limiter {
 		every := time.Minute / time.Duration(perMinute)
 		return &limiter{every: every, burst: every * time.Duration(burst), seed: maphash.MakeSeed(), tat: make([]int64, limiterSlots)}
 	}
-	return map[Rate]*limiter{RateCode: make1(6000, 3000), RateSearch: make1(60_000, 20_000), RateSelf: make1(30_000, 10_000)}
+	out := map[Rate]*limiter{RateCode: make1(6000, 3000), RateSearch: make1(60_000, 20_000), RateSelf: make1(30_000, 10_000)}
+	if ablate.Off(ablate.SearchLimit) {
+		out[RateSearch] = nil
+	}
+	return out
 }
 
 // take counts one request and returns how long to wait, 0 when admitted.
