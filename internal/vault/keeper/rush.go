@@ -21,7 +21,6 @@ type bookItem struct {
 	err       error
 	o         opening
 	from, to  int // its entries among the transaction's
-	tell      []id.Person
 	receipts  []string
 }
 
