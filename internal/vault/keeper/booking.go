@@ -162,7 +162,7 @@ func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done,
 				ended = append(ended, person)
 				if !counted {
 					counted = true
-					if err := t.withinCancels(house, p.Bookings[i].Offer.Session); err != nil {
+					if err := t.within(boundCancels, house); err != nil {
 						return err
 					}
 				}

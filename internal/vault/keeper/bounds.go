@@ -23,24 +23,27 @@ type bound struct {
 
 const boundDay = 24 * time.Hour
 
+// boundBookings counts what is asked of the vault, granted or refused: a request
+// for a sold-out session does not come so far.
 var (
-	boundAttempts   = bound{"book-try", boundDay, 60, "too many attempts to book from this number today; please try again tomorrow"}
-	boundBookings   = bound{"book", boundDay, 20, "too many bookings from this number today; please try again tomorrow"}
+	boundBookings   = bound{"book", boundDay, 30, "too many attempts to book from this number today; please try again tomorrow"}
 	boundCancels    = bound{"cancel", boundDay, 10, "too many cancellations from this number today; please try again tomorrow"}
 	boundEnrolments = bound{"enrol", boundDay, 12, "too many registrations from this number today; please try again tomorrow"}
-	// boundAgain counts cancellations of one session; above it the household waits
-	// before it books that session again.
-	boundAgain = bound{"cool", 30 * time.Minute, 2, "this session was booked and cancelled several times; please wait before booking it again"}
+)
+
+// A person who has booked one session and given it up coolAfter times within
+// coolDown waits before booking it again. The person's own bookings tell.
+const (
+	coolAfter = 3
+	coolDown  = 30 * time.Minute
 )
 
 // within counts one act of a household and refuses it above the bound.
-func (t *txn) within(b bound, house id.Household) error { return t.countWithin(b, string(house), 1) }
-
-func (t *txn) countWithin(b bound, key string, n int64) error {
+func (t *txn) within(b bound, house id.Household) error {
 	if t.k.cfg.NoBounds || ablate.Off(ablate.BookingBounds) {
 		return nil
 	}
-	had, err := t.countIn(b.window, b.kind, key, n)
+	had, err := t.countIn(b.window, b.kind, string(house), 1)
 	if err == nil && had > b.most {
 		now := t.k.now()
 		err = &fault.Error{Kind: fault.RateLimited, Code: "bound", Text: b.text, RetryAfter: now.Truncate(b.window).Add(b.window).Sub(now)}
@@ -48,23 +51,25 @@ func (t *txn) countWithin(b bound, key string, n int64) error {
 	return err
 }
 
-// withinBookings counts a booking and refuses one of a session that the
-// household has just cancelled again and again.
-func (t *txn) withinBookings(house id.Household, session id.Session) error {
-	if err := t.countWithin(boundAgain, string(house)+"/"+string(session), 0); err != nil {
-		return err
+// cooled refuses a session that the person has just booked and given up again
+// and again.
+func (t *txn) cooled(p state.Person, session id.Session) error {
+	if t.k.cfg.NoBounds || ablate.Off(ablate.BookingBounds) {
+		return nil
 	}
-	return t.within(boundBookings, house)
-}
-
-// withinCancels counts a cancellation, of the day and of its session.
-func (t *txn) withinCancels(house id.Household, session id.Session) error {
-	if err := t.within(boundCancels, house); err != nil {
-		return err
+	now, n, first := t.k.now(), 0, int64(0)
+	for _, b := range p.Bookings { // oldest first
+		if b.Offer.Session == session && b.State == state.Cancelled && b.At > now.Add(-coolDown).UnixMilli() {
+			if n++; first == 0 {
+				first = b.At
+			}
+		}
 	}
-	again := boundAgain
-	again.most = 1 << 30 // it ends nothing here; the next booking of it waits
-	return t.countWithin(again, string(house)+"/"+string(session), 1)
+	if n < coolAfter {
+		return nil
+	}
+	return &fault.Error{Kind: fault.RateLimited, Code: "bound", RetryAfter: time.UnixMilli(first).Add(coolDown).Sub(now),
+		Text: "this session was booked and cancelled several times; please wait before booking it again"}
 }
 
 // over says whether a booking's day is over where its centre is: what is live

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -133,7 +132,7 @@ func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
 	if err != nil {
 		return err
 	}
-	if err := t.within(boundAttempts, house); err != nil {
+	if err := t.within(boundBookings, house); err != nil {
 		return err
 	}
 	h, err := t.household(house)
@@ -171,10 +170,10 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 		if repeated[i], err = bookable(rows[i], r, programme); err != nil {
 			return err
 		}
-	}
-	if slices.Contains(repeated, false) {
-		if err := t.withinBookings(house, r.Offer.Session); err != nil {
-			return err
+		if !repeated[i] {
+			if err := t.cooled(rows[i], r.Offer.Session); err != nil {
+				return err
+			}
 		}
 	}
 	var booked []id.Person
