@@ -87,6 +87,7 @@ func plan() []room {
 		{"test/powercut", "", "exec sql"},
 		{"test/journey", leaves, "net http exec sql"},
 		{"test/contract", leaves, "net http exec sql"},
+		{"test/courier", leaves, "exec"},
 		{"test/crash", leaves, "net http exec sql"},
 		{"test/demo", leaves, "net http exec sql"},
 		{"test/upgrade", leaves, "net http exec sql"},

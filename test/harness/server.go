@@ -93,6 +93,7 @@ type Server struct {
 	API, Outbox, Root string
 	Data, Staff       string
 	Binary            string
+	Inbox             func() []Message // what a gateway got, newest first; nil: the outbox page
 
 	tb      TB
 	opt     Options
