@@ -122,12 +122,14 @@ func (c *serveCmd) Run() error {
 	}
 	fonts := encode.DefaultFonts()
 	cards := registry.NewCards(r.people, r.vault)
+	access, flush := accessLogger("web")
+	defer flush()
 	srv, err := edge.New(edge.Config{Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
-		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log})
+		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access})
 	if err != nil {
 		return err
 	}

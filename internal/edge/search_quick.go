@@ -85,7 +85,11 @@ func (s *Server) logQuick(route string, status int, took time.Duration) {
 		b[i] = hexDigits[n&15]
 		n >>= 4
 	}
-	s.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.String("method", "GET"), slog.String("route", route),
+	log := s.cfg.Access
+	if log == nil {
+		log = s.cfg.Logger
+	}
+	log.LogAttrs(context.Background(), slog.LevelInfo, "request", slog.String("method", "GET"), slog.String("route", route),
 		slog.Int("status", status), slog.Int64("ms", took.Milliseconds()), slog.String("request", string(b[:])))
 }
 

@@ -106,6 +106,7 @@ type Config struct {
 	NoLimits  bool
 	Now       func() time.Time
 	Logger    *slog.Logger
+	Access    *slog.Logger // for the lines of public searches; nil: Logger
 }
 
 // Server answers the API. It is safe for concurrent use.
