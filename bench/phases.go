@@ -90,6 +90,7 @@ type server struct {
 	wires       []*wire
 	serial      int
 	perf        string // folder for profiles, or ""
+	pace        int    // bookings offered a second by measure; 0: as fast as they go
 }
 
 var readyLine = regexp.MustCompile(`^\s*(api|outbox|staff)\s+(\S+)`)

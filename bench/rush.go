@@ -37,7 +37,7 @@ type cpu map[string]float64
 // requests (held or refused) and completed bookings, with the processor time of
 // every role and of this driver, because that is what bounds them.
 func (s *server) rush(ctx context.Context, data string, c int) error {
-	people, err := s.households(ctx, rushHouses)
+	people, err := s.households(ctx, rushHouses+calmHouses)
 	if err != nil {
 		return err
 	}
@@ -68,12 +68,19 @@ func (s *server) rush(ctx context.Context, data string, c int) error {
 	if err := s.measure(fmt.Sprintf("completed, %d sessions, %d clients", len(some), c), people[rushBooked:2*rushBooked-rushPlaces], some, rushBooked-rushPlaces, c); err != nil {
 		return err
 	}
-	last := people[2*rushBooked-rushPlaces:]
+	last := people[2*rushBooked-rushPlaces : 2*rushBooked]
 	if err := free(len(last) - 20); err != nil {
 		return err
 	}
 	time.Sleep(time.Second)
-	return s.measure(fmt.Sprintf("decided, one session of %d places, %d clients", len(last)-20, c), last, one, rushAsked, c)
+	if err := s.measure(fmt.Sprintf("decided, one session of %d places, %d clients", len(last)-20, c), last, one, rushAsked, c); err != nil {
+		return err
+	}
+	if err := free(calmPlaces); err != nil {
+		return err
+	}
+	time.Sleep(time.Second)
+	return s.rushSearched(ctx, people[2*rushBooked:], sessions[0], c)
 }
 
 // measure sends n bookings of people, in turn, and prints rates and costs.
@@ -107,6 +114,9 @@ func (s *server) measure(name string, people []person, sessions []slotOf, n, c i
 					i := int(next.Add(1)) - 1
 					if i >= n {
 						return nil
+					}
+					if s.pace > 0 {
+						time.Sleep(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(s.pace))))
 					}
 					if _, err := conn.Write(requests[i%len(requests)]); err != nil {
 						return err
