@@ -167,6 +167,7 @@ type certificateCmd struct {
 type certificateVerifyCmd struct {
 	Certificate string `arg:"" help:"File, text beginning with HC1:, or -."`
 	Keys        string `required:"" help:"Key set file, or the address of an installation's /api/v3/keys."`
+	Revocations string `help:"Revocation list file, or the address of an installation's /api/v3/revocations. Without it revocation is not checked."`
 }
 
 // Run implements the command.
@@ -186,6 +187,11 @@ func (c *certificateVerifyCmd) Run() error {
 		return err
 	}
 	res, err := certificate.Verify(input, keys, time.Now())
+	if c.Revocations != "" && err == nil {
+		if res, err = c.against(res, keys); res.Problem == encode.CodeList {
+			return err
+		}
+	}
 	for _, line := range res.Lines() {
 		fmt.Println(line)
 	}
@@ -196,7 +202,7 @@ func (c *certificateVerifyCmd) keySet() (encode.KeySet, error) {
 	var raw []byte
 	var err error
 	if strings.HasPrefix(c.Keys, "http://") || strings.HasPrefix(c.Keys, "https://") {
-		raw, err = fetchKeys(c.Keys)
+		raw, err = fetch(c.Keys)
 	} else {
 		raw, err = os.ReadFile(c.Keys)
 	}
@@ -212,7 +218,7 @@ func (c *certificateVerifyCmd) keySet() (encode.KeySet, error) {
 	return encode.ParseKeySet(raw)
 }
 
-func fetchKeys(url string) ([]byte, error) {
+func fetch(url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -127,7 +127,7 @@ func (c *serveCmd) Run() error {
 	srv, err := edge.New(edge.Config{Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
-		}, Codes: r.vault, Partners: r.vault, People: r.people, Search: r.bookings, Bookings: r.bookings,
+		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
 		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access})
 	if err != nil {
@@ -201,7 +201,7 @@ func (c *workerCmd) Run() error {
 		for _, job := range []struct {
 			name string
 			run  func() (int, error)
-		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
+		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"inbox", func() (int, error) { return r.people.Written(ctx, r.scatter) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
 			{"purge", purge}} {
 			n, err := job.run()
 			if err != nil && ctx.Err() == nil {

@@ -42,6 +42,9 @@ const (
 	CardScope      Control = "card-scope"       // a card's session is for its person alone
 	CardTries      Control = "card-tries"       // wrong PINs lock a card
 	StaffEvidence  Control = "staff-evidence"   // staff open a person only on that person's evidence
+	Revocation     Control = "revocation"       // revoked certificates are refused
+	CertSignature  Control = "cert-signature"   // a certificate is what its key signed
+	SecondPerson   Control = "second-person"    // nobody approves what he proposed
 )
 
 // The controls of what others may do with a person's consent.
@@ -57,5 +60,7 @@ func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
-		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared}
+		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
+		Revocation, CertSignature, SecondPerson,
+	}
 }

@@ -20,6 +20,7 @@ type Result struct {
 	Genuine bool            // the signature is right under a trusted key
 	Problem string          // the code of the error, or ""
 	FromPDF bool            // the text was taken out of a page's metadata
+	Checked *Checked        // the revocation list it was held against, or nil
 }
 
 // Verify checks a certificate given as the bytes of a PDF page or as the HC1
@@ -64,6 +65,10 @@ func (r Result) Lines() []string {
 	if !r.Genuine {
 		return append(lines, "Do not rely on anything it shows.")
 	}
+	lines = append(lines, r.revocationLine())
+	if r.Problem == encode.CodeListOld || r.Problem == encode.CodeRevoked {
+		lines = append(lines, "Do not rely on it.")
+	}
 	v := r.Facts
 	add := func(label, value string) {
 		if value != "" {
@@ -92,6 +97,7 @@ func (r Result) Lines() []string {
 	add("Batch", v.Lot)
 	add("Vaccinated by", v.Vaccinator)
 	add("Country", v.Country)
+	add("Given in", v.GivenIn)
 	add("Issuer", v.Issuer)
 	add("Identifier", v.CI)
 	add("View reference", v.ViewRef)
@@ -111,6 +117,10 @@ func (r Result) verdict() string {
 		return "GENUINE: the signature is right and the certificate is valid."
 	case encode.CodeExpired:
 		return "EXPIRED: genuine, but no longer valid. A new one is free."
+	case encode.CodeRevoked:
+		return "REVOKED: genuine, but taken back by its issuer. The person can download the present one."
+	case encode.CodeListOld:
+		return "NOT DECIDED: the signature is right, but the revocation list is too old. Fetch a newer one."
 	case encode.CodeNotYet:
 		return "NOT YET VALID: genuine, but its validity has not begun."
 	case encode.CodeUnknownKey:

@@ -142,6 +142,9 @@ func inLanguage(language, text string) string {
 	if t, ok := hindi()[text]; ok {
 		return t
 	}
+	if t, ok := hindiDoses()[text]; ok {
+		return t
+	}
 	if t, ok := hindiPartners()[text]; ok {
 		return t
 	}

@@ -37,6 +37,7 @@ type backend struct {
 	panics bool
 	holder vault.Holder
 	signed vault.Signed
+	staff  []id.Staff
 	wait   chan struct{} // when not nil, Status waits for it
 }
 
@@ -178,7 +179,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
-	cfg := Config{Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Partners: r.back, People: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
@@ -247,4 +248,42 @@ func errorOf(t *testing.T, w *httptest.ResponseRecorder) (code, text string) {
 
 func prefix(text string) func(*Config) {
 	return func(c *Config) { c.Proxies = append(c.Proxies, netip.MustParsePrefix(text)) }
+}
+
+func (b *backend) Revocations(context.Context) (vault.RevocationList, error) {
+	return vault.RevocationList{Number: 0, List: []byte("a.b.c")}, b.word()
+}
+
+func (b *backend) StaffNames(context.Context) (vault.StaffNames, error) {
+	return vault.StaffNames{Names: b.staff}, b.word()
+}
+
+func (b *backend) WriteDose(context.Context, registry.Written, id.Reference) error { return b.word() }
+
+func (b *backend) Doses(_ context.Context, h vault.Holder) (vault.Doses, error) {
+	return vault.Doses{}, b.by(h)
+}
+
+func (b *backend) AnswerDose(_ context.Context, h vault.Holder, _ id.Reference, _ id.Event, _ bool, _ string) error {
+	return b.by(h)
+}
+
+func (b *backend) Unmatched(_ context.Context, signed vault.Signed, _ id.Centre) (vault.Unmatched, error) {
+	b.signed = signed
+	return vault.Unmatched{}, b.word()
+}
+
+func (b *backend) Propose(_ context.Context, signed vault.Signed) (vault.Proposed, error) {
+	b.signed = signed
+	return vault.Proposed{Correction: id.New()}, b.word()
+}
+
+func (b *backend) Approve(_ context.Context, signed vault.Signed, _ id.Centre, _ id.Event, _ id.Reference, _ bool) error {
+	b.signed = signed
+	return b.word()
+}
+
+func (b *backend) RecordGiven(_ context.Context, signed vault.Signed, _ id.Reference) error {
+	b.signed = signed
+	return b.word()
 }

@@ -181,25 +181,6 @@ func home(c *Ctx) error {
 	return nil
 }
 
-// vaccinate is V5: a signed staff request, which only the vault judges.
-func vaccinate(c *Ctx) error {
-	var in struct {
-		Reference loose `json:"beneficiary_reference_id"`
-	}
-	if err := c.decode(&in); err != nil {
-		return err
-	}
-	ref, err := reference(string(in.Reference))
-	if err != nil {
-		return err
-	}
-	if err := c.s.cfg.People.RecordDose(c.r.Context(), c.staff, ref); err != nil {
-		return err
-	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
 // openSession passes a manager's signed request on. What is checked here is
 // form; the vault reads the body itself, as it was signed.
 func openSession(c *Ctx) error {

@@ -109,6 +109,8 @@ func (s *Server) routes() []Route {
 	table = append(table, smartRoutes()...)
 	table = append(table, placeRoutes()...)
 	table = append(table, bookingRoutes()...)
+	table = append(table, revocationRoutes()...)
+	table = append(table, doseRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
 	return table

@@ -33,6 +33,8 @@ import (
 
 // Codes are the vault's words for signing in.
 type Codes interface {
+	Revocations
+	StaffKeys
 	RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error)
 	ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error)
 	EndSession(ctx context.Context, h vault.Holder) error
@@ -91,6 +93,7 @@ type Config struct {
 	Codes     Codes
 	Partners  Partners
 	People    People
+	Doses     Doses
 	Search    Search
 	Bookings  Bookings
 	Slip      SlipWriter
@@ -111,6 +114,9 @@ type Config struct {
 
 // Server answers the API. It is safe for concurrent use.
 type Server struct {
+	revoked  revocationList
+	staff    staffNames
+	writes   *limiter // of doses without evidence
 	cfg      Config
 	mux      *http.ServeMux
 	limits   map[Rate]*limiter
@@ -125,7 +131,7 @@ type Server struct {
 // New checks the route table and makes the server. It refuses a route without
 // audience, action, limits or handler.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), writes: newWrites(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
 	rand.Read(s.verified.key[:])
 	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")

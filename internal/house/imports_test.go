@@ -63,7 +63,7 @@ func plan() []room {
 		{"internal/scheduling/places/gen", "", ""},
 		{"internal/scheduling/places/gen/at", "", ""},
 		{"internal/scheduling/sheet", "id fault civil scheduling scheduling/places registry/rules", ""},
-		{"internal/certificate/encode", "id fault civil", ""},
+		{"internal/certificate/encode", "id fault civil ablate", ""},
 		{"internal/certificate", leaves + " certificate/encode", ""},
 
 		{"internal/store/shardcheck", "fault id store/sqldb", "sql"},

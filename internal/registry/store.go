@@ -114,6 +114,7 @@ type NoteStore interface {
 // Store is all the storage the service needs.
 type Store interface {
 	PersonStore
+	InboxStore
 	DirectoryStore
 	NoteStore
 }
@@ -163,6 +164,8 @@ type Reports interface {
 
 // Vault is all of the vault that the service calls.
 type Vault interface {
+	DoseWords
+	Corrections
 	Views
 	Consents
 	Acts

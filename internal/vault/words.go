@@ -92,15 +92,12 @@ type EnrolRequest struct {
 	Consent  Consent
 }
 
-// Enrolled is the sealed new person. Members are all of the household now, and
-// ExpiresAt is when the holder's bearer ends; both only for a holder's request.
+// Enrolled is the sealed new person.
 type Enrolled struct {
 	Seal      Seal
 	Reference id.Reference
 	Household id.Household
 	Slot      int
-	Members   []Member `json:",omitempty"`
-	ExpiresAt int64    `json:",omitempty"`
 }
 
 // CommittedRequest reports seals whose parts are durably stored.
@@ -110,13 +107,10 @@ type CommittedRequest struct{ Seals []string }
 type CommittedAnswer struct{ Advanced int }
 
 // OpenRequest asks for the booking view of the holder's household. Records
-// holds every member's record as the registry has it. Remembered says that the
-// caller did not ask who the members are now: when there is one without a record
-// here, nothing is opened (fault.Conflict "members").
+// holds every member's record as the registry has it.
 type OpenRequest struct {
-	Holder     Holder
-	Records    []Record
-	Remembered bool `json:",omitempty"`
+	Holder  Holder
+	Records []Record
 }
 
 // Person is the booking view of one person: B1 of the public contract without
@@ -380,6 +374,7 @@ type Keys struct {
 	Certificates []byte // key set file of certificate/encode
 	LedgerVKey   string // signed-note verifier key of checkpoints
 	ReceiptKey   []byte // Ed25519 public key
+	Inbox        []byte // public key that doses without evidence are sealed to (SealInbox)
 }
 
 // Status tells whether the vault is ready and how it runs.

@@ -94,6 +94,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 		add(base+"/confirmOTP", allowed(base+"/confirmOTP"), asked(base, body()))
 	}
 	cardForms(s, asha, public, by, add)
+	doseForms(s, by, add)
 	mine("/v3/session/end", map[string]any{})
 	return out
 }

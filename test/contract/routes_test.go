@@ -103,6 +103,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.shown(c, asha)
 	r.partners(mobile, asha, 1)
 	r.cards(c, asha)
+	r.doses(c)
 	r.good(c, "POST", "/v3/session/end", map[string]any{})
 	if a := ask(t, c, "GET", "/v2/appointment/beneficiaries", nil); a.Status != 401 {
 		t.Errorf("after the session's end: %s", a.Text())
@@ -149,6 +150,7 @@ func (r *tour) meta() {
 		}
 	}
 	r.good(c, "GET", "/v3/keys", nil)
+	r.good(c, "GET", "/v3/revocations", nil)
 }
 
 // places asks for what is near, and for the lists that only the first version

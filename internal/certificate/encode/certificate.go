@@ -135,7 +135,11 @@ func (s *sheet) dose(d Dose) {
 	s.row(txtDose, number+" · "+d.Given.Indian())
 	s.row(txtVaccine, join(" · ", clean(d.Product), p.Maker, p.Disease))
 	s.row(txtLot, clean(d.Lot))
-	s.row(txtPlace, join(", ", clean(d.CentreName), clean(d.District), clean(d.State)))
+	place := join(", ", clean(d.CentreName), clean(d.District), clean(d.State))
+	if d.FromRecord {
+		place = join(" · ", d.Country, "from a record seen at / दर्ज प्रमाण देखा गया: "+place)
+	}
+	s.row(txtPlace, place)
 	s.row(txtVaccinator, clean(d.Vaccinator))
 }
 

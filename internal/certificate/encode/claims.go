@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,8 @@ type Verified struct {
 	Given      civil.Date
 	ValidFrom  civil.Date
 	Vaccinator string
-	Country    string // ISO 3166-1 alpha-2
+	Country    string // of the issuer, ISO 3166-1 alpha-2
+	GivenIn    string // country of a dose given abroad, or ""
 	Issuer     string
 	IssuedAt   time.Time
 	ExpiresAt  time.Time
@@ -150,7 +152,7 @@ func (dccClaim) build(f Facts, fit fit) (cwt, error) {
 		Name:    dccName{FN: shown, FNT: clipICAO(ICAOName(machine), fit.latin)},
 		Birth:   f.birth(),
 		V: []dccV{{TG: p.TG, VP: p.VP, MP: p.MP, MA: p.MA, DN: d.Number, SD: max(d.Number, d.Total), DT: d.Given.String(),
-			CO: f.country(), IS: clean(f.Issuer), CI: f.CI}},
+			CO: cmp.Or(d.Country, f.country()), IS: clean(f.Issuer), CI: f.CI}},
 	}
 	return c, nil
 }
@@ -164,7 +166,7 @@ func (dccClaim) read(c cwt) (Verified, error) {
 	if !plain(80, d.Name.FN, d.Name.FNT, d.Name.GN, d.Name.GNT, e.TG, e.VP, e.MP, e.MA, e.IS, e.CI, c.Own.IDLast4, c.Own.Lot) {
 		return Verified{}, malformed("a field is too long or holds control characters")
 	}
-	if !isICAO(d.Name.FNT) || !isICAO(d.Name.GNT) || e.TG == "" || e.VP == "" || e.MP == "" || e.MA == "" || e.IS == "" || e.CO != c.Issuer {
+	if !isICAO(d.Name.FNT) || !isICAO(d.Name.GNT) || e.TG == "" || e.VP == "" || e.MP == "" || e.MA == "" || e.IS == "" || !isUpper(e.CO, 2) {
 		return Verified{}, malformed("a field is missing or out of form")
 	}
 	if e.DN < 1 || e.SD < e.DN || e.SD > 99 || !isBirth(d.Birth) || !isGenderCode(c.Own.Gender) {
@@ -187,10 +189,14 @@ func (dccClaim) read(c cwt) (Verified, error) {
 	if name == "" {
 		name = latin
 	}
+	abroad := ""
+	if e.CO != c.Issuer {
+		abroad = e.CO
+	}
 	return Verified{
 		CI: e.CI, ViewRef: ref, Name: name, NameLatin: latin,
 		Birth: d.Birth, Gender: genderText(c.Own.Gender), IDLast4: c.Own.IDLast4, Product: p, Dose: e.DN, Total: e.SD,
-		Lot: c.Own.Lot, Given: given, Issuer: e.IS,
+		Lot: c.Own.Lot, Given: given, GivenIn: abroad, Issuer: e.IS,
 	}, nil
 }
 

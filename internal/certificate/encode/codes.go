@@ -20,6 +20,12 @@ const (
 	CodeKeySet = "certificate_keyset"
 	// CodeSize: a text or file is larger than any certificate.
 	CodeSize = "certificate_size"
+	// CodeRevoked: genuine, but its issuer took it back.
+	CodeRevoked = "certificate_revoked"
+	// CodeList: a revocation list cannot be read.
+	CodeList = "revocation_list"
+	// CodeListOld: a revocation list is too old, or from the future, to rely on.
+	CodeListOld = "revocation_list_old"
 )
 
 func malformed(what string) error {

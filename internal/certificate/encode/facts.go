@@ -46,6 +46,8 @@ type Dose struct {
 	District      string
 	State         string
 	Vaccinator    string
+	Country       string // where it was given, ISO 3166-1 alpha-2; "" means the issuer's country
+	FromRecord    bool   // not given at the centre: the centre saw a record of it
 }
 
 // maxText bounds each text of Facts in bytes; it is far above what a page can
@@ -87,7 +89,7 @@ func (f Facts) check() error {
 		}
 	}
 	for _, d := range f.Doses {
-		if d.Number < 1 || d.Number > 99 || d.Total < 0 || d.Total > 99 || !d.Given.Valid() || d.Product == "" {
+		if d.Number < 1 || d.Number > 99 || d.Total < 0 || d.Total > 99 || !d.Given.Valid() || d.Product == "" || (d.Country != "" && !isUpper(d.Country, 2)) {
 			return bad("a dose")
 		}
 		for _, s := range []string{d.Product, d.Lot, d.CentreName, d.District, d.State, d.Vaccinator} {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 )
 
@@ -221,7 +222,7 @@ func (m Message) Open(keys KeySet, now time.Time) (Verified, error) {
 	if !ok {
 		return Verified{}, fault.New(fault.Invalid, CodeUnknownKey, "signed with a key that is not in the key set: "+m.kid.String())
 	}
-	if !m.signedBy(pub) {
+	if !m.signedBy(pub) && !ablate.Off(ablate.CertSignature) {
 		return Verified{}, fault.New(fault.Invalid, CodeSignature, "the signature does not match: altered, or not issued under this key")
 	}
 	v := m.verified

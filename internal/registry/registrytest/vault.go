@@ -36,9 +36,11 @@ const StaffProof = "staff"
 // PageLimit, to make the pages of unfinished work small; Refuse, to refuse the
 // reports about a hold.
 type Vault struct {
-	Before, After func(method string) error
-	PageLimit     int
-	Refuse        func(id.Hold) error
+	registry.DoseWords   // nil: their tests are against the real vault
+	registry.Corrections // nil
+	Before, After        func(method string) error
+	PageLimit            int
+	Refuse               func(id.Hold) error
 
 	mu       sync.Mutex
 	now      func() time.Time

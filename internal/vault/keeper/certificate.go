@@ -98,7 +98,8 @@ func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, e
 		}
 		product, _ := rules.LookupProduct(d.Product)
 		f.Doses = append(f.Doses, encode.Dose{Number: d.Sequence, Total: max(product.PrimaryDoses(), d.Sequence), Product: d.Product, Lot: d.Lot,
-			Given: d.day(), CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator})
+			Given: d.day(), CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
+			Country: d.Country, FromRecord: d.Source != rules.SourceAdministered})
 	}
 	if len(f.Doses) == 0 {
 		return f, fault.New(fault.NotFound, "certificate", "no dose is recorded yet")

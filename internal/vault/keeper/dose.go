@@ -35,6 +35,12 @@ type doseDoc struct {
 	FromReference id.Reference `json:",omitempty"`
 	FromEvent     id.Event     `json:",omitempty"`
 	NotCounted    string       `json:",omitempty"`
+
+	Country   string `json:",omitempty"` // ISO 3166-1, of a dose given abroad
+	Reason    string `json:",omitempty"` // of the last change
+	ChangedBy string `json:",omitempty"` // "holder", or the two staff keys
+	ChangedAt int64  `json:",omitempty"`
+	Change    string `json:",omitempty"` // the id of the correction
 }
 
 // counts reports whether the dose is in force: confirmed and not revoked.
@@ -98,7 +104,10 @@ type parsedDose struct {
 	shown     vault.Evidence // instead of the code
 }
 
-func parseDose(body []byte) (p parsedDose, err error) {
+func parseDose(body []byte) (p parsedDose, err error) { return parseDoseOf(body, true) }
+
+// parseDoseOf is parseDose for a dose that may lack its lot.
+func parseDoseOf(body []byte, lot bool) (p parsedDose, err error) {
 	missing := func(what string) error {
 		return fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: "+what)
 	}
@@ -132,15 +141,17 @@ func parseDose(body []byte) (p parsedDose, err error) {
 	if p.day, err = civil.ParseIndian(date); err != nil {
 		return p, err
 	}
-	if p.lot, err = rules.ParseLot(f.Batch); err != nil {
-		return p, err
+	if lot || f.Batch != "" {
+		if p.lot, err = rules.ParseLot(f.Batch); err != nil {
+			return p, err
+		}
 	}
 	if p.by, err = rules.NormalizeName(f.Vaccinator); err != nil {
 		return p, missing("vaccinator_name")
 	}
 	p.code, p.shown = string(f.Code), vault.Evidence{Card: f.Card, Txn: f.Txn, Digest: f.OTP}
-	if len(p.code) != 4 && p.shown == (vault.Evidence{}) {
-		return p, missing("security_code (doses without the person's code are not taken yet)")
+	if p.code != "" && len(p.code) != 4 {
+		return p, missing("security_code (four digits)")
 	}
 	return p, nil
 }
@@ -162,6 +173,9 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	facts, err := parseDose(r.Signed.Body)
 	if err != nil {
 		return vault.DoseSealed{}, err
+	}
+	if facts.code == "" && facts.shown == (vault.Evidence{}) {
+		return vault.DoseSealed{}, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: security_code")
 	}
 	var enc encounter
 	var refused error

@@ -482,7 +482,6 @@ func TestParseDose(t *testing.T) {
 		"nobody":            swap(`Staff Test`, ` `),
 		"three digits":      swap(`0042`, `042`),
 		"five digits":       swap(`0042`, `00042`),
-		"no code":           swap(`"security_code":"0042"`, `"security_code":""`),
 		"too long":          swap(`b-1`, strings.Repeat("x", 9000)),
 	} {
 		if _, _, _, _, _, err := keeper.ParseDose([]byte(body)); !fault.Is(err, fault.Invalid) {

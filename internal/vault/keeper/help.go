@@ -57,7 +57,11 @@ func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
 	if err != nil {
 		return vault.Keys{}, err
 	}
-	return vault.Keys{Realm: k.keys.realm, BearerJWK: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
+	inbox, err := k.keys.inboxKey()
+	if err != nil {
+		return vault.Keys{}, err
+	}
+	return vault.Keys{Realm: k.keys.realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
 		ReceiptKey: k.keys.receipt.Public().(ed25519.PublicKey)}, nil
 }
 

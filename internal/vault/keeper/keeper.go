@@ -92,6 +92,8 @@ type Keeper struct {
 	verified chan struct{} // closed when the rows were found to be the ledger's
 
 	proven verifiedBearers // bearers whose signature was right
+
+	revoked revoked
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited

@@ -78,6 +78,11 @@ func (t *txn) released(o *opening, people []id.Person, records map[id.Person]vau
 		}
 		t.append(entry{Kind: "opening", Person: person, House: p.Household, View: c.view, Role: c.role, Actor: c.actor, Place: c.place,
 			Reason: c.reason, Evidence: c.evidence, ViewID: o.viewID})
+		if c.view == viewCertificate {
+			if err := t.issue(person, o.viewID); err != nil {
+				return err
+			}
+		}
 		o.people = append(o.people, openPerson{id: person, row: p, record: rec})
 	}
 	return nil
@@ -173,9 +178,6 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 		people, records, err := membersOf(h, r.Records, true)
 		if err != nil {
 			return err
-		}
-		if r.Remembered && slices.ContainsFunc(people, func(p id.Person) bool { _, ok := records[p]; return !ok }) {
-			return fault.New(fault.Conflict, "members", "the household has other members now")
 		}
 		c := v.claim(claim{view: viewBooking, role: "holder"})
 		if v.partner != "" {

@@ -167,6 +167,11 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 			return err
 		}
 	}
+	if s.Revokes != "" {
+		if err := t.revokeCertificates(person, p.Household, s.Revokes); err != nil {
+			return err
+		}
+	}
 	t.append(entry{Kind: "committed", Person: person, View: "stored", Role: "system", Seal: noteOf(s.ID, s.Parts)})
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"time"
@@ -26,6 +27,18 @@ const (
 	roleManager    = "manager"
 	roleVaccinator = "vaccinator"
 )
+
+// match holds the claims against the request they came with.
+func (c proofClaims) match(s vault.Signed) error {
+	sum := sha256.Sum256(s.Body)
+	if c.Method != s.Method || c.URL != s.URL || c.Body != base64.RawURLEncoding.EncodeToString(sum[:]) {
+		return badProof("the proof is for another request")
+	}
+	if len(c.ID) < 16 || len(c.ID) > 128 {
+		return badProof("the proof has no usable jti")
+	}
+	return nil
+}
 
 // EnrolStaff enrols a device key; only the operator's socket reaches it.
 func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vault.StaffEnrolled, error) {

@@ -39,6 +39,7 @@ type txn struct {
 	next     int64              // the ledger's size before it
 	only     id.Person          // whom the caller's session is for alone; set by live
 	quiet    bool               // nobody gets its receipts
+	revoked  bool               // certificates were taken back
 	told     []due              // notices it wrote
 }
 
@@ -358,6 +359,9 @@ func (t *txn) receipts() []string {
 		}
 		r := ledger.Receipt{Origin: t.k.cfg.Origin, Realm: t.k.keys.realm, Index: uint64(e.Index), Commitment: e.commitment, TimeMillis: e.At}
 		out = append(out, ledger.SignReceipt(r, t.k.keys.receipt))
+	}
+	if t.revoked {
+		t.k.revoked.changes.Add(1)
 	}
 	if len(t.entries) > 0 {
 		t.k.wake()

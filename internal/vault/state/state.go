@@ -37,11 +37,15 @@ const (
 	KeyRing       Table = "key_ring"     // by key id
 	Idempotencies Table = "idempotency"  // by household and key
 	OpenDays      Table = "open_day"     // by centre/day; names rows of OpenSessions, grants nothing
+	Issued        Table = "issued"       // by person and page: certificates made for them; anchored
+	Revocations   Table = "revocation"   // by person and number: certificates taken back; anchored
+	Corrections   Table = "correction"   // by random id: proposals about doses; anchored
 )
 
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
-	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners}
+	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
+		Issued, Revocations, Corrections}
 }
 
 // Passing lists the tables whose rows expire.
@@ -204,6 +208,7 @@ type Person struct {
 	Pending   []Seal
 	Bookings  []Booking
 	Flags     []string // "id-elsewhere": the id number is in use in another household
+	Told      []string `json:",omitempty"` // keyed digests of the last doses recorded without evidence
 	Created   int64
 	Card      string      `json:",omitempty"` // key of the card's row
 	Merging   *MergeRef   `json:",omitempty"` // sealed into another person, end not known yet
@@ -220,14 +225,15 @@ type MergeRef struct {
 
 // Seal is a seal whose storage has not been reported.
 type Seal struct {
-	ID    string
-	Key   string     // idempotency key of the mutation, or staff and proof of a dose
-	Made  vault.Hash // digest of the request an enrolment answers
-	Base  int64      // Seq of the head it extends
-	Chain vault.Hash
-	Parts []vault.Sealed
-	Hold  id.Hold // the booking a dose spends
-	At    int64
+	ID      string
+	Key     string     // idempotency key of the mutation, or staff and proof of a dose
+	Made    vault.Hash // digest of the request an enrolment answers
+	Base    int64      // Seq of the head it extends
+	Chain   vault.Hash
+	Parts   []vault.Sealed
+	Hold    id.Hold // the booking a dose spends
+	Revokes string  `json:",omitempty"` // why the person's certificates are taken back when it is stored
+	At      int64
 
 	Merge    id.Person `json:",omitempty"` // the person who ends as another when this is stored
 	MergeSeq int64     `json:",omitempty"` // how many parts of theirs it carries

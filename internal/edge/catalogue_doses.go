@@ -1,0 +1,26 @@
+package edge
+
+// hindiDoses is the part of the catalogue for dose events and corrections.
+func hindiDoses() map[string]string {
+	return map[string]string{
+		"a proposal has no correction_id yet":                                                        "प्रस्ताव में अभी correction_id नहीं होता",
+		"person_seen belongs to a confirmation":                                                      "person_seen केवल पुष्टि में होता है",
+		"country belongs to a dose given abroad":                                                     "country केवल विदेश में लगी खुराक के लिए है",
+		"this proposal is too old; propose it again":                                                 "यह प्रस्ताव बहुत पुराना है; फिर से प्रस्ताव करें",
+		"this dose waits for no confirmation":                                                        "यह खुराक किसी पुष्टि की प्रतीक्षा में नहीं है",
+		"kind is assign, confirm, correct or revoke":                                                 "kind assign, confirm, correct या revoke होता है",
+		"too many rows at once":                                                                      "एक बार में बहुत अधिक पंक्तियाँ",
+		"this correction was carried out already":                                                    "यह सुधार पहले ही हो चुका है",
+		"a dose from a record was given before today":                                                "अभिलेख वाली खुराक आज से पहले लगी होती है",
+		"the registration is not stored yet":                                                         "पंजीकरण अभी सुरक्षित नहीं हुआ है",
+		"the correction is malformed":                                                                "सुधार का रूप सही नहीं है",
+		"who confirms a dose has seen the person: person_seen":                                       "खुराक की पुष्टि करने वाले ने व्यक्ति को देखा हो: person_seen",
+		"source is administered, historical or abroad":                                               "source administered, historical या abroad होता है",
+		"somebody else approves what you proposed":                                                   "आपके प्रस्ताव को कोई और स्वीकृत करेगा",
+		"too many doses without evidence today":                                                      "आज बिना प्रमाण की बहुत अधिक खुराकें दर्ज हुईं",
+		"a correction says what is right: vaccine, vaccine_batch, dose or date":                      "सुधार बताए कि क्या सही है: vaccine, vaccine_batch, dose या date",
+		"a dose of this number is recorded already; the centre has to correct one of them first":     "इस क्रम की खुराक पहले से दर्ज है; केंद्र को पहले उनमें से एक सुधारनी होगी",
+		"this dose waits for no answer; what was recorded with your code is corrected at the centre": "इस खुराक पर उत्तर नहीं माँगा गया; जो आपके कोड से दर्ज हुआ वह केंद्र पर सुधारा जाता है",
+		"country is the two capital letters of the country the dose was given in (ISO 3166-1)":       "country उस देश के दो बड़े अक्षर हैं जहाँ खुराक लगी (ISO 3166-1)",
+	}
+}

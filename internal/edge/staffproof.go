@@ -1,0 +1,105 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
+)
+
+// StaffKeys names the staff keys that are enrolled.
+type StaffKeys interface {
+	StaffNames(ctx context.Context) (vault.StaffNames, error)
+}
+
+const (
+	// proofWindow is how far a proof's time may be from the server's clock, as in
+	// the vault.
+	proofWindow = 60 * time.Second
+	// namesLife is how long the list of staff keys is used before it is asked for
+	// again, namesWait how soon a stranger's key may cause that.
+	namesLife = time.Minute
+	namesWait = 5 * time.Second
+	// namesTimeout bounds the question: while the vault is down, doses are still
+	// recorded.
+	namesTimeout = time.Second
+)
+
+// staffNames remembers the names of the staff keys, public values, for when the
+// vault is down. The zero value knows none.
+type staffNames struct {
+	mu     sync.Mutex
+	loaded bool
+	asked  time.Time
+	names  map[string]bool
+}
+
+// has reports whether a key is enrolled, and whether that is known at all.
+func (n *staffNames) has(ctx context.Context, from StaffKeys, name string, now time.Time) (ok, known bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	age := now.Sub(n.asked).Abs()
+	if !n.loaded && age >= namesWait || n.loaded && (age >= namesLife || !n.names[name] && age >= namesWait) {
+		n.asked = now
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), namesTimeout)
+		got, err := from.StaffNames(ctx)
+		cancel()
+		if err == nil {
+			n.loaded, n.names = true, make(map[string]bool, len(got.Names))
+			for _, x := range got.Names {
+				n.names[string(x)] = true
+			}
+		}
+	}
+	return n.names[name], n.loaded
+}
+
+// checkProof verifies a signed staff request as far as that goes without the
+// vault: form, signature under the key in its header, method, address, body and
+// time. It returns the key's name (RFC 7638). That the key may do what it asks is
+// the vault's to say.
+func checkProof(s vault.Signed, now time.Time) (name string, err error) {
+	bad := fault.New(fault.Unauthorized, "proof", "a DPoP proof of a staff key is wanted")
+	tok, err := jose.ParseSignedCompact(s.Proof, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil || len(tok.Signatures) != 1 {
+		return "", bad
+	}
+	h := tok.Signatures[0].Protected
+	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); typ != "dpop+jwt" || h.JSONWebKey == nil || !h.JSONWebKey.IsPublic() {
+		return "", bad
+	}
+	payload, err := tok.Verify(h.JSONWebKey)
+	if err != nil {
+		return "", bad
+	}
+	var c struct {
+		ID     string `json:"jti"`
+		Method string `json:"htm"`
+		URL    string `json:"htu"`
+		Issued int64  `json:"iat"`
+		Body   string `json:"bh"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(payload))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&c) != nil || len(c.ID) < 16 || len(c.ID) > 128 {
+		return "", bad
+	}
+	sum := sha256.Sum256(s.Body)
+	if c.Method != s.Method || c.URL != s.URL || c.Body != base64.RawURLEncoding.EncodeToString(sum[:]) || now.Sub(time.Unix(c.Issued, 0)).Abs() > proofWindow {
+		return "", bad
+	}
+	thumb, err := h.JSONWebKey.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", bad
+	}
+	return base64.RawURLEncoding.EncodeToString(thumb), nil
+}

@@ -1,0 +1,393 @@
+package keeper
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// The kinds of correction.
+const (
+	correctAssign  = "assign"  // a dose without a person, or disputed by another, is this person's
+	correctConfirm = "confirm" // a dose without evidence was this person's: both have seen them
+	correctFacts   = "correct" // product, lot, day or number were written down wrongly
+	correctRevoke  = "revoke"  // the dose was not given
+)
+
+// viewCorrection is one dose event, opened inside the vault to be corrected.
+const viewCorrection = "one dose event, for a correction"
+
+// correctionLife is how long a proposal waits for the second person.
+const correctionLife = 30 * 24 * time.Hour
+
+// maxUnmatched bounds one list of doses without a person.
+const maxUnmatched = 100
+
+// correction is the body of a proposal. Who approves it signs the same body with
+// the proposal's id, so that both have signed what is done.
+type correction struct {
+	ID        string       `json:"correction_id,omitempty"`
+	Kind      string       `json:"kind"`
+	Centre    id.Centre    `json:"center_id"`
+	Event     id.Event     `json:"event_id"`
+	Reference id.Reference `json:"beneficiary_reference_id"`
+	Vaccine   string       `json:"vaccine,omitempty"`
+	Batch     string       `json:"vaccine_batch,omitempty"`
+	Dose      int          `json:"dose,omitempty"`
+	Date      string       `json:"date,omitempty"`
+	Seen      bool         `json:"person_seen,omitempty"`
+	Reason    string       `json:"reason"`
+}
+
+func parseCorrection(body []byte) (c correction, err error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if len(body) > 4096 || dec.Decode(&c) != nil {
+		return c, fault.New(fault.Invalid, "USRRES0001", "the correction is malformed")
+	}
+	if c.Reason, err = reasonText(c.Reason); err != nil {
+		return c, err
+	}
+	if c.Reference, err = id.ParseReference(string(c.Reference)); err != nil {
+		return c, err
+	}
+	switch {
+	case !slices.Contains([]string{correctAssign, correctConfirm, correctFacts, correctRevoke}, c.Kind):
+		return c, fault.New(fault.Invalid, "USRRES0001", "kind is assign, confirm, correct or revoke")
+	case c.Centre <= 0 || !id.Valid(string(c.Event)):
+		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id or event_id")
+	case c.Dose < 0 || c.Dose > 9:
+		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: dose")
+	case c.Kind == correctFacts && c.Vaccine == "" && c.Batch == "" && c.Dose == 0 && c.Date == "":
+		return c, fault.New(fault.Invalid, "USRRES0001", "a correction says what is right: vaccine, vaccine_batch, dose or date")
+	case c.Kind == correctConfirm && !c.Seen:
+		return c, fault.New(fault.Invalid, "USRRES0001", "who confirms a dose has seen the person: person_seen")
+	case c.Kind != correctConfirm && c.Seen:
+		return c, fault.New(fault.Invalid, "USRRES0001", "person_seen belongs to a confirmation")
+	}
+	_, err = c.apply(doseDoc{})
+	return c, err
+}
+
+// apply puts the right facts into an event.
+func (c correction) apply(d doseDoc) (doseDoc, error) {
+	if c.Vaccine != "" {
+		product, ok := rules.LookupProduct(c.Vaccine)
+		if !ok {
+			return d, fault.New(fault.Invalid, "unknown_product", "vaccine is not one of the listed products")
+		}
+		d.Product, d.Programme, d.Antigens = product.Code, product.Programme, product.Antigens
+		d.Route, d.BodySite, d.Quantity = product.Route, product.BodySite, product.Quantity
+	}
+	if c.Batch != "" {
+		lot, err := rules.ParseLot(c.Batch)
+		if err != nil {
+			return d, err
+		}
+		d.Lot = lot
+	}
+	if c.Dose != 0 {
+		d.Sequence = c.Dose
+	}
+	if c.Date != "" {
+		day, err := civil.ParseIndian(c.Date)
+		if err != nil {
+			return d, err
+		}
+		d.GivenDay, d.Precision = day, rules.PrecisionDay
+		d.GivenAt = day.In(time.UTC).Add(12 * time.Hour).UnixMilli()
+	}
+	return d, nil
+}
+
+// sum is the keyed digest of everything proposed but its id.
+func (k *Keeper) correctionSum(c correction) (string, error) {
+	c.ID = ""
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "correction")
+	}
+	return hexString(mac(k.keys.sym[purposeBooking], []byte("correction"), k.keys.realmBytes(), raw)[:16]), nil
+}
+
+func forbiddenAt(role string) error {
+	return fault.New(fault.Forbidden, "role", "only "+role+" of the centre may do this")
+}
+
+// Propose implements the vault's word. Nothing changes until a second member of
+// staff of the centre approves it.
+func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Proposed, error) {
+	c, err := parseCorrection(r.Signed.Body)
+	if err != nil {
+		return vault.Proposed{}, err
+	}
+	if c.ID != "" {
+		return vault.Proposed{}, fault.New(fault.Invalid, "USRRES0001", "a proposal has no correction_id yet")
+	}
+	sum, err := k.correctionSum(c)
+	if err != nil {
+		return vault.Proposed{}, err
+	}
+	name := id.NewOrdered()
+	receipts, err := k.update(ctx, func(t *txn) error {
+		staff, row, err := t.proven(r.Signed)
+		if err != nil {
+			return err
+		}
+		if row.Role != roleManager || row.Centre != c.Centre {
+			return forbiddenAt("the manager")
+		}
+		sealed := k.keys.contact.Seal(nil, nil, r.Signed.Body, k.contactAAD("correction", name))
+		t.append(entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name})
+		return put(t, state.Corrections, name, state.Correction{Centre: c.Centre, By: staff, Body: sealed, Sum: sum, State: state.CorrectionOpen, At: k.now().UnixMilli()}, 0)
+	})
+	return vault.Proposed{Correction: name, Receipt: done(receipts).Receipt}, err
+}
+
+// approval checks the second person's signed request against the proposal.
+func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again bool, err error) {
+	staff, staffRow, used, err := t.proof(s)
+	if err != nil {
+		return "", "", false, err
+	}
+	row, ok, err := get[state.Correction](t, state.Corrections, c.ID)
+	if err != nil {
+		return "", "", false, err
+	}
+	sum, err := t.k.correctionSum(c)
+	if err != nil {
+		return "", "", false, err
+	}
+	if !ok || row.Centre != c.Centre || staffRow.Centre != c.Centre || row.Sum != sum {
+		return "", "", false, fault.New(fault.NotFound, "correction", "no such proposal at this centre, or it says something else")
+	}
+	if row.State == state.CorrectionDone && row.Second == staff {
+		return row.By, staff, true, nil
+	}
+	switch {
+	case used && !ablate.Off(ablate.ProofReplay):
+		return "", "", false, badProof("the proof was used before")
+	case row.State != state.CorrectionOpen:
+		return "", "", false, fault.New(fault.Conflict, "correction", "this correction was carried out already")
+	case t.k.now().UnixMilli()-row.At > correctionLife.Milliseconds():
+		return "", "", false, fault.New(fault.Conflict, "correction", "this proposal is too old; propose it again")
+	case row.By == staff && !ablate.Off(ablate.SecondPerson):
+		return "", "", false, fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
+	}
+	row.State, row.Second = state.CorrectionDone, staff
+	return row.By, staff, false, put(t, state.Corrections, c.ID, row, 0)
+}
+
+// Approve implements the vault's word.
+func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Amended, error) {
+	c, err := parseCorrection(r.Signed.Body)
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	if c.Kind == correctAssign {
+		return k.assign(ctx, r, c)
+	}
+	var by, second id.Staff
+	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+		if by, second, _, err = t.checkApproval(r, c); err != nil {
+			return err
+		}
+		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record},
+			claim{view: viewCorrection, role: roleManager, actor: string(second), place: "", reason: c.Reason, evidence: c.ID})
+	})
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	if len(o.people) != 1 {
+		return vault.Amended{}, notYours()
+	}
+	op := o.people[0]
+	doc, version, err := op.dose(k, c.Event)
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	if doc.Centre != c.Centre {
+		return vault.Amended{}, forbiddenAt("who gave the dose")
+	}
+	pair := string(by) + "+" + string(second)
+	if doc.Change == c.ID {
+		return vault.Amended{Seal: vault.Seal{Person: op.id}}, nil // carried out before
+	}
+	before := doc
+	if doc, err = c.apply(doc); err != nil {
+		return vault.Amended{}, err
+	}
+	switch c.Kind {
+	case correctConfirm:
+		if doc.Status != rules.StatusUnconfirmed {
+			return vault.Amended{}, fault.New(fault.Conflict, "confirmed", "this dose waits for no confirmation")
+		}
+		doc.Status = rules.StatusConfirmed
+	case correctRevoke:
+		doc.Status = rules.StatusRevoked
+	}
+	revokes := ""
+	if before.counts() {
+		revokes = "dose corrected"
+	}
+	if err := op.fits(k, doc); err != nil {
+		return vault.Amended{}, err
+	}
+	doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, pair, k.now().UnixMilli(), c.ID
+	e := entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(second), Reason: c.Reason, Evidence: c.ID}
+	return k.amend(ctx, op, doc, version+1, revokes, e, func(t *txn) error {
+		_, _, _, err := t.approval(r.Signed, c)
+		return err
+	})
+}
+
+// checkApproval is approval before it is spent: the proposal stays open until
+// the change is sealed, so that a crash between the two loses nothing.
+func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id.Staff, again bool, err error) {
+	inner := *t
+	inner.tx = readOnly{t.tx}
+	inner.seen, inner.versions, inner.fresh = map[string]sighting{}, map[string]int64{}, map[string]bool{}
+	inner.olds, inner.rows, inner.entries = map[string][]byte{}, map[string]rowNote{}, nil
+	if by, second, again, err = inner.approval(r.Signed, c); err != nil {
+		return "", "", false, err
+	}
+	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	if err != nil {
+		return "", "", false, err
+	}
+	if !ok || p.Reference != c.Reference || p.State != state.Active {
+		return "", "", false, fault.New(fault.NotFound, "reference", "no person has this reference id")
+	}
+	return by, second, again, nil
+}
+
+// assign seals a dose that was recorded without a person into the record of the
+// right one. The facts are the vaccinator's, as signed then, with what the
+// correction says.
+func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correction) (vault.Amended, error) {
+	key, err := k.keys.inboxKey()
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	item, err := vault.OpenInbox(key, k.keys.realm, c.Event, r.Item.Sealed)
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	f, err := parseDose(item.Signed.Body)
+	if err != nil || f.centre != c.Centre || vault.InboxEvent(item.Signed.Proof) != c.Event {
+		return vault.Amended{}, fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
+	}
+	var out vault.Amended
+	receipts, err := k.update(ctx, func(t *txn) error {
+		by, second, _, err := t.checkApproval(r, c)
+		if err != nil {
+			return err
+		}
+		p, err := t.person(r.Person)
+		if err != nil {
+			return err
+		}
+		part := vault.Part(vault.PartDosePrefix + string(c.Event))
+		if got, ok := sealedAs(r.Person, p, part); ok {
+			out.Seal = got.Seal
+			return nil
+		}
+		staff, claims, _, err := t.proofParts(item.Signed)
+		if err != nil {
+			return err
+		}
+		if err := claims.match(item.Signed); err != nil {
+			return err
+		}
+		if _, _, _, err := t.approval(r.Signed, c); err != nil {
+			return err
+		}
+		if i, err := k.matchRecord(r.Person, p, r.Record); err != nil {
+			return err
+		} else if i >= 0 {
+			if err := t.advance(r.Person, &p, i); err != nil {
+				return err
+			}
+		}
+		doc, _, err := t.unconfirmed(c.Event, item, staff, f)
+		if err != nil {
+			return err
+		}
+		if doc, err = c.apply(doc); err != nil {
+			return err
+		}
+		doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, string(by)+"+"+string(second), k.now().UnixMilli(), c.ID
+		if err := doc.Validate(); err != nil {
+			return err
+		}
+		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})
+		return err
+	})
+	if err == nil {
+		out.Seal.Receipt = done(receipts).Receipt
+	}
+	return out, err
+}
+
+// unmatchedBody is the body of a manager's request for the list.
+type unmatchedBody struct {
+	Centre id.Centre `json:"center_id"`
+}
+
+// Unmatched implements the vault's word: what the doses without a person of a
+// centre say. The list is an entry; it names no registered person.
+func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault.Unmatched, error) {
+	var b unmatchedBody
+	dec := json.NewDecoder(bytes.NewReader(r.Signed.Body))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&b) != nil || b.Centre <= 0 {
+		return vault.Unmatched{}, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id")
+	}
+	if len(r.Rows) > maxUnmatched {
+		return vault.Unmatched{}, fault.New(fault.Invalid, "rows", "too many rows at once")
+	}
+	receipts, err := k.update(ctx, func(t *txn) error {
+		staff, row, err := t.proven(r.Signed)
+		if err != nil {
+			return err
+		}
+		if row.Role != roleManager || row.Centre != b.Centre {
+			return forbiddenAt("the manager")
+		}
+		t.append(entry{Kind: "list", View: "doses without a person", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(r.Rows)) + " rows"})
+		return nil
+	})
+	if err != nil {
+		return vault.Unmatched{}, err
+	}
+	key, err := k.keys.inboxKey()
+	if err != nil {
+		return vault.Unmatched{}, err
+	}
+	out := vault.Unmatched{Doses: []vault.UnmatchedDose{}, Receipts: receipts}
+	for _, row := range r.Rows {
+		item, err := vault.OpenInbox(key, k.keys.realm, row.Event, row.Sealed)
+		if err != nil {
+			k.log.Warn("alarm: a sealed dose does not open", "alarm", "inbox")
+			continue
+		}
+		f, err := parseDose(item.Signed.Body)
+		if err != nil || f.centre != b.Centre {
+			continue
+		}
+		out.Doses = append(out.Doses, vault.UnmatchedDose{Event: row.Event, Typed: f.reference, Product: f.product.Code, Lot: f.lot, Sequence: f.sequence,
+			Day: f.day, Vaccinator: f.by, Received: item.Received})
+	}
+	return out, nil
+}

@@ -1,0 +1,195 @@
+package keeper
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/registry/rules"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// viewDoses is every dose event of a person, as the person sees it.
+const viewDoses = "all dose events"
+
+// Doses implements the vault's word: every dose event of the household's people,
+// also those that do not count.
+func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, error) {
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		h, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		people, records, err := membersOf(h, r.Records, true)
+		if err != nil {
+			return err
+		}
+		return t.released(o, people, records, claim{view: viewDoses, role: "holder"})
+	})
+	if err != nil {
+		return vault.Doses{}, err
+	}
+	out := vault.Doses{Events: []vault.DoseEvent{}, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts}
+	for _, p := range o.people {
+		docs, err := p.doses(k)
+		if err != nil {
+			return vault.Doses{}, err
+		}
+		versions := current(p.record)
+		for _, d := range docs {
+			part := vault.Part(vault.PartDosePrefix + string(d.Event))
+			out.Events = append(out.Events, vault.DoseEvent{Person: p.id, Reference: p.row.Reference, Event: d.Event, Product: d.Product, Lot: d.Lot,
+				Sequence: d.Sequence, Day: d.day(), Place: d.CentreName, Source: d.Source, Country: d.Country, Status: d.Status, Reason: d.Reason,
+				Recorded: d.RecordedAt, Changes: versions[part].Version - 1})
+		}
+	}
+	return out, nil
+}
+
+// dose opens one event of a person. fault.NotFound when there is no such event.
+func (p openPerson) dose(k *Keeper, event id.Event) (doseDoc, int, error) {
+	var doc doseDoc
+	part := vault.Part(vault.PartDosePrefix + string(event))
+	s, ok := current(p.record)[part]
+	if !ok {
+		return doc, 0, fault.New(fault.NotFound, "event", "no such dose of this person")
+	}
+	return doc, s.Version, k.openPart(p.id, p.key, s, &doc)
+}
+
+// fits refuses a dose that would count beside another one of the same number
+// and programme: a person has one first dose. What was given outside its window
+// was given all the same, and counts.
+func (p openPerson) fits(k *Keeper, doc doseDoc) error {
+	if !doc.counts() {
+		return nil
+	}
+	all, err := p.doses(k)
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.Event != doc.Event && d.counts() && d.Programme == doc.Programme && d.Sequence == doc.Sequence {
+			return fault.New(fault.Conflict, "sequence", "a dose of this number is recorded already; the centre has to correct one of them first")
+		}
+	}
+	return nil
+}
+
+// reasonText checks a reason that people write.
+func reasonText(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || !rules.Printable(text) {
+		return "", fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: reason (a short text)")
+	}
+	return text, nil
+}
+
+// AnswerDose implements the vault's word: the holder confirms a dose that was
+// recorded without evidence, or says that it is not theirs. Doses recorded with
+// the person's code are not the holder's alone to change.
+func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vault.Amended, error) {
+	reason := "confirmed by the holder"
+	if !r.Confirm {
+		var err error
+		if reason, err = reasonText(r.Reason); err != nil {
+			return vault.Amended{}, err
+		}
+	}
+	person := r.Record.Person
+	mine := func(t *txn) error {
+		house, _, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		h, err := t.household(house)
+		if err != nil {
+			return err
+		}
+		if _, err = t.member(h, person); err != nil && ablate.Off(ablate.Ownership) {
+			err = nil
+		}
+		return err
+	}
+	o, err := k.open(ctx, func(t *txn, o *opening) error {
+		if err := mine(t); err != nil {
+			return err
+		}
+		return t.released(o, []id.Person{person}, map[id.Person]vault.Record{person: r.Record}, claim{view: viewDoses, role: "holder", reason: "answer"})
+	})
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	if len(o.people) != 1 {
+		return vault.Amended{}, notYours()
+	}
+	op := o.people[0]
+	doc, version, err := op.dose(k, r.Event)
+	if err != nil {
+		return vault.Amended{}, err
+	}
+	want := rules.StatusConfirmed
+	if !r.Confirm {
+		want = rules.StatusRevoked
+	}
+	if doc.Status == want && doc.ChangedBy == "holder" {
+		return vault.Amended{Seal: vault.Seal{Person: person}}, nil // said before
+	}
+	if doc.Status != rules.StatusUnconfirmed {
+		return vault.Amended{}, fault.New(fault.Conflict, "confirmed", "this dose waits for no answer; what was recorded with your code is corrected at the centre")
+	}
+	doc.Status, doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = want, reason, "holder", k.now().UnixMilli(), ""
+	if err := op.fits(k, doc); err != nil {
+		return vault.Amended{}, err
+	}
+	how := "dose confirmed"
+	if !r.Confirm {
+		how = "dose disputed"
+	}
+	return k.amend(ctx, op, doc, version+1, "", entry{View: how, Role: "holder", Reason: reason}, mine)
+}
+
+// amend seals a further version of a dose event on top of the head that was
+// opened; the versions before stay.
+func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version int, revokes string, e entry, still func(*txn) error) (vault.Amended, error) {
+	if err := doc.Validate(); err != nil {
+		return vault.Amended{}, err
+	}
+	key := doc.Status + "/" + hexString(mac(k.keys.sym[purposeBooking], []byte("amend"), []byte(doc.Reason), []byte(doc.ChangedBy))[:8])
+	var out vault.Amended
+	receipts, err := k.update(ctx, func(t *txn) error {
+		if err := still(t); err != nil {
+			return err
+		}
+		p, err := t.person(op.id)
+		if err != nil {
+			return err
+		}
+		if err := op.grown(p); err != nil {
+			return err
+		}
+		part := vault.Part(vault.PartDosePrefix + string(doc.Event))
+		// The same change under way: its seal again, so that a repetition ends it.
+		if i := slices.IndexFunc(p.Pending, func(s state.Seal) bool {
+			return s.Base == p.Seq && slices.ContainsFunc(s.Parts, func(x vault.Sealed) bool { return x.Part == part && x.Version == version })
+		}); i >= 0 && p.Pending[i].Key == key {
+			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.id, Parts: p.Pending[i].Parts}
+			return nil
+		}
+		seal, err := t.sealDoc(op.id, &p, part, version, doc, state.Seal{Key: key, Revokes: revokes}, e)
+		out.Seal = seal
+		return err
+	})
+	if err == nil {
+		out.Seal.Receipt = done(receipts).Receipt
+	}
+	return out, err
+}

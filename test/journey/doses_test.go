@@ -1,0 +1,174 @@
+package journey
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tikakosh/test/harness"
+)
+
+// nobody is a reference number with a right check digit that names no one.
+const nobody = "10000000000009"
+
+// TestDosesWithoutEvidence: recorded write-only, also while the vault is down;
+// on a right number, on nobody's, on somebody else's; each ends with the right
+// person and the right certificate.
+func TestDosesWithoutEvidence(t *testing.T) {
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	s := harness.Start(t, &b, harness.Options{})
+	day := s.OpenToday()
+	c, _ := s.Holder()
+	asha, ravi := c.Enrol("Asha Test"), c.Enrol("Ravi Test")
+	other, _ := s.Holder()
+	meera := other.Enrol("Meera Test")
+	second := s.StaffKey("vaccinator")
+
+	known, unknown := s.WriteDose(day, asha), s.WriteDose(day, nobody)
+	if known.Status != 204 || unknown.Status != 204 || len(known.Body)+len(unknown.Body) != 0 {
+		t.Fatalf("known %s, unknown %s", known.Text(), unknown.Text())
+	}
+	if a := s.WriteDose(day, "10000000000002"); a.Status != 400 {
+		t.Errorf("a wrong check digit: %s", a.Text())
+	}
+	d := c.AwaitDose(asha, "unconfirmed")
+	if a := c.Certificate(asha); a.OK() {
+		t.Error("a certificate of an unconfirmed dose")
+	}
+	if p := c.Beneficiaries(); p[0].Status != "Not Vaccinated" {
+		t.Errorf("an unconfirmed dose counts: %+v", p[0])
+	}
+	if a := other.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": asha, "event_id": d.Event}); a.Status != 404 {
+		t.Errorf("a stranger confirms: %s", a.Text())
+	}
+	if a := c.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": asha, "event_id": d.Event}); a.Status != 204 {
+		t.Fatalf("confirm: %s", a.Text())
+	}
+	verify(t, s, saved(t, c, asha), 0, "GENUINE", "Asha Test")
+
+	t.Run("nobody's number", func(t *testing.T) {
+		event := awaitUnmatched(t, s, nobody)
+		if a := s.Correct(s.StaffKey("manager"), "assign", event, ravi, nil); a.Status != 403 {
+			t.Errorf("the manager approves his own proposal: %s", a.Text())
+		}
+		if a := s.Correct(second, "assign", event, ravi, nil); a.Status != 204 {
+			t.Fatalf("assign: %s", a.Text())
+		}
+		if got := s.Unmatched(); len(got) != 0 {
+			t.Errorf("still on the list: %v", got)
+		}
+		c.AwaitDose(ravi, "unconfirmed")
+		if a := s.Correct(second, "confirm", event, ravi, map[string]any{"person_seen": true}); a.Status != 204 {
+			t.Fatalf("confirm: %s", a.Text())
+		}
+		verify(t, s, saved(t, c, ravi), 0, "GENUINE", "Ravi Test")
+	})
+	t.Run("somebody else's number, the vault down", func(t *testing.T) {
+		uma := other.Enrol("Uma Test")
+		pid := s.Role(harness.RoleVault)
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		a := s.WriteDose(day, meera)
+		if a.Status != 204 || time.Since(start) > 5*time.Second {
+			t.Errorf("while the vault is down: %s after %v", a.Text(), time.Since(start))
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		s.AwaitRole(harness.RoleVault, pid)
+		s.Alive()
+		d := other.AwaitDose(meera, "unconfirmed")
+		if a := other.Must("POST", harness.DisputePath, map[string]any{"beneficiary_reference_id": meera, "event_id": d.Event, "reason": "I was not there"}); a.Status != 204 {
+			t.Fatalf("dispute: %s", a.Text())
+		}
+		if a := s.Correct(second, "assign", d.Event, uma, nil); a.Status != 204 {
+			t.Fatalf("assign: %s", a.Text())
+		}
+		if a := other.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": uma, "event_id": d.Event}); a.Status != 204 {
+			t.Fatalf("confirm: %s", a.Text())
+		}
+		verify(t, s, saved(t, other, uma), 0, "GENUINE", "Uma Test")
+		if a := other.Certificate(meera); a.OK() {
+			t.Error("a certificate of a disputed dose")
+		}
+	})
+	t.Run("corrected", func(t *testing.T) {
+		old := saved(t, c, asha)
+		if a := s.Correct(second, "correct", d.Event, asha, map[string]any{"vaccine_batch": "TEST-2"}); a.Status != 204 {
+			t.Fatalf("correct: %s", a.Text())
+		}
+		if got := c.AwaitDose(asha, "confirmed"); got.Batch != "TEST-2" || got.Changes != 2 || got.Reason == "" {
+			t.Errorf("after the correction: %+v", got)
+		}
+		verify(t, s, old, 1, "REVOKED")
+		verify(t, s, saved(t, c, asha), 0, "GENUINE", "TEST-2")
+	})
+	t.Run("abroad", func(t *testing.T) {
+		card := s.WalkIn(harness.Person{Name: "Sita Test"})
+		form := map[string]any{"source": "abroad", "country": "SG", "beneficiary_reference_id": card.Reference, "center_id": day.Centre, "vaccine": "COVISHIELD",
+			"dose": 1, "dose_date": s.Now().AddDate(0, 0, -90).Format("02-01-2006"), "vaccinator_name": "Demo Vaccinator", "card": card.Text}
+		if a := s.Client().Signed(second, harness.GivenPath, form); a.Status != 204 {
+			t.Fatalf("abroad: %s", a.Text())
+		}
+		own := s.Client().ByCard(card)
+		verify(t, s, saved(t, own, card.Reference), 0, "GENUINE", "SG")
+		form["country"], form["dose"], form["card"] = "IN", 2, card.Text
+		if a := s.Client().Signed(second, harness.GivenPath, form); a.Status != 400 {
+			t.Errorf("abroad at home: %s", a.Text())
+		}
+	})
+	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
+		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
+}
+
+func awaitUnmatched(t *testing.T, s *harness.Server, typed string) string {
+	t.Helper()
+	for range 100 {
+		if event := s.Unmatched()[typed]; event != "" {
+			return event
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the dose is not on the manager's list")
+	return ""
+}
+
+// saved downloads a certificate into a file.
+func saved(t *testing.T, c *harness.Client, ref string) string {
+	t.Helper()
+	a := c.Certificate(ref)
+	if !a.OK() {
+		t.Fatalf("certificate: %s", a.Text())
+	}
+	file := filepath.Join(t.TempDir(), "certificate.pdf")
+	if err := os.WriteFile(file, a.Body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// verify runs the command with the present revocation list. A revocation is
+// public within a minute.
+func verify(t *testing.T, s *harness.Server, file string, exit int, words ...string) {
+	t.Helper()
+	var out string
+	for range 60 {
+		var got int
+		if out, got = s.Command("certificate", "verify", file, "--keys", s.API+"/v3/keys", "--revocations", s.API+"/v3/revocations"); (got != 0) == (exit != 0) {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	for _, w := range words {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in\n%s", w, out)
+		}
+	}
+}
