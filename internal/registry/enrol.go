@@ -24,10 +24,6 @@ func (s *Service) Enrol(ctx context.Context, h vault.Holder, key string, who vau
 	if err := checkKey(key); err != nil {
 		return "", err
 	}
-	m, err := s.vault.Membership(ctx, h)
-	if err != nil {
-		return "", err
-	}
 	e, err := s.vault.Enrol(ctx, vault.EnrolRequest{Holder: h, Key: key, Identity: who, Consent: consent})
 	if fault.Is(err, fault.NotFound) {
 		return "", fault.New(fault.Conflict, "key", "what this idempotency key registered has been deleted; use a new key")
@@ -35,16 +31,17 @@ func (s *Service) Enrol(ctx context.Context, h vault.Holder, key string, who vau
 	if err != nil {
 		return "", err
 	}
-	if e.Household != m.Household {
-		return "", fault.New(fault.Internal, "household", "the vault enrolled into another household than it named")
-	}
 	if err := s.step("enrol:after-vault"); err != nil {
 		return "", err
 	}
 	if len(e.Seal.Parts) == 0 { // sealed, stored and committed before
 		return e.Reference, nil
 	}
-	return e.Reference, s.StoreEnrolled(ctx, e)
+	if err := s.StoreEnrolled(ctx, e); err != nil {
+		return e.Reference, err
+	}
+	s.known.enrolled(h, e, s.now().UnixMilli())
+	return e.Reference, nil
 }
 
 // StoreEnrolled stores a person that the vault has sealed, also without a holder's

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"maps"
+	"slices"
 	"sync"
 
 	"tikakosh/internal/fault"
@@ -18,7 +20,8 @@ const knownMax = 50_000
 type household struct {
 	id      id.Household
 	people  map[id.Reference]id.Person
-	expires int64 // the bearer's
+	members []vault.Member // all of them, or none
+	expires int64          // the bearer's
 }
 
 // known remembers the households that the vault has told for live bearers, so
@@ -66,7 +69,17 @@ func (k *known) put(h vault.Holder, m vault.Membership, people map[id.Reference]
 		}
 		delete(k.by, other)
 	}
-	k.by[k.key(h)] = household{id: m.Household, people: people, expires: m.ExpiresAt}
+	k.by[k.key(h)] = household{id: m.Household, people: people, members: slices.Clone(m.Members), expires: m.ExpiresAt}
+}
+
+// enrolled remembers a person who has just come, and the household with them.
+func (k *known) enrolled(h vault.Holder, e vault.Enrolled, now int64) {
+	people := map[id.Reference]id.Person{}
+	if old, ok := k.get(h, now); ok {
+		maps.Copy(people, old.people)
+	}
+	people[e.Reference] = e.Seal.Person
+	k.put(h, vault.Membership{Household: e.Household, Members: e.Members, ExpiresAt: e.ExpiresAt}, people)
 }
 
 func (k *known) forget(h vault.Holder) {

@@ -45,7 +45,7 @@ func (s *Service) carry(ctx context.Context, n Note) error {
 		}
 	}
 	if n.Seal != "" {
-		if _, err := s.vault.Committed(ctx, vault.CommittedRequest{Seals: []string{n.Seal}}); err != nil {
+		if err := s.reporter.tell(ctx, n.Seal); err != nil {
 			return err
 		}
 	}

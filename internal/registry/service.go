@@ -42,17 +42,18 @@ const noteGrace = 5 * time.Second
 // registry database is down, and fault.NotFound, always the same one, for a
 // reference number that is unknown or not the caller's.
 type Service struct {
-	store Store
-	vault Vault
-	now   func() time.Time
-	log   *slog.Logger
-	step  func(point string) error
-	known known
+	store    Store
+	vault    Vault
+	now      func() time.Time
+	log      *slog.Logger
+	step     func(point string) error
+	known    known
+	reporter reporter
 }
 
 // New makes the service over its storage and the vault.
 func New(store Store, v Vault, now func() time.Time, log *slog.Logger) *Service {
-	return &Service{store: store, vault: v, now: now, log: log, step: crash}
+	return &Service{reporter: reporter{vault: v}, store: store, vault: v, now: now, log: log, step: crash}
 }
 
 // crash is a named point between two steps; a test build can end the process
@@ -67,6 +68,9 @@ func notFound() error {
 // Household returns the booking view of the holder's household.
 // fault.Integrity: a stored record does not match the vault's head.
 func (s *Service) Household(ctx context.Context, h vault.Holder) (Household, error) {
+	if out, err := s.remembered(ctx, h); err == nil || fault.Is(err, fault.Unauthorized) {
+		return out, err
+	}
 	var out vault.Opened
 	var m vault.Membership
 	slots := map[id.Person]int{}
@@ -85,13 +89,40 @@ func (s *Service) Household(ctx context.Context, h vault.Holder) (Household, err
 	if err != nil {
 		return Household{}, err
 	}
+	return s.shown(h, m, out, slots), nil
+}
+
+// remembered is Household with the members this process last saw, which spares
+// asking the vault for them. When they are others by now the vault refuses to
+// open anything, and when there is nothing to remember nothing is asked.
+func (s *Service) remembered(ctx context.Context, h vault.Holder) (Household, error) {
+	v, ok := s.known.get(h, s.now().UnixMilli())
+	if !ok || len(v.members) == 0 {
+		return Household{}, notFound()
+	}
+	m := vault.Membership{Household: v.id, Members: v.members, ExpiresAt: v.expires}
+	slots := map[id.Person]int{}
+	recs, err := s.membersRecords(ctx, m, slots)
+	if err != nil {
+		return Household{}, err
+	}
+	out, err := s.vault.Open(ctx, vault.OpenRequest{Holder: h, Records: recs, Remembered: true})
+	if err != nil {
+		s.known.forget(h)
+		return Household{}, err
+	}
+	return s.shown(h, m, out, slots), nil
+}
+
+// shown puts an opened view in order and remembers whom it shows.
+func (s *Service) shown(h vault.Holder, m vault.Membership, out vault.Opened, slots map[id.Person]int) Household {
 	seen := make(map[id.Reference]id.Person, len(out.People))
 	for _, p := range out.People {
 		seen[p.Reference] = p.Person
 	}
 	s.known.put(h, m, seen)
 	slices.SortStableFunc(out.People, func(a, b vault.Person) int { return slots[a.Person] - slots[b.Person] })
-	return Household{Masked: out.Masked, People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}, nil
+	return Household{Masked: out.Masked, People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}
 }
 
 // fresh runs f, and once more after fault.Integrity: a change committed

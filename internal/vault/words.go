@@ -92,12 +92,15 @@ type EnrolRequest struct {
 	Consent  Consent
 }
 
-// Enrolled is the sealed new person.
+// Enrolled is the sealed new person. Members are all of the household now, and
+// ExpiresAt is when the holder's bearer ends; both only for a holder's request.
 type Enrolled struct {
 	Seal      Seal
 	Reference id.Reference
 	Household id.Household
 	Slot      int
+	Members   []Member `json:",omitempty"`
+	ExpiresAt int64    `json:",omitempty"`
 }
 
 // CommittedRequest reports seals whose parts are durably stored.
@@ -107,10 +110,13 @@ type CommittedRequest struct{ Seals []string }
 type CommittedAnswer struct{ Advanced int }
 
 // OpenRequest asks for the booking view of the holder's household. Records
-// holds every member's record as the registry has it.
+// holds every member's record as the registry has it. Remembered says that the
+// caller did not ask who the members are now: when there is one without a record
+// here, nothing is opened (fault.Conflict "members").
 type OpenRequest struct {
-	Holder  Holder
-	Records []Record
+	Holder     Holder
+	Records    []Record
+	Remembered bool `json:",omitempty"`
 }
 
 // Person is the booking view of one person: B1 of the public contract without

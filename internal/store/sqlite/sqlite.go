@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"testing"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
@@ -203,6 +204,7 @@ func dsn(path string, o Options, p purpose) string {
 	case p == reading:
 		q.Add("_pragma", "query_only(1)")
 	default:
+		q.Add("_pragma", "temp_store(MEMORY)") // what a savepoint may have to restore
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Set("_txlock", "immediate")
 	}
@@ -226,10 +228,18 @@ func (d *database) Update(ctx context.Context, fn func(sqldb.Tx) error) error {
 	if d.writer == nil {
 		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
 	}
-	if insideUpdate() {
-		return fault.New(fault.Internal, "nested", "Update was called by the function of an Update")
+	if testing.Testing() && insideUpdate() {
+		return nested()
 	}
 	return d.submit(&job{ctx: ctx, fn: fn, done: make(chan struct{})})
+}
+
+// nested is the error of a mistake in a program. Looking for it means looking at
+// the whole stack, a tenth of what a small Update costs, so only tests do it at
+// every call; otherwise only a call that has waited for long does, before it
+// waits for itself for ever.
+func nested() error {
+	return fault.New(fault.Internal, "nested", "Update was called by the function of an Update")
 }
 
 func (d *database) submit(j *job) error {
@@ -248,17 +258,30 @@ func (d *database) submit(j *job) error {
 		d.mu.RUnlock()
 		return unavailable("too many writes are waiting", nil)
 	}
-	select {
-	case <-j.done:
+	slow := time.NewTimer(nestedAfter)
+	defer slow.Stop()
+	for {
+		select {
+		case <-j.done:
+			return j.err
+		case <-slow.C:
+			if !insideUpdate() || !j.state.CompareAndSwap(waiting, dropped) {
+				continue
+			}
+			return nested()
+		case <-j.ctx.Done():
+		}
+		if j.state.CompareAndSwap(waiting, dropped) {
+			return unavailable("the caller has gone", j.ctx.Err())
+		}
+		<-j.done
 		return j.err
-	case <-j.ctx.Done():
 	}
-	if j.state.CompareAndSwap(waiting, dropped) {
-		return unavailable("the caller has gone", j.ctx.Err())
-	}
-	<-j.done
-	return j.err
 }
+
+// nestedAfter is how long an Update waits before it looks whether it waits for
+// itself.
+const nestedAfter = 100 * time.Millisecond
 
 // viewTries bounds how often View runs its function again after a busy error.
 const viewTries = 5

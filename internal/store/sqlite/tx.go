@@ -33,6 +33,7 @@ type tx struct {
 	refuse *sql.DB // makes a *sql.Row that holds an error
 	over   atomic.Bool
 	failed error // of the first statement that failed
+	wrote  bool  // a statement ran that may have changed rows
 	open   []cursor
 }
 
@@ -41,6 +42,7 @@ func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 	if err := t.check(ctx, query); err != nil {
 		return 0, err
 	}
+	t.wrote = true
 	r, err := t.run.exec(ctx, query, args, t.free(query))
 	if err != nil {
 		return 0, t.fail(err)
@@ -54,6 +56,7 @@ func (t *tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 	if err := t.check(ctx, query); err != nil {
 		return nil, err
 	}
+	t.wrote = t.wrote || !reads(query)
 	rows, err := t.run.query(ctx, query, args, t.free(query))
 	if err != nil {
 		return nil, t.fail(err)
@@ -66,6 +69,7 @@ func (t *tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, e
 func (t *tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	err := t.check(ctx, query)
 	if err == nil {
+		t.wrote = t.wrote || !reads(query)
 		var row *sql.Row
 		if row, err = t.run.row(ctx, query, args, t.free(query)); err == nil {
 			_ = t.fail(row.Err())
@@ -80,6 +84,10 @@ func (t *tx) QueryRow(ctx context.Context, query string, args ...any) *sql.Row {
 	cancel()
 	return t.refuse.QueryRowContext(gone, "SELECT 1")
 }
+
+// reads reports whether a statement certainly changes nothing. INSERT … RETURNING
+// is a query too.
+func reads(query string) bool { return strings.HasPrefix(query, "SELECT ") }
 
 func (t *tx) fail(err error) error {
 	if err != nil && t.failed == nil {

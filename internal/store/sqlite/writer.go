@@ -34,6 +34,7 @@ type job struct {
 	maintain func(context.Context, *sql.Conn) error // instead of fn, outside a transaction
 	state    atomic.Int32
 	tries    int
+	wrote    bool // ran a statement that may change rows, in its last try
 	err      error
 	answered bool
 	done     chan struct{}
@@ -227,14 +228,24 @@ func (w *writer) maintain(j *job) error {
 
 // transaction runs a group in one transaction. It returns the jobs to run
 // again, and whether each of them should get a transaction of its own.
+//
+// A group first runs without savepoints, which would copy every page that it
+// changes: a job that fails before it wrote anything leaves nothing to undo, and
+// most refusals are such. When one fails later, all is rolled back and those
+// that did well run again, each in a savepoint.
 func (w *writer) transaction(group []*job) (again []*job, alone bool) {
+	savepoints := false
+	for _, j := range group {
+		savepoints = savepoints || j.tries > 0
+	}
+	savepoints = savepoints && len(group) > 1
 	if err := w.begin(); err != nil {
 		failAll(group, err)
 		return nil, false
 	}
 	var kept []*job // ran, and are part of the transaction
 	for i, j := range group {
-		broken, err := w.step(j, len(group) > 1)
+		broken, err := w.step(j, savepoints)
 		switch {
 		case err != nil && sqldb.IsBusy(err) && j.tries < jobTries:
 			again = append(again, j)
@@ -247,6 +258,10 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 			w.reconnect()
 			return append(append(kept, again...), group[i+1:]...), false
 		}
+		if err != nil && !savepoints && j.wrote && len(group) > 1 {
+			w.rollback()
+			return append(append(kept, again...), group[i+1:]...), false
+		}
 	}
 	if len(kept) == 0 {
 		w.rollback()
@@ -257,7 +272,7 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 		failAll(kept, sqldb.Unknown(err))
 		return again, false
 	}
-	if _, err := w.conn.ExecContext(background, "COMMIT"); err != nil {
+	if err := w.control("COMMIT"); err != nil {
 		w.reconnect()
 		if sqldb.IsConstraint(err) { // a deferred constraint: certainly not stored
 			if len(kept) > 1 {
@@ -275,6 +290,12 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 	return again, false
 }
 
+// control runs BEGIN, COMMIT and their like.
+func (w *writer) control(text string) error {
+	_, err := w.exec(background, text, nil, true)
+	return err
+}
+
 func failAll(group []*job, err error) {
 	for _, j := range group {
 		j.err = err
@@ -289,8 +310,7 @@ func (w *writer) begin() error {
 				return err
 			}
 		}
-		_, err := w.conn.ExecContext(background, "BEGIN IMMEDIATE")
-		return err
+		return w.control("BEGIN IMMEDIATE")
 	})
 	if err != nil {
 		if !sqldb.IsBusy(err) {
@@ -306,7 +326,7 @@ func (w *writer) begin() error {
 }
 
 func (w *writer) rollback() {
-	if _, err := w.conn.ExecContext(background, "ROLLBACK"); err != nil {
+	if err := w.control("ROLLBACK"); err != nil {
 		w.reconnect()
 	}
 }
@@ -343,6 +363,7 @@ func (w *writer) call(j *job) (err error) {
 	w.running = j
 	defer func() {
 		t.end()
+		j.wrote = t.wrote
 		if returned {
 			w.running = nil
 			err = t.result(err)

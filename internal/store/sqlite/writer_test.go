@@ -101,7 +101,8 @@ func TestGroup(t *testing.T) {
 			t.Errorf("%s: %v", c.name, results[i])
 		}
 	}
-	if fmt.Sprint(order) != "[0 1 2 3 4 5 6 7]" {
+	// The first failure after a write has what ran before it run again.
+	if fmt.Sprint(order) != "[0 1 0 2 3 4 5 6 7]" {
 		t.Errorf("order of running: %v", order)
 	}
 	wantRows(t, db, 2)

@@ -179,6 +179,9 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 		if err != nil {
 			return err
 		}
+		if r.Remembered && slices.ContainsFunc(people, func(p id.Person) bool { _, ok := records[p]; return !ok }) {
+			return fault.New(fault.Conflict, "members", "the household has other members now")
+		}
 		c := v.claim(claim{view: viewBooking, role: "holder"})
 		if v.partner != "" {
 			c.view, sealed = viewMasked, nil

@@ -163,10 +163,11 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 			return cardCannot()
 		}
 		done, err := t.enrolledBefore(house, r.Key, digest, &out)
-		if err != nil || done {
-			return err
+		if err == nil && !done {
+			err = t.enrol(house, r, doc, tag, digest, &out)
 		}
-		return t.enrol(house, r, doc, tag, digest, &out)
+		out.ExpiresAt = bearer.Expires
+		return err
 	})
 	if err == nil && len(receipts) > 0 {
 		out.Seal.Receipt = receipts[0]
@@ -287,6 +288,9 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		return err
 	}
 	*out = vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, Reference: doc.Reference, Household: house, Slot: slot}
+	for _, m := range activeMembers(h) {
+		out.Members = append(out.Members, vault.Member{Person: m.Person, Slot: m.Slot})
+	}
 	row := state.Idempotency{Person: person, Digest: digest}
 	return put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+pendingLife.Milliseconds())
 }
