@@ -32,6 +32,7 @@ type txn struct {
 	entries  []*entry
 	seen     map[string]sighting
 	versions map[string]int64
+	found    map[string][]byte  // contents of rows as read or last written
 	fresh    map[string]bool    // rows made anew, perhaps after the last one expired
 	olds     map[string][]byte  // digests of anchored rows as read or last written
 	rows     map[string]rowNote // anchored rows as last written
@@ -48,7 +49,7 @@ type txn struct {
 // touched by what others commit while it is read.
 func (k *Keeper) begin(ctx context.Context, began uint64, next int64, tx state.Tx) *txn {
 	return &txn{ctx: ctx, k: k, tx: tx, began: began, next: next,
-		seen: map[string]sighting{}, versions: map[string]int64{}, fresh: map[string]bool{}, olds: map[string][]byte{}, rows: map[string]rowNote{}}
+		seen: map[string]sighting{}, versions: map[string]int64{}, found: map[string][]byte{}, fresh: map[string]bool{}, olds: map[string][]byte{}, rows: map[string]rowNote{}}
 }
 
 // update runs fn as one durable transaction and returns the receipts of its
@@ -126,6 +127,13 @@ func anchored(t state.Table) bool {
 // get reads a row and checks its MAC, and that it has neither gone back nor
 // disappeared since this process last saw it.
 func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error) {
+	name := rowName(table, key)
+	if s, ok := t.found[name]; ok { // read and checked, or written, in this transaction
+		if err := json.Unmarshal(s, &v); err != nil {
+			return v, false, integrity(table, "a row is malformed")
+		}
+		return v, true, nil
+	}
 	s, ok, err := t.tx.Get(t.ctx, table, key)
 	if err != nil || !ok {
 		if err == nil && t.k.lastSeen(table, key, t.began) > 0 && !ablate.Off(ablate.GuardAnchor) {
@@ -142,10 +150,10 @@ func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error)
 	if err := json.Unmarshal(s.Content, &v); err != nil {
 		return v, false, integrity(table, "a row is malformed")
 	}
-	t.versions[rowName(table, key)] = s.Version
-	t.seen[rowName(table, key)] = sighting{version: s.Version, expires: s.Expires}
+	t.versions[name], t.found[name] = s.Version, s.Content
+	t.seen[name] = sighting{version: s.Version, expires: s.Expires}
 	if anchored(table) {
-		t.olds[rowName(table, key)] = t.k.rowDigest(table, s)
+		t.olds[name] = t.k.rowDigest(table, s)
 	}
 	return v, true, nil
 }
@@ -175,6 +183,7 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 		t.changed = true
 		t.rows[name] = rowNote{t.k.rowTag(table, key), s.Version}
 	}
+	t.found[name] = content
 	t.versions[name], t.seen[name] = s.Version, sighting{version: s.Version, expires: expires}
 	t.fresh[name] = t.fresh[name] || (s.Version == 1 && !anchored(table))
 	return nil
