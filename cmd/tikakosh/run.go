@@ -32,6 +32,7 @@ type runFlags struct {
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
+	WatchEvery  time.Duration `default:"1m" hidden:"" help:"How often the worker looks for places that became free."`
 	WorkerEvery time.Duration `default:"1s" hidden:"" help:"How often the worker looks for work that broke off."`
 	SearchEvery time.Duration `default:"250ms" hidden:"" help:"How often the slot search looks for changes in the database."`
 	RestartWait time.Duration `default:"2s" hidden:"" help:"Longest wait before a role is started again."`
@@ -245,7 +246,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
-		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery)}, []string{"vault"}, []*os.File{workerC}),
+		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery), fmt.Sprint("--watch-every=", in.flags.WatchEvery)}, []string{"vault"}, []*os.File{workerC}),
 	}
 	roles = append(roles, webs...)
 	if in.demo != nil {

@@ -62,6 +62,8 @@ type registryRole struct {
 	bookings  *scheduling.Service
 	available *scheduling.Availability
 	scatter   *registrydb.Scatter
+	rows      *registrydb.Bookings
+	alerts    *scheduling.Alerts
 	now       func() time.Time
 }
 
@@ -91,7 +93,9 @@ func openRegistry(ctx context.Context, role, data, clockFile string, log *slog.L
 	r.scatter = registrydb.NewScatter(r.db)
 	r.people = registry.New(registrydb.NewPeople(r.db), r.vault, r.now, log)
 	r.available = scheduling.NewAvailability(r.scatter, searchDays, r.now, log)
-	r.bookings = scheduling.New(registrydb.NewBookings(r.db), r.vault, r.people, r.available, r.now, log)
+	r.rows = registrydb.NewBookings(r.db)
+	r.alerts = scheduling.NewAlerts(r.rows, r.vault, r.now)
+	r.bookings = scheduling.New(r.rows, r.vault, r.people, r.available, r.now, log)
 	return r, nil
 }
 
@@ -124,7 +128,7 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	srv, err := edge.New(edge.Config{Alerts: r.alerts, Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
@@ -162,9 +166,10 @@ func slipPDF(v scheduling.SlipView, now time.Time, fonts *encode.Fonts) ([]byte,
 }
 
 type workerCmd struct {
-	Data      string        `required:"" help:"Data folder."`
-	Every     time.Duration `default:"1s" help:"How often the outbox is relayed and expired holds are swept."`
-	ClockFile string        `hidden:""`
+	Data       string        `required:"" help:"Data folder."`
+	WatchEvery time.Duration `default:"1m" help:"How often places that became free are looked for."`
+	Every      time.Duration `default:"1s" help:"How often the outbox is relayed and expired holds are swept."`
+	ClockFile  string        `hidden:""`
 }
 
 // Run is the worker role: it finishes what broke off.
@@ -178,6 +183,7 @@ func (c *workerCmd) Run() error {
 	}
 	defer r.db.Close()
 	relay := registry.NewRelay(r.people, r.scatter)
+	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, log)
 	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
 	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
 	go draws(ctx, drawer, c.Every, r.now, log) // a long draw keeps nothing else waiting
@@ -213,6 +219,25 @@ func (c *workerCmd) Run() error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// watch tells those who asked of places that became free.
+func watch(ctx context.Context, w *scheduling.Watcher, every time.Duration, now func() time.Time, log *slog.Logger) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		n, err := w.Look(ctx, now())
+		if err != nil && ctx.Err() == nil {
+			log.Warn("job failed, will be tried again", "job", "watch", "kind", fault.KindOf(err))
+		} else if n > 0 {
+			log.Info("told of free places", "households", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
 		case <-tick.C:
 		}
 	}

@@ -111,6 +111,7 @@ func (s *Server) routes() []Route {
 	table = append(table, bookingRoutes()...)
 	table = append(table, revocationRoutes()...)
 	table = append(table, doseRoutes()...)
+	table = append(table, alertRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
 	return table

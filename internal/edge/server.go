@@ -96,6 +96,7 @@ type Config struct {
 	Doses     Doses
 	Search    Search
 	Bookings  Bookings
+	Alerts    Alerts
 	Slip      SlipWriter
 	Cards     Cards
 	CardCodes CardCodes

@@ -95,6 +95,10 @@ func forms(t *testing.T, s *harness.Server) []form {
 	}
 	cardForms(s, asha, public, by, add)
 	doseForms(s, by, add)
+	until := later30(s)
+	mine("/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": until})
+	wish := want(t, ask(t, c, "POST", "/v3/alerts", map[string]any{"district_id": 1, "dose": 1, "until": until}), 200).Field("alert_id")
+	mine("/v3/alerts/delete", map[string]any{"alert_id": wish})
 	mine("/v3/session/end", map[string]any{})
 	return out
 }

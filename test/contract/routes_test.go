@@ -104,6 +104,9 @@ func everyRoute(t *testing.T, lang string) {
 	r.partners(mobile, asha, 1)
 	r.cards(c, asha)
 	r.doses(c)
+	wish := r.good(c, "POST", "/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": later30(s)}).Field("alert_id")
+	r.good(c, "GET", "/v3/alerts", nil)
+	r.good(c, "POST", "/v3/alerts/delete", map[string]any{"alert_id": wish})
 	r.good(c, "POST", "/v3/session/end", map[string]any{})
 	if a := ask(t, c, "GET", "/v2/appointment/beneficiaries", nil); a.Status != 401 {
 		t.Errorf("after the session's end: %s", a.Text())
@@ -117,6 +120,9 @@ func everyRoute(t *testing.T, lang string) {
 		}
 	}
 }
+
+// later30 is the day in thirty days.
+func later30(s *harness.Server) string { return s.Now().AddDate(0, 0, 30).Format("02-01-2006") }
 
 // signIn asks for a code, reads it and confirms it.
 func (r *tour) signIn(ask, confirm string, account bool) (*harness.Client, string) {
