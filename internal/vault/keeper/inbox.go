@@ -85,7 +85,11 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 		return "", row, false, badProof("the request is from the future")
 	}
 	stale = wait > inboxLife || !row.Active
-	return staff, row, stale, put(t, state.Replays, string(staff)+"/"+claims.ID, state.Counter{N: 1}, t.k.now().Add(2*inboxLife).UnixMilli())
+	key := string(staff) + "/" + claims.ID
+	if _, used, err := get[state.Counter](t, state.Replays, key); err != nil || used {
+		return staff, row, stale, err
+	}
+	return staff, row, stale, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(2*inboxLife).UnixMilli())
 }
 
 // AcceptDose implements the vault's word: a dose that was recorded write-only. It
