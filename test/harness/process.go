@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +22,7 @@ const (
 // server whose first argument is the role's subcommand.
 func (s *Server) Role(role string) int {
 	for _, pid := range s.children() {
-		if slices.Contains(arguments(pid), role) {
+		if named := arguments(pid); len(named) > 0 && named[0] == role {
 			return pid
 		}
 	}
@@ -54,7 +53,8 @@ func (s *Server) children() []int {
 	return out
 }
 
-// arguments are the first two of a process; a role is named there.
+// arguments are the first two of a process. The first names the role; the second
+// may be a word that is another role's name, as in "courier serve".
 func arguments(pid int) []string {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
