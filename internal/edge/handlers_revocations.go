@@ -18,6 +18,9 @@ const typeJOSE = "application/jose"
 // asked again: a revocation is public well within a minute.
 const revocationCache = 15 * time.Second
 
+// revocationRetry is how long a vault that did not answer is left alone.
+const revocationRetry = time.Second
+
 // Revocations is the vault's list of certificates taken back.
 type Revocations interface {
 	Revocations(ctx context.Context) (vault.RevocationList, error)
@@ -41,6 +44,7 @@ func (r *revocationList) get(ctx context.Context, from Revocations, now time.Tim
 	got, err := from.Revocations(ctx)
 	if err != nil {
 		if r.list != nil {
+			r.at = now.Add(revocationRetry - revocationCache) // a vault that is down is not asked by every caller
 			return r.list, r.etag, nil
 		}
 		return nil, "", err
@@ -60,7 +64,7 @@ func revocations(c *Ctx) error {
 	c.public(30)
 	h := c.w.Header()
 	h.Set("ETag", etag)
-	if c.r.Header.Get("If-None-Match") == etag {
+	if match := c.r.Header["If-None-Match"]; len(match) > 0 && hasTag(match, [2]string{etag, etag}) {
 		c.w.WriteHeader(304)
 		return nil
 	}

@@ -82,6 +82,9 @@ type looseText string
 // UnmarshalJSON accepts a string or an integer.
 func (l *looseText) UnmarshalJSON(b []byte) error {
 	s := string(b)
+	if s == "null" { // as in the web role: no value
+		return nil
+	}
 	if strings.HasPrefix(s, `"`) {
 		return json.Unmarshal(b, (*string)(l))
 	}
