@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,12 @@ func TestDosesWithoutEvidence(t *testing.T) {
 		t.Errorf("a wrong check digit: %s", a.Text())
 	}
 	d := c.AwaitDose(asha, "unconfirmed")
+	for _, file := range []string{"registry.db", "registry.db-wal"} {
+		raw, err := os.ReadFile(filepath.Join(s.Data, "registry", file))
+		if err != nil || bytes.Contains(raw, []byte("TEST-1")) || bytes.Contains(raw, []byte("Demo Vaccinator")) {
+			t.Errorf("%s shows what was recorded, or is not there: %v", file, err)
+		}
+	}
 	if a := c.Certificate(asha); a.OK() {
 		t.Error("a certificate of an unconfirmed dose")
 	}
