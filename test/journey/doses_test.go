@@ -37,12 +37,7 @@ func TestDosesWithoutEvidence(t *testing.T) {
 		t.Errorf("a wrong check digit: %s", a.Text())
 	}
 	d := c.AwaitDose(asha, "unconfirmed")
-	for _, file := range []string{"registry.db", "registry.db-wal"} {
-		raw, err := os.ReadFile(filepath.Join(s.Data, "registry", file))
-		if err != nil || bytes.Contains(raw, []byte("TEST-1")) || bytes.Contains(raw, []byte("Demo Vaccinator")) {
-			t.Errorf("%s shows what was recorded, or is not there: %v", file, err)
-		}
-	}
+	unreadable(t, s)
 	if a := c.Certificate(asha); a.OK() {
 		t.Error("a certificate of an unconfirmed dose")
 	}
@@ -119,6 +114,17 @@ func TestDosesWithoutEvidence(t *testing.T) {
 	t.Run("abroad", func(t *testing.T) { abroad(t, s, day) })
 	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
+}
+
+// unreadable looks for what was recorded in the registry's files.
+func unreadable(t *testing.T, s *harness.Server) {
+	t.Helper()
+	for _, file := range []string{"registry.db", "registry.db-wal"} {
+		raw, err := os.ReadFile(filepath.Join(s.Data, "registry", file))
+		if err != nil || bytes.Contains(raw, []byte("TEST-1")) || bytes.Contains(raw, []byte("Demo Vaccinator")) {
+			t.Errorf("%s shows what was recorded, or is not there: %v", file, err)
+		}
 	}
 }
 
