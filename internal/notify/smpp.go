@@ -163,7 +163,7 @@ func (s *SMPP) submit(ctx context.Context, m Message) outcome {
 	}
 	ref := byte(s.refs.Add(1))
 	for i, part := range parts {
-		got := notSent
+		var got outcome
 		for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 			if p, err := s.compose(m, part, enc, i, len(parts), ref); err == nil {
 				got = s.once(ctx, p)
