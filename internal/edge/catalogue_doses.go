@@ -20,6 +20,7 @@ func hindiDoses() map[string]string {
 		"too many doses without evidence today":                                                      "आज बिना प्रमाण की बहुत अधिक खुराकें दर्ज हुईं",
 		"a correction says what is right: vaccine, vaccine_batch, dose or date":                      "सुधार बताए कि क्या सही है: vaccine, vaccine_batch, dose या date",
 		"a dose of this number is recorded already; the centre has to correct one of them first":     "इस क्रम की खुराक पहले से दर्ज है; केंद्र को पहले उनमें से एक सुधारनी होगी",
+		"this dose is in another person's record: they dispute it, or it is revoked there, first":    "यह खुराक किसी और व्यक्ति के रिकॉर्ड में है: पहले वे इसे अस्वीकार करें या वहाँ इसे रद्द किया जाए",
 		"this dose waits for no answer; what was recorded with your code is corrected at the centre": "इस खुराक पर उत्तर नहीं माँगा गया; जो आपके कोड से दर्ज हुआ वह केंद्र पर सुधारा जाता है",
 		"country is the two capital letters of the country the dose was given in (ISO 3166-1)":       "country उस देश के दो बड़े अक्षर हैं जहाँ खुराक लगी (ISO 3166-1)",
 	}

@@ -248,6 +248,9 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	e := entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(second), Reason: c.Reason, Evidence: c.ID}
 	return k.amend(ctx, op, doc, version+1, revokes, e, func(t *txn) error {
 		_, _, _, err := t.approval(r.Signed, c)
+		if err == nil && c.Kind == correctRevoke {
+			err = t.freeEvent(c.Event, op.id)
+		}
 		return err
 	})
 }
@@ -303,9 +306,12 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 			out.Seal = got.Seal
 			return nil
 		}
-		staff, claims, _, err := t.proofParts(item.Signed)
+		staff, claims, wrote, err := t.proofParts(item.Signed)
 		if err != nil {
 			return err
+		}
+		if wrote.Role != roleVaccinator || wrote.Centre != c.Centre {
+			return fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
 		}
 		if err := claims.match(item.Signed); err != nil {
 			return err
@@ -329,6 +335,9 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		}
 		doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, string(by)+"+"+string(second), k.now().UnixMilli(), c.ID
 		if err := doc.Validate(); err != nil {
+			return err
+		}
+		if err := t.holdEvent(c.Event, r.Person); err != nil {
 			return err
 		}
 		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})
@@ -390,4 +399,31 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 			Day: f.day, Vaccinator: f.by, Received: item.Received})
 	}
 	return out, nil
+}
+
+func eventKey(event id.Event) string { return "event/" + string(event) }
+
+// holdEvent notes whose record a dose without evidence is in. One dose is one
+// person's: fault.Conflict while it is another's, until they said that it is not
+// theirs or two members of staff revoked it.
+func (t *txn) holdEvent(event id.Event, person id.Person) error {
+	row, ok, err := get[state.Correction](t, state.Corrections, eventKey(event))
+	if err != nil {
+		return err
+	}
+	if ok && row.State == state.CorrectionOpen && row.Person != person {
+		return fault.New(fault.Conflict, "assigned", "this dose is in another person's record: they dispute it, or it is revoked there, first")
+	}
+	row.Person, row.State, row.At = person, state.CorrectionOpen, t.k.now().UnixMilli()
+	return put(t, state.Corrections, eventKey(event), row, 0)
+}
+
+// freeEvent ends that: the dose is not this person's.
+func (t *txn) freeEvent(event id.Event, person id.Person) error {
+	row, ok, err := get[state.Correction](t, state.Corrections, eventKey(event))
+	if err != nil || !ok || row.Person != person || row.State != state.CorrectionOpen {
+		return err
+	}
+	row.State = state.CorrectionDone
+	return put(t, state.Corrections, eventKey(event), row, 0)
 }

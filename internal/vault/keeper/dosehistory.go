@@ -154,7 +154,13 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 	if !r.Confirm {
 		how = "dose disputed"
 	}
-	return k.amend(ctx, op, doc, version+1, "", entry{View: how, Role: "holder", Reason: reason}, mine)
+	return k.amend(ctx, op, doc, version+1, "", entry{View: how, Role: "holder", Reason: reason}, func(t *txn) error {
+		err := mine(t)
+		if err == nil && !r.Confirm {
+			err = t.freeEvent(r.Event, person)
+		}
+		return err
+	})
 }
 
 // amend seals a further version of a dose event on top of the head that was

@@ -177,6 +177,11 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if mark := told + "/" + string(r.Event); !slices.Contains(p.Told, mark) {
 		p.Told = append(p.Told[max(0, len(p.Told)-unconfirmedKept+1):], mark)
 	}
+	if err := t.holdEvent(r.Event, r.Person); fault.Is(err, fault.Conflict) { // it was assigned meanwhile
+		return vault.Accepted{Verdict: vault.InboxSealed, Seal: vault.Seal{Person: r.Person}}, nil
+	} else if err != nil {
+		return vault.Accepted{}, err
+	}
 	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})
 	if err != nil {
 		return vault.Accepted{}, err

@@ -406,3 +406,38 @@ func TestGiven(t *testing.T) {
 	}
 	c.audit()
 }
+
+// TestOneDoseOnePerson: a dose without evidence is in one record at a time.
+func TestOneDoseOnePerson(t *testing.T) {
+	c := newCentre(t, nil)
+	manager := c.staff("manager", 7)
+	other := c.register("0000000081", 81)
+	w := c.write(c.vaccinator, c.without(map[string]any{"beneficiary_reference_id": string(other.ref)})) // mistyped: somebody else's
+	got, err := c.handOver(w, other.person)
+	if err != nil || got.Verdict != vault.InboxSealed {
+		t.Fatalf("%+v %v", got.Verdict, err)
+	}
+	c.store(got.Seal, true)
+	_, err = c.correct(manager, c.vaccinator, c.person, w, c.correctionBody("assign", w.event, c.ref, nil))
+	wantKind(t, err, fault.Conflict) // it is still the other's
+	no, err := c.k.AnswerDose(t.Context(), vault.AnswerDoseRequest{Holder: other.holder, Record: c.records(other.person)[0], Event: w.event, Reason: "I was not there"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(no.Seal, true)
+	done, err := c.correct(manager, c.vaccinator, c.person, w, c.correctionBody("assign", w.event, c.ref, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(done.Seal, true)
+	third := c.register("0000000082", 82)
+	_, err = c.correct(manager, c.vaccinator, third.person, w, c.correctionBody("assign", w.event, third.ref, nil))
+	wantKind(t, err, fault.Conflict)
+	refused := c.write(c.staff("vaccinator", 8), c.without(nil)) // what the vault would not take from its sender
+	_, err = c.correct(manager, c.vaccinator, c.person, refused, c.correctionBody("assign", refused.event, c.ref, nil))
+	wantKind(t, err, fault.NotFound)
+	if ev := c.events(other.holder, other.person); len(ev) != 1 || ev[0].Status != "revoked" {
+		t.Errorf("%+v", ev)
+	}
+	c.audit()
+}
