@@ -107,14 +107,20 @@ func walkIn(c *Ctx) error {
 }
 
 // shownTo is whom a staff request is about, and what they showed: the reference
-// number as CoWIN has it, the evidence in a header, never in the address.
+// number as CoWIN has it, in the address as it is signed; the evidence in a header,
+// signed as the body would be, never in the address.
 func (c *Ctx) shownTo() (r vault.StaffViewRequest, err error) {
 	r = vault.StaffViewRequest{Signed: c.staff, Language: c.language()}
 	if r.Reference, err = reference(c.r.URL.Query().Get("beneficiary_reference_id")); err != nil {
 		return r, err
 	}
-	r.Evidence, err = vault.ParseEvidence(strings.Join(c.r.Header.Values("X-Evidence"), " "))
-	return r, err
+	shown := strings.Join(c.r.Header.Values("X-Evidence"), " ")
+	if _, err = vault.ParseEvidence(shown); err != nil {
+		return r, err
+	}
+	r.Signed.URL += "?" + c.r.URL.RawQuery // both are signed
+	r.Signed.Body = []byte(shown)
+	return r, nil
 }
 
 // joined gives a person the appointments of the registrations that ended in

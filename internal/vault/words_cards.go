@@ -117,15 +117,23 @@ type MergeSealed struct {
 	Merged id.Person
 }
 
+// The ends of the addresses that a staff member signs for a person's view and
+// certificate.
+const (
+	RouteStaffView        = "/vaccinator/beneficiaries/findByReferenceId"
+	RouteStaffCertificate = "/vaccinator/certificate/download"
+)
+
 // StaffViewRequest asks for one person's verification view or certificate at a
-// centre. Person and Record are what the registry has under the reference
-// number, or nobody.
+// centre. The signed address names the person by reference number, and what they
+// showed is signed in place of a body. Person and Record are what the registry
+// has under the number, or nobody. Evidence is the vault's own reading of it.
 type StaffViewRequest struct {
 	Signed    Signed
 	Reference id.Reference
 	Person    id.Person
 	Record    Record
-	Evidence  Evidence
+	Evidence  Evidence `json:"-"`
 	Language  string
 }
 

@@ -32,11 +32,12 @@ func cardForms(s *harness.Server, asha string, public func(string, map[string]an
 // staffGet is good with a staff key's proof and what a person showed.
 func (r *tour) staffGet(k harness.StaffKey, path, reference, evidence string) harness.Answer {
 	r.Helper()
-	proof, err := k.Sign(harness.Claims("GET", r.s.API+path, nil, r.s.Now()))
+	path += "?beneficiary_reference_id=" + reference
+	proof, err := k.Sign(harness.Claims("GET", r.s.API+path, []byte(evidence), r.s.Now()))
 	if err != nil {
 		r.Fatal(err)
 	}
-	return r.good(r.s.Client(), "GET", path+"?beneficiary_reference_id="+reference, nil, "DPoP", proof, "X-Evidence", evidence)
+	return r.good(r.s.Client(), "GET", path, nil, "DPoP", proof, "X-Evidence", evidence)
 }
 
 // cards walks the routes about cards and people at a centre, whose session of

@@ -61,7 +61,8 @@ func (c *Client) ByCard(card Card) *Client {
 // Shown asks, as staff, for a view of a person who showed evidence ("" nothing).
 func (c *Client) Shown(k StaffKey, path, reference, evidence string) Answer {
 	c.Server.tb.Helper()
-	proof, err := k.Sign(Claims("GET", c.Server.API+path, nil, c.Server.Now()))
+	path += "?beneficiary_reference_id=" + url.QueryEscape(reference)
+	proof, err := k.Sign(Claims("GET", c.Server.API+path, []byte(evidence), c.Server.Now()))
 	if err != nil {
 		c.Server.tb.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func (c *Client) Shown(k StaffKey, path, reference, evidence string) Answer {
 	if evidence != "" {
 		header = append(header, "X-Evidence", evidence)
 	}
-	return c.Must("GET", path+"?beneficiary_reference_id="+url.QueryEscape(reference), nil, header...)
+	return c.Must("GET", path, nil, header...)
 }
 
 // OnspotForm is the request body that books a person who showed a card.

@@ -470,11 +470,63 @@ func TestMergeSuperseded(t *testing.T) {
 }
 
 func (r *rig) staffView(k harness.StaffKey, p id.Person, ref id.Reference, ev vault.Evidence) (vault.StaffView, error) {
-	req := vault.StaffViewRequest{Signed: r.sign(k, viewURL, nil), Reference: ref, Person: p, Evidence: ev}
+	req := vault.StaffViewRequest{Signed: r.signGet(k, viewURL+"?beneficiary_reference_id="+string(ref), ev), Reference: ref, Person: p}
 	if p != "" {
 		req.Record = r.records(p)[0]
 	}
 	return r.k.StaffView(r.t.Context(), req)
+}
+
+// signGet signs a request for a person's view and what they showed.
+func (r *rig) signGet(k harness.StaffKey, url string, ev vault.Evidence) vault.Signed {
+	r.t.Helper()
+	shown := ""
+	switch {
+	case ev.Code != "":
+		shown = "code " + ev.Code
+	case ev.Card != "":
+		shown = "card " + ev.Card
+	case ev.Txn != "":
+		shown = "otp " + ev.Txn + " " + ev.Digest
+	}
+	proof, err := k.Sign(harness.Claims("GET", url, []byte(shown), r.clock()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return vault.Signed{Method: "GET", URL: url, Body: []byte(shown), Proof: proof}
+}
+
+// TestStaffViewSigned: a captured web role has seen a card. What a vaccinator
+// signed about another person, or on another route, does not open its person,
+// nor send them a code.
+func TestStaffViewSigned(t *testing.T) {
+	r := newRig(t)
+	s := r.site("COVISHIELD")
+	here, victim := r.walkIn(s.vaccinator, 1), r.walkIn(s.vaccinator, 2)
+	p, ref := victim.Enrolled.Seal.Person, victim.Enrolled.Reference
+	address := func(w vault.WalkedIn) string {
+		return viewURL + "?beneficiary_reference_id=" + string(w.Enrolled.Reference)
+	}
+	swapped := r.signGet(s.vaccinator, address(victim), vault.Evidence{Card: here.Card})
+	swapped.Body = []byte("card " + victim.Card)
+	for name, signed := range map[string]vault.Signed{
+		"another person": r.signGet(s.vaccinator, address(here), vault.Evidence{Card: victim.Card}),
+		"another route":  r.signGet(s.vaccinator, "http://127.0.0.1/api/v3/staff/other?beneficiary_reference_id="+string(ref), vault.Evidence{Card: victim.Card}),
+		"no person":      r.signGet(s.vaccinator, viewURL, vault.Evidence{Card: victim.Card}),
+		"other evidence": swapped,
+	} {
+		req := vault.StaffViewRequest{Signed: signed, Reference: ref, Person: p, Record: r.records(p)[0], Evidence: vault.Evidence{Card: victim.Card}}
+		if _, err := r.k.StaffView(t.Context(), req); !fault.Is(err, fault.Unauthorized) {
+			t.Errorf("view, %s: %v", name, err)
+		}
+		if _, err := r.k.StaffCertificate(t.Context(), req); !fault.Is(err, fault.Unauthorized) {
+			t.Errorf("certificate, %s: %v", name, err)
+		}
+	}
+	body := map[string]any{"beneficiary_reference_id": here.Enrolled.Reference}
+	_, err := r.k.StaffCode(t.Context(), vault.StaffCodeRequest{Signed: r.sign(s.vaccinator, codeURL, body), Reference: ref, Person: p, Origin: "192.0.2.0/24"})
+	wantKind(t, err, fault.Unauthorized)
+	r.audit()
 }
 
 // TestStaffView: a record opens for staff on what its person showed, and on

@@ -260,7 +260,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id.Staff, again bool, err error) {
 	inner := *t
 	inner.tx = readOnly{t.tx}
-	inner.seen, inner.versions, inner.fresh = map[string]sighting{}, map[string]int64{}, map[string]bool{}
+	inner.seen, inner.versions, inner.fresh, inner.found = map[string]sighting{}, map[string]int64{}, map[string]bool{}, map[string][]byte{}
 	inner.olds, inner.rows, inner.entries = map[string][]byte{}, map[string]rowNote{}, nil
 	if by, second, again, err = inner.approval(r.Signed, c); err != nil {
 		return "", "", false, err

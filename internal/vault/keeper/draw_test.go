@@ -1,6 +1,7 @@
 package keeper_test
 
 import (
+	"strings"
 	"testing"
 
 	"tikakosh/internal/fault"
@@ -126,6 +127,30 @@ func TestCloseDraw(t *testing.T) {
 	for _, bad := range []vault.CloseDrawRequest{{Session: "s", Digest: "x"}, {Digest: digest}, {Session: "s", Digest: digest, Entries: -1}} {
 		if _, err := r.k.CloseDraw(t.Context(), bad); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}
+
+// TestDrawnTogether: a captured web role gives two households' entries one hold,
+// so that the message to one would hold the other's security code.
+func TestDrawnTogether(t *testing.T) {
+	r := newRig(t)
+	mine, victim := r.register("0000000203", 1), r.register("0000000204", 2)
+	o := r.offer("COVISHIELD")
+	for _, p := range []patient{mine, victim} {
+		_, err := r.k.Book(t.Context(), vault.BookRequest{Holder: p.holder, Hold: "h", DrawAt: 1, Dose: 1, Offer: o, Records: r.records(p.person)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := []id.Person{mine.person, victim.person}
+	if _, err := r.k.Drawn(t.Context(), vault.DrawnRequest{Hold: "h", Won: true, Persons: both, Records: r.records(both...)}); err != nil {
+		t.Fatal(err)
+	}
+	code := r.slipCode(victim.holder, "h", victim.person)
+	for _, n := range r.messages("booking", 1) {
+		if n.Mobile != "0000000203" || strings.Contains(n.Params["people"], ":"+code) || strings.Contains(n.Params["people"], ",") {
+			t.Errorf("%s is told %q", n.Mobile, n.Params["people"])
 		}
 	}
 }

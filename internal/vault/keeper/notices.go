@@ -426,6 +426,9 @@ func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err
 		if err != nil {
 			return nil, false, err
 		}
+		if p.Household != v.Household { // a hold's name is the web role's: two households may bear one
+			continue
+		}
 		i := bookingOf(p, v.Hold)
 		live := i >= 0 && p.Bookings[i].State == state.Live
 		if i < 0 || live == (v.Kind == noticeCancel) {

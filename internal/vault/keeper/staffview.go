@@ -3,8 +3,10 @@ package keeper
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -68,10 +70,32 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessi
 	return claim{view: view, role: roleVaccinator, actor: string(staff), place: sessions[0].Name, reason: ev.kind, evidence: ev.ref}, sessions, nil, nil
 }
 
-// openForStaff opens one person for a staff member, and names the centre.
-func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, view string) (*opening, id.Centre, error) {
+// askedFor reports why a signed request is not for this route about this person:
+// the web role chooses neither whom a staff member opens nor what was shown.
+func askedFor(s vault.Signed, route string, ref id.Reference) error {
+	u, err := url.Parse(s.URL)
+	if err == nil && strings.HasSuffix(u.Path, route) {
+		var asked id.Reference
+		if asked, err = id.ParseReference(u.Query().Get("beneficiary_reference_id")); err == nil && asked == ref {
+			return nil
+		}
+	}
+	return badProof("the proof is for another request")
+}
+
+// openForStaff opens one person for a staff member, and names the centre. Whom
+// and on what is in the signed request: the address, and the evidence as its body.
+func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, route, view string) (*opening, id.Centre, error) {
 	var refused error
 	var centre id.Centre
+	shown, err := vault.ParseEvidence(string(r.Signed.Body))
+	if err == nil && !ablate.Off(ablate.VaultProof) {
+		err = askedFor(r.Signed, route, r.Reference)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	r.Evidence = shown
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		c, sessions, no, err := t.encounterOf(r, view)
 		if refused = no; err != nil || refused != nil {
@@ -94,7 +118,7 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, vie
 
 // StaffView implements the vault's word.
 func (k *Keeper) StaffView(ctx context.Context, r vault.StaffViewRequest) (vault.StaffView, error) {
-	o, centre, err := k.openForStaff(ctx, r, viewVerify)
+	o, centre, err := k.openForStaff(ctx, r, vault.RouteStaffView, viewVerify)
 	if err != nil {
 		return vault.StaffView{}, err
 	}
@@ -107,7 +131,7 @@ func (k *Keeper) StaffView(ctx context.Context, r vault.StaffViewRequest) (vault
 
 // StaffCertificate implements the vault's word.
 func (k *Keeper) StaffCertificate(ctx context.Context, r vault.StaffViewRequest) (vault.Certificate, error) {
-	o, _, err := k.openForStaff(ctx, r, viewCertificate)
+	o, _, err := k.openForStaff(ctx, r, vault.RouteStaffCertificate, viewCertificate)
 	if err != nil {
 		return vault.Certificate{}, err
 	}
@@ -216,6 +240,12 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 // one form whether or not a code goes out. The household's budget of codes is
 // the one of sign-ins: staff cannot add to what a phone receives.
 func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault.StaffCode, error) {
+	var asked struct {
+		Reference looseText `json:"beneficiary_reference_id"`
+	}
+	if json.Unmarshal(r.Signed.Body, &asked) != nil || (id.Reference(asked.Reference) != r.Reference && !ablate.Off(ablate.VaultProof)) {
+		return vault.StaffCode{}, badProof("the proof is for another request")
+	}
 	txnID, code := id.New(), newCode()
 	key := challengeKey(txnID)
 	now := k.now()

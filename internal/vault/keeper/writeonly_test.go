@@ -244,6 +244,11 @@ func (c *centre) correct(manager, second harness.StaffKey, p id.Person, item wri
 		if err != nil || again.Seal.ID != out.Seal.ID {
 			c.t.Errorf("approved again: %+v %v", again, err)
 		}
+		third := r
+		third.Signed = c.sign(manager, "https://api.test/api/v3/staff/corrections/approve", body)
+		if _, err := c.k.Approve(c.t.Context(), third); !fault.Is(err, fault.Conflict) {
+			c.t.Errorf("carried out, and open still: %v", err)
+		}
 	}
 	return out, err
 }
