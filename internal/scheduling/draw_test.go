@@ -321,3 +321,24 @@ func TestDrawBreaks(t *testing.T) {
 		}
 	}
 }
+
+// TestDrawAskedAgain: an entry that stands is not lost because its people ask
+// once more and are then refused: signed out, or too often today.
+func TestDrawAskedAgain(t *testing.T) {
+	w := newDrawn(t, 1, 1)
+	p := w.parties[0]
+	w.vault.Before = func(method string) error {
+		if method == "Book" {
+			return &fault.Error{Kind: fault.RateLimited, Code: "bound", RetryAfter: time.Hour}
+		}
+		return nil
+	}
+	if _, err := w.svc.Apply(t.Context(), p.h, fresh(w.s, id.New(), p.refs...)); !fault.Is(err, fault.RateLimited) {
+		t.Fatalf("asked again too often: %v", err)
+	}
+	w.vault.Before = nil
+	w.hold()
+	if v, err := w.svc.DrawOf(t.Context(), w.s.ID); err != nil || len(v.Won) != 1 || w.taken(w.s) != 1 {
+		t.Errorf("%d places taken, %+v %v", w.taken(w.s), v, err)
+	}
+}

@@ -64,7 +64,8 @@ func (s *Service) enter(ctx context.Context, h vault.Holder, in BookInput) (Appl
 		return Applied{}, err
 	}
 	slices.Sort(b.people)
-	e, err := s.store.Enter(ctx, b.session.Centre, Entry{Session: in.Session, Hold: id.Hold(id.New()), Dose: in.Dose, Slot: in.Slot,
+	mine := id.Hold(id.New())
+	e, err := s.store.Enter(ctx, b.session.Centre, Entry{Session: in.Session, Hold: mine, Dose: in.Dose, Slot: in.Slot,
 		People: b.people, State: Waiting, Created: s.now().UnixMilli()})
 	if err != nil {
 		return Applied{}, err
@@ -76,6 +77,9 @@ func (s *Service) enter(ctx context.Context, h vault.Holder, in BookInput) (Appl
 		return s.grant(ctx, vault.BookRequest{Holder: h, Hold: e.Hold, DrawAt: b.session.DrawAt, Dose: e.Dose, Offer: b.session.offer(e.Slot), Records: b.records})
 	})
 	if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Unknown) {
+		return Applied{}, err
+	}
+	if err != nil && e.Hold != mine { // it was asked for again: the entry that stands goes on
 		return Applied{}, err
 	}
 	if err != nil {
