@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -101,4 +102,14 @@ func TestWriteOnly(t *testing.T) {
 	if ok, known := r.Server.staff.has(t.Context(), r.back, string(r.back.staff[0]), fixedNow.Add(namesLife*2)); !ok || !known {
 		t.Error("what was known is forgotten when the vault is down")
 	}
+}
+
+func FuzzCheckProof(f *testing.F) {
+	f.Add("a.b.c")
+	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6ImRwb3Arand0In0.e30.AA")
+	f.Fuzz(func(t *testing.T, proof string) {
+		if name, err := checkProof(vault.Signed{Method: "POST", URL: "https://x", Proof: proof}, time.Unix(1_790_000_000, 0)); err == nil {
+			t.Errorf("%q is taken from %q", proof, name)
+		}
+	})
 }

@@ -85,7 +85,7 @@ func (s *Service) WriteDose(ctx context.Context, w Written, ref id.Reference) er
 	if err := settle(func() error { return s.store.PutWritten(ctx, w, due) }); err != nil {
 		return err
 	}
-	return nil
+	return s.step("write:after-store")
 }
 
 // TakeWritten gives a dose that waits to the vault. Any number of callers may
@@ -103,6 +103,9 @@ func (s *Service) TakeWritten(ctx context.Context, w Written) error {
 		if err != nil {
 			return err
 		}
+		if err := s.step("write:after-vault"); err != nil {
+			return err
+		}
 		state := map[string]WrittenState{vault.InboxSealed: WrittenSealed, vault.InboxNobody: WrittenNobody}[got.Verdict]
 		if state == 0 {
 			state = WrittenRefused
@@ -112,6 +115,9 @@ func (s *Service) TakeWritten(ctx context.Context, w Written) error {
 			continue
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.step("write:after-seal"); err != nil {
 			return err
 		}
 		return settle(func() error { return s.store.EndWritten(ctx, w.Centre, w.Event, state) })
@@ -130,6 +136,9 @@ func (s *Service) storeAmended(ctx context.Context, seal vault.Seal) error {
 	if err := settle(func() error {
 		return s.store.Store(ctx, Write{Person: seal.Person, Parts: seal.Parts, At: at, Note: n})
 	}); err != nil {
+		return err
+	}
+	if err := s.step("amend:after-store"); err != nil {
 		return err
 	}
 	return s.carryInline(ctx, n)
@@ -189,6 +198,9 @@ func (s *Service) amendTries(ctx context.Context, p id.Person, ask func(vault.Re
 			continue
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.step("amend:after-vault"); err != nil {
 			return err
 		}
 		err = s.storeAmended(ctx, got.Seal)

@@ -38,7 +38,7 @@ type act struct {
 }
 
 func acts() []act {
-	return append(cardActs(), []act{
+	return append(append(cardActs(), doseActs()...), []act{
 		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
 			scene: (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
 		{name: "book", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},

@@ -30,6 +30,9 @@ func roleOf(point string) string {
 	case "vault", "open", "notice":
 		return harness.RoleVault
 	}
+	if point == "write:after-vault" || point == "write:after-seal" {
+		return harness.RoleWorker
+	}
 	return harness.RoleWeb
 }
 
@@ -155,6 +158,7 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	what := fmt.Sprintf("%s, stopped at %s %d", a.name, point, n)
 	l.serial++
 	w := a.scene(l)
+	l.quiet()
 	w.key = fmt.Sprintf("key-%d", l.serial)
 	before := l.s.Role(roleOf(point))
 	if err := os.WriteFile(l.arm, fmt.Appendf(nil, "%s %d", point, n), 0o644); err != nil {

@@ -104,3 +104,19 @@ func (l *lane) agree() string {
 	}
 	return ""
 }
+
+// quiet waits until what the scene left to be done in the background is done:
+// its commits are not the act's.
+func (l *lane) quiet() {
+	l.t.Helper()
+	for range 300 {
+		notes := l.s.Cell(harness.RegistryDB, "SELECT count(*) FROM outbox")
+		holds := l.s.Cell(harness.RegistryDB, "SELECT count(*) FROM hold WHERE state = 1")
+		tasks := l.s.Cell(harness.VaultDB, "SELECT count(*) FROM task WHERE kind <> 'seal'")
+		if notes == "0" && holds == "0" && tasks == "0" {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	time.Sleep(300 * time.Millisecond) // a message that was sent is then deleted
+}

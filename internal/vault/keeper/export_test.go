@@ -171,3 +171,15 @@ func (k *Keeper) SpendWalkIns(ctx context.Context, s id.Staff, n int64) error {
 
 // Posting tells whether a transaction is the notice senders' own.
 func Posting(ctx context.Context) bool { return ctx.Value(postWork{}) != nil }
+
+// ParseGiven and ParseCorrection parse bodies of staff; only what is taken
+// matters.
+func ParseGiven(body []byte) (source, country string, sequence int, err error) {
+	g, err := parseGiven(body)
+	return g.source, g.country, g.sequence, err
+}
+
+func ParseCorrection(body []byte) (kind, reason string, dose int, err error) {
+	c, err := parseCorrection(body)
+	return c.Kind, c.Reason, c.Dose, err
+}

@@ -159,3 +159,25 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzGivenBody(f *testing.F) {
+	f.Add([]byte(`{"beneficiary_reference_id":"10000000000009","center_id":7,"vaccine":"COVISHIELD","dose":1,"dose_date":"01-02-2026","vaccinator_name":"A","source":"abroad","country":"FR","security_code":"1234"}`))
+	f.Add([]byte(`{"source":"historical","card":"TK1:X"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		source, country, sequence, err := keeper.ParseGiven(body)
+		if err == nil && (source == "abroad" != (len(country) == 2) || country == "IN" || sequence < 1 || sequence > 9) {
+			t.Errorf("taken: %q %q %d", source, country, sequence)
+		}
+	})
+}
+
+func FuzzCorrectionBody(f *testing.F) {
+	f.Add([]byte(`{"kind":"correct","center_id":7,"event_id":"0b6c0000-0000-4000-8000-000000000000","beneficiary_reference_id":"10000000000009","dose":2,"reason":"x"}`))
+	f.Add([]byte(`{"kind":"confirm","person_seen":true,"date":"01-02-2026","reason":" "}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		kind, reason, dose, err := keeper.ParseCorrection(body)
+		if err == nil && (kind == "" || strings.TrimSpace(reason) == "" || dose < 0 || dose > 9) {
+			t.Errorf("taken: %q %q %d", kind, reason, dose)
+		}
+	})
+}
