@@ -251,6 +251,9 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		if err == nil && c.Kind == correctRevoke {
 			err = t.freeEvent(c.Event, op.id)
 		}
+		if err == nil {
+			err = t.eventNotice(op.row.Household, "correction/"+c.ID, doc)
+		}
 		return err
 	})
 }
@@ -338,6 +341,9 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 			return err
 		}
 		if err := t.holdEvent(c.Event, r.Person); err != nil {
+			return err
+		}
+		if err := t.eventNotice(p.Household, "correction/"+c.ID, doc); err != nil {
 			return err
 		}
 		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})

@@ -79,6 +79,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 	var again bool
 	var refused error
 	var session state.OpenSession
+	var enc encounter
 	var staff id.Staff
 	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
 		out, again, refused, session = vault.Amended{}, false, nil, state.OpenSession{}
@@ -123,7 +124,11 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			return err
 		}
 		c := claim{view: viewVerify, role: roleVaccinator, actor: string(staff), place: session.Name, reason: "dose", evidence: shown.kind}
-		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c)
+		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+			return err
+		}
+		enc = encounter{session: session}
+		return t.openingNotice(&enc, o)
 	})
 	switch {
 	case err != nil:
@@ -140,7 +145,8 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		return vault.Amended{}, err
 	}
 	doc := k.givenDoc(event, staff, session, g)
-	return k.amend(ctx, op, doc, 1, "", entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name}, func(*txn) error { return nil })
+	return k.amend(ctx, op, doc, 1, "", entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name},
+		func(t *txn) error { return t.doseNotice(op.row.Household, string(event), enc) })
 }
 
 // mayRecord checks that a vaccinator is at work and that the dose's day fits

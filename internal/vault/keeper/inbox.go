@@ -182,6 +182,9 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	} else if err != nil {
 		return vault.Accepted{}, err
 	}
+	if err := t.eventNotice(p.Household, string(r.Event), doc); err != nil { // it waits for the person, who has to know
+		return vault.Accepted{}, err
+	}
 	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})
 	if err != nil {
 		return vault.Accepted{}, err

@@ -526,6 +526,12 @@ func (t *txn) openingNotice(enc *encounter, o *opening) (err error) {
 	return nil
 }
 
+// eventNotice writes the message that an event was added to a record, or changed
+// there, while the person was not at the centre to show anything.
+func (t *txn) eventNotice(house id.Household, name string, d doseDoc) error {
+	return t.doseNotice(house, name, encounter{session: state.OpenSession{Centre: d.Centre, Name: d.CentreName, Day: d.day()}})
+}
+
 // doseNotice writes the message that a dose was recorded, in place of the one
 // about the opening for it.
 func (t *txn) doseNotice(house id.Household, seal string, enc encounter) error {

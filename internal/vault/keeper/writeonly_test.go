@@ -213,6 +213,9 @@ func TestWriteOnlyTwice(t *testing.T) {
 	if ev := c.events(c.holder, c.person); len(ev) != 1 {
 		t.Errorf("%d events", len(ev))
 	}
+	if n := len(c.messages("dose", 1)); n != 1 {
+		t.Errorf("the person is told %d times of a dose that waits for them", n)
+	}
 	c.audit()
 }
 
@@ -288,6 +291,9 @@ func TestMistyped(t *testing.T) {
 	c.store(done.Seal, true)
 	if _, err := c.certificate(c.holder, c.person); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("assigned, not confirmed: %v", err)
+	}
+	if n := len(c.messages("dose", 1)); n != 1 {
+		t.Errorf("the person is told %d times of a dose that two assigned", n)
 	}
 	if done, err = c.correct(manager, c.vaccinator, c.person, written{}, c.correctionBody("confirm", w.event, ref, map[string]any{"person_seen": true})); err != nil {
 		t.Fatal(err)
@@ -381,11 +387,17 @@ func TestGiven(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if n := c.count("notice"); n == 0 {
+		t.Error("the record was opened and nobody is told")
+	}
 	got, err := record(map[string]any{"vaccine_batch": ""})
 	if err != nil || len(got.Seal.Parts) != 1 {
 		t.Fatalf("%+v %v", got, err)
 	}
 	c.store(got.Seal, true)
+	if n := len(c.messages("dose", 1)); n != 1 {
+		t.Errorf("the person is told %d times", n)
+	}
 	ev := c.events(c.holder, c.person)
 	if len(ev) != 1 || ev[0].Source != "abroad" || ev[0].Country != "FR" || ev[0].Status != "confirmed" || ev[0].Day != past {
 		t.Fatalf("%+v", ev)
