@@ -40,7 +40,7 @@ func TestDrawCrash(t *testing.T) {
 			}
 			all = append(all, w)
 		}
-		time.Sleep(time.Until(at) - 200*time.Millisecond - (l.s.Now().Sub(time.Now())))
+		time.Sleep(time.Until(at) - 200*time.Millisecond - time.Until(l.s.Now()))
 		if err := os.WriteFile(l.arm, fmt.Appendf(nil, "%s 1", point), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,7 @@ func TestClient(t *testing.T) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		said = append(said, line)
-		answer := ""
+		var answer string
 		switch f := strings.Fields(strings.TrimSuffix(line, "?")); {
 		case line == "code?":
 			answer = s.AwaitMessages(mobile, 0, 10e9)[0].Code()

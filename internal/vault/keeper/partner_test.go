@@ -336,7 +336,7 @@ func TestPartnerViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := vault.Person{Person: people[0], Name: "A. R. T.", Status: "Vaccinated", Reference: id.Reference("**********" + row.Reference[10:])}
+	want := vault.Person{Person: people[0], Name: "A. R. T.", Status: "Vaccinated", Reference: "**********" + row.Reference[10:]}
 	if !reflect.DeepEqual(got.People[0], want) {
 		t.Errorf("the masked view is %+v, want %+v", got.People[0], want)
 	}
