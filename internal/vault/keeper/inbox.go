@@ -81,8 +81,8 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 		return "", row, false, badProof("the proof's time is not that of its arrival")
 	}
 	wait := t.k.now().Sub(received)
-	if wait < -inboxSkew {
-		return "", row, false, badProof("the request is from the future")
+	if wait < -inboxSkew { // a clock is wrong, perhaps ours: it waits, as it was acknowledged
+		return "", row, false, fault.New(fault.Unavailable, "clock", "the request is from the future")
 	}
 	stale = wait > inboxLife || !row.Active
 	key := string(staff) + "/" + claims.ID

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/test/harness"
@@ -130,5 +131,19 @@ func TestForgedItem(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
+	c.audit()
+}
+
+// TestInboxClock: a dose that was acknowledged is not refused for good because
+// the vault's clock is behind the web role's; it waits.
+func TestInboxClock(t *testing.T) {
+	c := newCentre(t, nil)
+	r := c.item(c.vaccinator, nil, nil)
+	c.advance(-10 * time.Minute)
+	if got, err := c.k.AcceptDose(t.Context(), r); !fault.Is(err, fault.Unavailable) {
+		t.Fatalf("%+v %v", got, err)
+	}
+	c.advance(10 * time.Minute)
+	c.accept(r, vault.InboxSealed)
 	c.audit()
 }
