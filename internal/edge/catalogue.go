@@ -26,6 +26,7 @@ func hindi() map[string]string {
 		"an appointment is moved to a session of the same programme and for the same dose":         "अपॉइंटमेंट उसी कार्यक्रम और उसी खुराक के सत्र में बदला जा सकता है",
 		"too many attempts to book from this number today; please try again tomorrow":              "आज इस नंबर से बुकिंग के बहुत प्रयास हुए; कृपया कल फिर प्रयास करें",
 		"too many cancellations from this number today; please try again tomorrow":                 "आज इस नंबर से बहुत बुकिंग रद्द हुईं; कृपया कल फिर प्रयास करें",
+		"too many certificates for this number today; please try again tomorrow":                   "आज इस नंबर के लिए बहुत प्रमाणपत्र बने; कृपया कल फिर प्रयास करें",
 		"too many registrations from this number today; please try again tomorrow":                 "आज इस नंबर से बहुत पंजीकरण हुए; कृपया कल फिर प्रयास करें",
 		"this session was booked and cancelled several times; please wait before booking it again": "यह सत्र कई बार बुक और रद्द किया गया; इसे फिर बुक करने से पहले प्रतीक्षा करें",
 		"the entries for this session's draw are closed; the result will be published":             "इस सत्र की लॉटरी के लिए प्रविष्टियाँ बंद हो चुकी हैं; परिणाम प्रकाशित होगा",

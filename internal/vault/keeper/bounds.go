@@ -26,8 +26,11 @@ const boundDay = 24 * time.Hour
 // boundBookings counts what is asked of the vault, granted or refused: a request
 // for a sold-out session does not come so far.
 var (
-	boundBookings   = bound{"book", boundDay, 30, "too many attempts to book from this number today; please try again tomorrow"}
-	boundCancels    = bound{"cancel", boundDay, 10, "too many cancellations from this number today; please try again tomorrow"}
+	boundBookings = bound{"book", boundDay, 30, "too many attempts to book from this number today; please try again tomorrow"}
+	boundCancels  = bound{"cancel", boundDay, 10, "too many cancellations from this number today; please try again tomorrow"}
+	// Every certificate is on the list of revoked ones when it is taken back.
+	boundCertificates = bound{"certificate", boundDay, 60, "too many certificates for this number today; please try again tomorrow"}
+
 	boundEnrolments = bound{"enrol", boundDay, 12, "too many registrations from this number today; please try again tomorrow"}
 )
 

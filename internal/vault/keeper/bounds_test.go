@@ -187,3 +187,22 @@ func TestMove(t *testing.T) {
 	}
 	want("cancelled: the old one does not come back", a, "h1 moved h2 released h3 cancelled ")
 }
+
+// TestCertificateBound: whoever downloads in a loop makes the public list of
+// revoked certificates no longer than a day's honest use would.
+func TestCertificateBound(t *testing.T) {
+	c := newCentre(t, func(r *rig) { r.cfg.NoBounds = false })
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	for i := range 60 {
+		if _, err := c.certificate(c.holder, c.person); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if _, err := c.certificate(c.holder, c.person); !fault.Is(err, fault.RateLimited) || fault.CodeOf(err) != "bound" {
+		t.Errorf("the sixty-first certificate of a day: %v", err)
+	}
+}

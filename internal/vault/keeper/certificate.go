@@ -41,6 +41,9 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 		if !v.asksFor(r.Holder, p.Reference) {
 			return notYours()
 		}
+		if err := t.within(boundCertificates, v.house); err != nil {
+			return err
+		}
 		people := []id.Person{r.Record.Person}
 		return t.released(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.claim(claim{view: viewCertificate, role: "holder"}))
 	})
