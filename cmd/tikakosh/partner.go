@@ -78,6 +78,7 @@ func (c *partnerEnrolCmd) Run() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	got, err := client.EnrolPartner(ctx, vault.PartnerEnrolRequest{Name: c.Name, Scopes: c.Scopes, PublicJWK: public, KeyHash: vault.Hash(sha256.Sum256([]byte(f.APIKey))), Hourly: c.Hourly})
+	dropRefused(err, c.Out)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 )
@@ -90,7 +91,17 @@ func enrolStaff(ctx context.Context, client *vault.Client, role string, centre i
 		return kf, err
 	}
 	_, err = client.EnrolStaff(ctx, vault.StaffEnrolRequest{Name: name, Role: role, Centre: centre, PublicJWK: rawPub})
+	dropRefused(err, out)
 	return kf, err
+}
+
+// dropRefused takes the key file of an enrolment away that the vault refused: it
+// opens nothing, and would be in the way of the next try. Where the vault's
+// answer is not known, the file stays.
+func dropRefused(err error, file string) {
+	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Forbidden) {
+		_ = os.Remove(file)
+	}
 }
 
 func writeKeyFile(path string, kf keyFile) error {

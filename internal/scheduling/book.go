@@ -218,6 +218,8 @@ func (s *Service) claim(ctx context.Context, b *booking, released id.Hold, now t
 // database cannot be reached, a repetition or the sweep goes on.
 func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error) {
 	err := s.leave(ctx, b, h)
+	// Staff whom the vault did not believe are told nothing of what others booked.
+	refused := err != nil && b.walkIn != nil
 	if err == nil {
 		err = s.step("book:after-vault")
 	}
@@ -238,7 +240,7 @@ func (s *Service) carry(ctx context.Context, b *booking, h Hold) (id.Hold, error
 		if ferr != nil {
 			s.log.WarnContext(ctx, "a refused hold is left to the sweep", "err", ferr)
 		}
-		if whole { // another attempt under this key bound everybody
+		if whole && !refused { // another attempt under this key bound everybody
 			return h.ID, nil
 		}
 		return "", err

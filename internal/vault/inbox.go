@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -66,8 +67,12 @@ func OpenInbox(key hpke.PrivateKey, realm id.Realm, event id.Event, sealed []byt
 }
 
 // InboxEvent names the dose of a signed request. The same request has the same
-// name, so that a repetition is stored once.
+// name, so that a repetition is stored once; the signature is left out, because
+// ECDSA has two for one text.
 func InboxEvent(proof string) id.Event {
+	if i := strings.LastIndexByte(proof, '.'); i >= 0 {
+		proof = proof[:i]
+	}
 	sum := sha256.Sum256([]byte("tikakosh/inbox-event/v1\x00" + proof))
 	u := uuid.UUID(sum[:16])
 	u[6] = u[6]&0x0f | 0x80 // version 8, RFC 9562 section 5.8

@@ -23,8 +23,8 @@ type Card struct {
 var (
 	txtCard    = label{"Vaccination card", "टीकाकरण कार्ड"}
 	txtCardHow = label{
-		"This card and its PIN open your record, on any phone and at any centre. Keep the PIN apart from the card. If the card is lost, ask the centre; if a mobile is linked, a new card can be had there.",
-		"यह कार्ड और इसका पिन किसी भी फ़ोन या केंद्र पर आपका रिकॉर्ड खोलते हैं। पिन को कार्ड से अलग रखें। कार्ड खो जाए तो केंद्र से पूछें; मोबाइल जुड़ा हो तो वहाँ से नया कार्ड मिल सकता है।",
+		"With its PIN this card opens your record on any phone; at a centre you show the card alone. Keep the PIN apart from the card. If the card is lost, ask the centre; if a mobile is linked, a new card can be had there.",
+		"पिन के साथ यह कार्ड किसी भी फ़ोन पर आपका रिकॉर्ड खोलता है; केंद्र पर केवल कार्ड दिखाएँ। पिन को कार्ड से अलग रखें। कार्ड खो जाए तो केंद्र से पूछें; मोबाइल जुड़ा हो तो वहाँ से नया कार्ड मिल सकता है।",
 	}
 	txtPIN    = label{"PIN", "पिन"}
 	txtPINHow = label{

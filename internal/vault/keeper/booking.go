@@ -96,8 +96,9 @@ func (o openPerson) grown(now state.Person) error {
 	return nil
 }
 
-// bookOne makes the presence row of a person who may take the hold.
-func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string) error {
+// bookOne makes the presence row of a person who may take the hold. by says
+// who booked it, and where: the person sees it.
+func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string, by entry) error {
 	if busy, err := t.merging(p); err != nil || busy {
 		return cmpErr(err, errMerging())
 	}
@@ -112,7 +113,8 @@ func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, pro
 	}
 	p.Bookings = keptBookings(append(p.Bookings, state.Booking{Hold: r.Hold, From: r.Old, Offer: r.Offer, Programme: programme, Dose: r.Dose,
 		State: became, Nonce: id.Secret(10), At: now}))
-	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: "holder", Evidence: string(r.Hold)})
+	by.Kind, by.Person, by.House, by.View, by.Evidence = "booking", person, p.Household, how, string(r.Hold)
+	t.append(by)
 	if became == state.Live { // an entry is the draw's to end
 		task := state.Task{ID: taskID("book", r.Hold, person), Kind: "book", Person: person, Ref: string(r.Hold), Since: now}
 		if err := t.tx.AddTask(t.ctx, task); err != nil {

@@ -181,7 +181,7 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 		if repeated[i] {
 			continue // it was told
 		}
-		if err := t.bookOne(p.id, rows[i], r, programme); err != nil {
+		if err := t.bookOne(p.id, rows[i], r, programme, entry{Role: "holder"}); err != nil {
 			return err
 		}
 		booked = append(booked, p.id)

@@ -185,11 +185,13 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		return vault.Booked{}, err
 	}
 	var refused error
+	var by claim // who is at work
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		c, sessions, no, err := t.encounterOf(req, viewEligibility)
 		if refused = no; err != nil || refused != nil {
 			return err
 		}
+		by = c
 		i := slices.IndexFunc(sessions, func(s state.OpenSession) bool { return s.Session == f.Session })
 		if i < 0 || r.Offer.Session != f.Session || r.Offer.Centre != sessions[i].Centre || r.Offer.Day != sessions[i].Day ||
 			r.Offer.Product != sessions[i].Product || r.Offer.Slot != f.Slot {
@@ -225,7 +227,7 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		if repeated {
 			return nil
 		}
-		if err := t.bookOne(person, p, book, programme); err != nil {
+		if err := t.bookOne(person, p, book, programme, entry{Role: by.role, Actor: by.actor, Place: by.place}); err != nil {
 			return err
 		}
 		return t.bookingNotices(p.Household, r.Hold, "", r.Offer, []id.Person{person})
