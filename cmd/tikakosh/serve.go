@@ -128,7 +128,7 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Alerts: r.alerts, Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	srv, err := edge.New(edge.Config{Alerts: r.alerts, Reports: registrydb.NewReports(r.db), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
@@ -168,6 +168,7 @@ func slipPDF(v scheduling.SlipView, now time.Time, fonts *encode.Fonts) ([]byte,
 type workerCmd struct {
 	Data       string        `required:"" help:"Data folder."`
 	WatchEvery time.Duration `default:"1m" help:"How often places that became free are looked for."`
+	Statistics time.Duration `name:"statistics-every" default:"1m" hidden:"" help:"How often the figures of a day that has ended are asked for, until they are there."`
 	Every      time.Duration `default:"1s" help:"How often the outbox is relayed and expired holds are swept."`
 	ClockFile  string        `hidden:""`
 }
@@ -185,6 +186,7 @@ func (c *workerCmd) Run() error {
 	relay := registry.NewRelay(r.people, r.scatter)
 	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, log)
 	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
+	publisher := registry.NewPublisher(r.vault, registrydb.NewReports(r.db), c.Statistics)
 	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
 	go draws(ctx, drawer, c.Every, r.now, log) // a long draw keeps nothing else waiting
 	supervise.Ready()
@@ -208,7 +210,7 @@ func (c *workerCmd) Run() error {
 			name string
 			run  func() (int, error)
 		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"inbox", func() (int, error) { return r.people.Written(ctx, r.scatter) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
-			{"purge", purge}} {
+			{"purge", purge}, {"statistics", func() (int, error) { _, err := publisher.Publish(ctx, r.now()); return 0, err }}} {
 			n, err := job.run()
 			if err != nil && ctx.Err() == nil {
 				log.Warn("job failed, will be tried again", "job", job.name, "kind", fault.KindOf(err))

@@ -45,6 +45,7 @@ const (
 	Revocation     Control = "revocation"       // revoked certificates are refused
 	CertSignature  Control = "cert-signature"   // a certificate is what its key signed
 	SecondPerson   Control = "second-person"    // nobody approves what he proposed
+	SmallCells     Control = "small-cells"      // counts are published rounded down to tens
 )
 
 // The controls of what others may do with a person's consent.
@@ -61,6 +62,6 @@ func All() []Control {
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
-		Revocation, CertSignature, SecondPerson,
+		Revocation, CertSignature, SecondPerson, SmallCells,
 	}
 }

@@ -121,6 +121,7 @@ func hindiForms() [][4]string {
 	return [][4]string{
 		{"Input parameter missing: ", "", "यह जानकारी नहीं मिली: ", ""},
 		{"", " has to be a day as dd-mm-yyyy", "", " दिन-माह-वर्ष (dd-mm-yyyy) के रूप में दें"},
+		{"", " has to be a day as yyyy-mm-dd", "", " वर्ष-माह-दिन (yyyy-mm-dd) के रूप में दें"},
 		{"", " has to be a number", "", " एक संख्या होनी चाहिए"},
 		{"", " is too long or has control characters", "", " बहुत लंबा है या उसमें न दिखने वाले अक्षर हैं"},
 		{"", " is a positive number", "", " एक धनात्मक संख्या होती है"},

@@ -22,6 +22,7 @@ import (
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
+	"tikakosh/internal/statistics"
 	"tikakosh/internal/vault"
 )
 
@@ -74,6 +75,18 @@ func (b *backend) PartnerConfirm(_ context.Context, r vault.PartnerCodeAnswer) (
 func (b *backend) VaccinationStatus(_ context.Context, h vault.Holder) (vault.StatusTold, error) {
 	b.signed = h.Partner.Signed
 	return vault.StatusTold{ViewRef: "AAAAAAAAAAAAA"}, b.by(h)
+}
+
+// reporter is the published figures.
+type reporter struct{ *backend }
+
+func (b reporter) Reports(_ context.Context, until civil.Date) (last, before statistics.Published, err error) {
+	cell := statistics.Cell{State: "Delhi", Product: "COVISHIELD", Dose: 1, Gender: 2}
+	last.Day, before.Day = until.AddDays(-1), until.AddDays(-2)
+	old := cell
+	cell.N, old.N = 30, 10
+	last.Cells, before.Cells = []statistics.Cell{cell, {Band: statistics.From18, N: 50}}, []statistics.Cell{old}
+	return last, before, b.word()
 }
 
 func (b *backend) EndSession(_ context.Context, h vault.Holder) error { return b.by(h) }
@@ -179,7 +192,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
-	cfg := Config{Alerts: wisher{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Alerts: wisher{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

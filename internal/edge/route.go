@@ -114,5 +114,6 @@ func (s *Server) routes() []Route {
 	table = append(table, alertRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
+	table = append(table, reportRoutes()...)
 	return table
 }

@@ -97,6 +97,7 @@ type Config struct {
 	Search    Search
 	Bookings  Bookings
 	Alerts    Alerts
+	Reports   Reports
 	Slip      SlipWriter
 	Cards     Cards
 	CardCodes CardCodes
@@ -117,6 +118,7 @@ type Config struct {
 type Server struct {
 	revoked  revocationList
 	staff    staffNames
+	reports  reportAnswers
 	writes   *limiter // of doses without evidence
 	cfg      Config
 	mux      *http.ServeMux

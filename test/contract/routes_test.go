@@ -157,6 +157,7 @@ func (r *tour) meta() {
 	}
 	r.good(c, "GET", "/v3/keys", nil)
 	r.good(c, "GET", "/v3/revocations", nil)
+	r.reports(c)
 }
 
 // places asks for what is near, and for the lists that only the first version

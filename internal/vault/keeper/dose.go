@@ -397,6 +397,9 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 			return err
 		}
 		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{sealed}, Hold: enc.booking.Hold}
+		if seal.Count, err = k.doseCounts(op, doseDoc{}, doc); err != nil {
+			return err
+		}
 		err = t.addSeal(op.id, &p, seal, entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
 		if err != nil {
 			return err

@@ -170,6 +170,17 @@ func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version 
 		return vault.Amended{}, err
 	}
 	key := doc.Status + "/" + hexString(mac(k.keys.sym[purposeBooking], []byte("amend"), []byte(doc.Reason), []byte(doc.ChangedBy))[:8])
+	var before doseDoc
+	if version > 1 {
+		var err error
+		if before, _, err = op.dose(k, doc.Event); err != nil {
+			return vault.Amended{}, err
+		}
+	}
+	count, err := k.doseCounts(op, before, doc)
+	if err != nil {
+		return vault.Amended{}, err
+	}
 	var out vault.Amended
 	receipts, err := k.update(ctx, func(t *txn) error {
 		if err := still(t); err != nil {
@@ -190,7 +201,7 @@ func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version 
 			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.id, Parts: p.Pending[i].Parts}
 			return nil
 		}
-		seal, err := t.sealDoc(op.id, &p, part, version, doc, state.Seal{Key: key, Revokes: revokes}, e)
+		seal, err := t.sealDoc(op.id, &p, part, version, doc, state.Seal{Key: key, Revokes: revokes, Count: count}, e)
 		out.Seal = seal
 		return err
 	})

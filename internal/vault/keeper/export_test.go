@@ -183,3 +183,16 @@ func ParseCorrection(body []byte) (kind, reason string, dose int, err error) {
 	c, err := parseCorrection(body)
 	return c.Kind, c.Reason, c.Dose, err
 }
+
+// Counted are the true cells of the dashboard.
+func (k *Keeper) Counted(ctx context.Context) (map[string]state.Stat, error) {
+	out := map[string]state.Stat{}
+	return out, k.view(ctx, func(t *txn) error {
+		return t.tx.All(ctx, state.Stats, func(s state.Stored) error {
+			var row state.Stat
+			err := json.Unmarshal(s.Content, &row)
+			out[s.Key] = row
+			return err
+		})
+	})
+}

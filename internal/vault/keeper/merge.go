@@ -168,6 +168,7 @@ func (t *txn) merging(p state.Person) (bool, error) {
 type joinedDose struct {
 	part vault.Part // "" for one that comes from the other
 	doc  doseDoc
+	was  doseDoc
 }
 
 // joined compares two people and numbers their doses anew.
@@ -211,7 +212,7 @@ func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
 		if !changed {
 			continue
 		}
-		jd := joinedDose{part: vault.Part(vault.PartDosePrefix + string(d.Event)), doc: d}
+		jd := joinedDose{part: vault.Part(vault.PartDosePrefix + string(d.Event)), doc: d, was: all[i]}
 		if i >= len(mine) {
 			jd.part = ""
 			jd.doc.FromPerson, jd.doc.FromReference, jd.doc.FromEvent = other.id, b.Reference, d.Event
@@ -240,6 +241,17 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 	}
 	now := t.k.now().UnixMilli()
 	seal := state.Seal{ID: id.New(), Key: "merge/" + string(other.id), Merge: other.id, MergeSeq: o.Seq}
+	who, err := keep.identity(t.k)
+	if err != nil {
+		return none, err
+	}
+	change := counts{}
+	for _, d := range docs {
+		change.changed(d.was, d.doc, who.GenderID)
+	}
+	if seal.Count, err = t.k.sealCounts(keep.id, change); err != nil {
+		return none, err
+	}
 	add := func(part vault.Part, version int, doc any) error {
 		s, err := t.k.sealPart(keep.id, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
 		seal.Parts = append(seal.Parts, s)

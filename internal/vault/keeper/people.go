@@ -266,6 +266,11 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: by.Role, At: now}},
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
+	first := counts{}
+	first.registered(t.k, doc)
+	if seal.Count, err = t.k.sealCounts(person, first); err != nil {
+		return err
+	}
 	for i, d := range docs {
 		s, err := t.k.sealPart(person, key, int64(i)+1, d.part, 1, d.doc)
 		if err != nil {

@@ -162,6 +162,9 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 	if err := t.endSeals(p); err != nil {
 		return err
 	}
+	if err := t.counting(person, s); err != nil {
+		return err
+	}
 	if s.Merge != "" {
 		if err := t.finishMerge(p, s); err != nil {
 			return err

@@ -109,16 +109,20 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		Language: m.Consent.Language, Purpose: m.Consent.Purpose, By: "holder", At: now}); err != nil {
 		return s, err
 	}
+	change := counts{}
+	change.registered(k, doc)
 	for _, d := range m.Doses {
-		ev, doc, err := k.seedDose(d, now)
+		ev, dose, err := k.seedDose(d, now)
 		if err != nil {
 			return s, err
 		}
-		if err := add(vault.Part(vault.PartDosePrefix+string(ev)), doc); err != nil {
+		if err := add(vault.Part(vault.PartDosePrefix+string(ev)), dose); err != nil {
 			return s, err
 		}
+		change.changed(doseDoc{}, dose, doc.GenderID)
 	}
-	return s, nil
+	s.seal.Count, err = k.sealCounts(s.person, change)
+	return s, err
 }
 
 // seedDose is a past dose as its event is sealed.

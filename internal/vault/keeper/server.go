@@ -86,6 +86,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodUnwish, []Caller{web}, bind(k.Unwish)},
 		{vault.MethodTell, []Caller{worker}, bind(k.Tell)},
 		{vault.MethodSeed, []Caller{seeder}, bind(k.Seed)},
+		{vault.MethodStatistics, []Caller{worker}, bind(k.Statistics)},
 		{vault.MethodKeys, all, bind(k.Keys)},
 		{vault.MethodStatus, all, bind(k.Status)},
 	}...)

@@ -42,6 +42,7 @@ type txn struct {
 	quiet    bool               // nobody gets its receipts
 	revoked  bool               // certificates were taken back
 	told     []due              // notices it wrote
+	counted  counts             // cells of the dashboard, by what became stored
 }
 
 // begin makes the transaction's bookkeeping. A row or head may be expected as
@@ -260,6 +261,9 @@ func (t *txn) append(e entry) *entry {
 // flush gives the entries their indexes and writes them with the new digest. A
 // change of anchored rows without an entry is a bug and refused.
 func (t *txn) flush() error {
+	if err := t.tally(); err != nil {
+		return err
+	}
 	if len(t.entries) == 0 {
 		if t.changed {
 			return fault.New(fault.Internal, "anchor", "rows that grant changed without a ledger entry")

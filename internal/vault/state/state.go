@@ -54,7 +54,7 @@ func Passing() []Table {
 }
 
 // All lists every table.
-func All() []Table { return append(append(Anchored(), Passing()...), KeyRing) }
+func All() []Table { return append(append(Anchored(), Passing()...), KeyRing, Stats) }
 
 // Stored is a row as the store has it. Version starts at 1. Expires (Unix
 // milliseconds, 0 never) lets housekeeping drop rows that no longer matter.
@@ -234,6 +234,7 @@ type Seal struct {
 	Hold    id.Hold // the booking a dose spends
 	Revokes string  `json:",omitempty"` // why the person's certificates are taken back when it is stored
 	At      int64
+	Count   []byte `json:",omitempty"` // sealed: what the dashboard counts when it is stored
 
 	Merge    id.Person `json:",omitempty"` // the person who ends as another when this is stored
 	MergeSeq int64     `json:",omitempty"` // how many parts of theirs it carries

@@ -1,0 +1,7 @@
+-- What the public dashboard shows of a day: rounded cells, as JSON. All rows are in
+-- one bucket: there is one of each day.
+-- +goose Up
+CREATE TABLE report (report TEXT NOT NULL, day TEXT NOT NULL, body TEXT NOT NULL, bucket INTEGER NOT NULL, PRIMARY KEY (report, day, bucket)) STRICT;
+
+-- +goose Down
+DROP TABLE report;
