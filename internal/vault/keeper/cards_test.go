@@ -371,6 +371,7 @@ func mergeAfter(t *testing.T, days int, status string) {
 	if _, err := merge(h, keep, x); !fault.Is(err, fault.Conflict) {
 		t.Errorf("another person: %v", err)
 	}
+	r.wantCounted("before the merge", 2, 0)
 	m, err := merge(h, keep, other)
 	if err != nil {
 		t.Fatal(err)
@@ -409,6 +410,11 @@ func mergeAfter(t *testing.T, days int, status string) {
 	}
 	if _, err := r.k.Committed(ctx, vault.CommittedRequest{Seals: []string{m.Seal.ID}}); err != nil {
 		t.Fatal(err)
+	}
+	if days > 84 {
+		r.wantCounted("after the merge", 1, 1)
+	} else {
+		r.wantCounted("after the merge", 1, 0)
 	}
 	if p, err := r.k.Person(ctx, other); err != nil || p.State != state.Merged || len(p.Wrapped) == 0 {
 		t.Errorf("the one who ended: %+v %v", p, err)

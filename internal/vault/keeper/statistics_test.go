@@ -143,3 +143,20 @@ func TestStatisticsOfMidnight(t *testing.T) {
 		t.Errorf("an edited count: %v", err)
 	}
 }
+
+// wantCounted compares what is counted with doses by number, in any state.
+func (r *rig) wantCounted(when string, first, second int64) {
+	r.t.Helper()
+	var got [3]int64
+	for key, s := range r.counted() {
+		if c, ok := statistics.ParseKey(key); ok && c.Dose > 0 {
+			if s.N < 0 {
+				r.t.Errorf("%s: %s is %d", when, key, s.N)
+			}
+			got[c.Dose] += s.N
+		}
+	}
+	if got[1] != first || got[2] != second {
+		r.t.Errorf("%s: %d first and %d second doses are counted, want %d and %d", when, got[1], got[2], first, second)
+	}
+}

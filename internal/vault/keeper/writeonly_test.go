@@ -143,8 +143,10 @@ func TestWriteOnly(t *testing.T) {
 	if b, err := c.k.AnswerDose(t.Context(), yes); err != nil || b.Seal.ID != a.Seal.ID {
 		t.Errorf("said twice: %+v %v", b, err)
 	}
+	c.wantCounted("before it is confirmed", 0, 0)
 	c.store(a.Seal, true)
 	yes.Record = c.records(c.person)[0]
+	c.wantCounted("confirmed", 1, 0)
 	if b, err := c.k.AnswerDose(t.Context(), yes); err != nil || len(b.Seal.Parts) != 0 {
 		t.Errorf("said after it was stored: %+v %v", b, err)
 	}
@@ -339,6 +341,7 @@ func TestCorrection(t *testing.T) {
 	if err != nil || c.verdict(fresh.HC1) != "GENUINE" {
 		t.Fatalf("%v", err)
 	}
+	c.wantCounted("with another lot", 1, 0)
 	ev := c.events(c.holder, c.person)
 	if len(ev) != 1 || ev[0].Lot != "RIGHT-9" || ev[0].Changes != 1 || ev[0].Reason == "" {
 		t.Errorf("%+v", ev)
@@ -399,6 +402,7 @@ func TestGiven(t *testing.T) {
 		t.Errorf("the person is told %d times", n)
 	}
 	ev := c.events(c.holder, c.person)
+	c.wantCounted("abroad", 0, 0)
 	if len(ev) != 1 || ev[0].Source != "abroad" || ev[0].Country != "FR" || ev[0].Status != "confirmed" || ev[0].Day != past {
 		t.Fatalf("%+v", ev)
 	}
