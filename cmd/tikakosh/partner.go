@@ -11,13 +11,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -175,43 +173,18 @@ func (c *partnerSignCmd) Run() error {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return fmt.Errorf("credentials %s are malformed", c.Key)
 	}
-	var body, bearer []byte
-	switch c.Body {
-	case "":
-	case "-":
-		body, err = io.ReadAll(os.Stdin)
-	default:
-		body, err = os.ReadFile(c.Body)
-	}
+	body, err := bodyOf(c.Body)
+	var bearer []byte
 	if err == nil && c.Bearer != "" {
 		bearer, err = os.ReadFile(c.Bearer)
 	}
 	if err != nil {
 		return err
 	}
-	proof, err := signPartner(f, c.Method, c.URL, body, strings.TrimSpace(string(bearer)), clock(c.ClockFile)())
+	proof, err := dpop(f.Key, c.Method, c.URL, body, strings.TrimSpace(string(bearer)), clock(c.ClockFile)())
 	if err != nil {
 		return err
 	}
 	fmt.Println(proof)
 	return nil
-}
-
-// signPartner makes the DPoP proof of a partner's request (ADR 11).
-func signPartner(f partnerFile, method, url string, body []byte, bearer string, now time.Time) (string, error) {
-	var jwk jose.JSONWebKey
-	if err := json.Unmarshal(f.Key, &jwk); err != nil {
-		return "", errors.New("the credentials hold no private key: sign with your own")
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jwk.Key}, (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt"))
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(body)
-	claims := map[string]any{"jti": id.Secret(20), "htm": method, "htu": url, "iat": now.Unix(), "bh": base64.RawURLEncoding.EncodeToString(sum[:])}
-	if bearer != "" {
-		access := sha256.Sum256([]byte(bearer))
-		claims["ath"] = base64.RawURLEncoding.EncodeToString(access[:])
-	}
-	return jwt.Signed(signer).Claims(claims).Serialize()
 }

@@ -6,12 +6,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -166,37 +163,14 @@ func (c *staffSignCmd) Run() error {
 	if err := json.Unmarshal(raw, &kf); err != nil {
 		return fmt.Errorf("key file %s is malformed", c.Key)
 	}
-	var body []byte
-	switch c.Body {
-	case "":
-	case "-":
-		body, err = io.ReadAll(os.Stdin)
-	default:
-		body, err = os.ReadFile(c.Body)
-	}
+	body, err := bodyOf(c.Body)
 	if err != nil {
 		return err
 	}
-	proof, err := signRequest(kf, c.Method, c.URL, body, clock(c.ClockFile)())
+	proof, err := dpop(kf.Key, c.Method, c.URL, body, "", clock(c.ClockFile)())
 	if err != nil {
 		return err
 	}
 	fmt.Println(proof)
 	return nil
-}
-
-// signRequest makes the DPoP proof (RFC 9449) with the body's digest (ADR 1).
-func signRequest(kf keyFile, method, url string, body []byte, now time.Time) (string, error) {
-	var jwk jose.JSONWebKey
-	if err := json.Unmarshal(kf.Key, &jwk); err != nil {
-		return "", errors.New("the key file holds no usable key")
-	}
-	opts := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jwk.Key}, opts)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(body)
-	claims := map[string]any{"jti": id.Secret(20), "htm": method, "htu": url, "iat": now.Unix(), "bh": base64.RawURLEncoding.EncodeToString(sum[:])}
-	return jwt.Signed(signer).Claims(claims).Serialize()
 }

@@ -102,9 +102,11 @@ func TestHindiIsComplete(t *testing.T) {
 			t.Errorf("English was changed: %q", text)
 		}
 	}
-	for text, hi := range hindi() {
-		if !devanagari(hi) {
-			t.Errorf("%q is not translated", text)
+	for _, part := range wholeTexts() {
+		for text, hi := range part() {
+			if !devanagari(hi) {
+				t.Errorf("%q is not translated", text)
+			}
 		}
 	}
 	if got := inLanguage("hi", "ABC"); got != "ABC" {

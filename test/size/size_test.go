@@ -35,6 +35,7 @@ type installation struct {
 	cpu     map[string][]time.Duration // by kind: processor time of one request, one value a round
 	roles   map[string]map[string]time.Duration
 	wall    map[string][]time.Duration // by kind: of every request
+	start   time.Duration              // from a start to the first answer
 }
 
 // TestSize needs minutes to generate its people, so it runs only when
@@ -71,6 +72,9 @@ func TestSize(t *testing.T) {
 		}
 	}
 	report(t, all)
+	for _, s := range all {
+		s.within(t)
+	}
 	for _, kind := range kinds {
 		var cost []time.Duration
 		for _, s := range all {
@@ -105,8 +109,9 @@ func open(t *testing.T, b *harness.Builder, people int) *installation {
 	s.Stop()
 	begin = time.Now()
 	s.Up()
-	t.Logf("%d people: announced %.2f s after a start", people, time.Since(begin).Seconds())
-	in := &installation{Server: s, people: people, cpu: map[string][]time.Duration{}, roles: map[string]map[string]time.Duration{}, wall: map[string][]time.Duration{}}
+	announced := time.Since(begin)
+	t.Logf("%d people: announced %.2f s after a start", people, announced.Seconds())
+	in := &installation{Server: s, people: people, start: announced, cpu: map[string][]time.Duration{}, roles: map[string]map[string]time.Duration{}, wall: map[string][]time.Duration{}}
 	for range clients {
 		in.callers = append(in.callers, s.Client())
 	}
@@ -342,4 +347,38 @@ func resident(t *testing.T, pid int) (now, top int) {
 		}
 	}
 	return now, top
+}
+
+// What an installation of up to a hundred thousand people may need.
+const (
+	boundPeople = 100_000
+	boundStart  = 2 * time.Second
+	boundMemory = 500 // MiB, of all roles, at their most
+	boundLedger = time.Minute
+)
+
+// within holds an installation against those bounds; of a larger one the
+// figures are only logged.
+func (s *installation) within(t *testing.T) {
+	t.Helper()
+	top := 0
+	for _, role := range []string{harness.RoleWeb, harness.RoleVault, harness.RoleCourier, harness.RoleWorker} {
+		_, most := resident(t, s.Role(role))
+		top += most
+	}
+	took := map[string]time.Duration{}
+	for name, args := range map[string][]string{"verify": {"ledger", "verify", filepath.Join(s.Data, "ledger")}, "audit": {"ledger", "audit", "--data", s.Data}} {
+		begin := time.Now()
+		if out, exit := s.Command(args...); exit != 0 {
+			t.Errorf("%d people: ledger %s: exit %d\n%s", s.people, name, exit, out)
+		}
+		took[name] = time.Since(begin)
+	}
+	t.Logf("%d people: first answer after %.2f s, %d MiB, ledger verify %.1f s, audit %.1f s", s.people, s.start.Seconds(), top, took["verify"].Seconds(), took["audit"].Seconds())
+	if s.people > boundPeople {
+		return
+	}
+	if s.start > boundStart || top > boundMemory || took["verify"] > boundLedger || took["audit"] > boundLedger {
+		t.Errorf("%d people need more than %v, %d MiB and %v", s.people, boundStart, boundMemory, boundLedger)
+	}
 }
