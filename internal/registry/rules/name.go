@@ -125,7 +125,9 @@ const (
 // and joiners. It is never shown.
 func NameKey(name string) string {
 	from, to := []rune(confusableFrom), []rune(confusableTo)
-	s := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(name)))
+	// Folding alone is not one form for each pair of letters: x/text folds
+	// Cherokee both ways. Lower case of the folded text is.
+	s := norm.NFKC.String(strings.ToLower(cases.Fold().String(norm.NFKC.String(name))))
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || unicode.In(r, unicode.Cf, unicode.P) || r == '`' {
 			return -1

@@ -151,6 +151,8 @@ func FuzzParseIDNumber(f *testing.F) {
 
 func FuzzNameKey(f *testing.F) {
 	f.Add("Аsha Tеst")
+	f.Add("Ꭽ")
+	f.Add("ꭽ ß İ ſ ΐ")
 	f.Fuzz(func(t *testing.T, s string) {
 		n, err := NormalizeName(s)
 		if err != nil {
