@@ -55,6 +55,7 @@ func (c *ledgerVerifyCmd) Run() error {
 }
 
 type ledgerAuditCmd struct {
+	custodyFlags
 	Data   string `required:"" type:"existingdir" help:"Data folder."`
 	Realm  int    `default:"1" help:"Realm number."`
 	Origin string `default:"tikakosh.local/ledger/1" help:"Name of the ledger."`
@@ -78,7 +79,8 @@ func (c *ledgerAuditCmd) Run() error {
 		return err
 	}
 	defer rdb.Close()
-	provider, err := keeper.OpenFileProvider(l.keys(), false)
+	provider, done, err := c.auditCustody(l)
+	defer done()
 	if err != nil {
 		return err
 	}

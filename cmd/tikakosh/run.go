@@ -82,6 +82,8 @@ func (in *installation) ids(role string) ids {
 		return ids{base + 2, base + 2}
 	case "web":
 		return ids{base + 3, base + 5}
+	case "hsm":
+		return ids{base + 6, base + 6}
 	default: // worker, seed
 		return ids{base + 4, base + 5}
 	}
@@ -236,18 +238,27 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	if in.demo != nil {
 		vaultNames, vaultFiles = append(vaultNames, "seeder"), append(vaultFiles, seedS)
 	}
+	roles, hsmEnd, hsmFiles, err := in.hsmRole()
+	all = append(all, hsmFiles...)
+	if err != nil {
+		closeAll()
+		return nil, nil, err
+	}
+	if hsmEnd != nil {
+		vaultNames, vaultFiles = append(vaultNames, "hsm"), append(vaultFiles, hsmEnd)
+	}
 	webs, webFiles, err := in.moreWebs(webArgs, webC)
 	all = append(all, webFiles...)
 	if err != nil {
 		closeAll()
 		return nil, nil, err
 	}
-	roles := []supervise.Role{
+	roles = append(roles,
 		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
 		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery), fmt.Sprint("--watch-every=", in.flags.WatchEvery)}, []string{"vault"}, []*os.File{workerC}),
-	}
+	)
 	roles = append(roles, webs...)
 	if in.demo != nil {
 		seed := in.role("seed", append([]string{"seed", data, clockArg}, in.demo.seedArgs()...), []string{"vault"}, []*os.File{seedC})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -25,11 +24,13 @@ import (
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 )
 
 // vaultFlags are shared by run, demo and vault.
 type vaultFlags struct {
+	custodyFlags
 	Realm            int           `default:"1" help:"Realm number: keys, ledger and reference ids are per realm."`
 	Origin           string        `default:"tikakosh.local/ledger/1" help:"Name of the ledger and issuer of bearers."`
 	Issuer           string        `default:"Tikakosh" help:"Name of the issuing authority on certificates."`
@@ -46,7 +47,7 @@ type vaultFlags struct {
 }
 
 func (f vaultFlags) args() []string {
-	a := []string{fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
+	a := []string{"--keys=" + f.Keys, fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
 		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
 	if f.DemoNumbers {
@@ -98,16 +99,21 @@ func (c *vaultCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	provider, err := keeper.OpenFileProvider(l.keys(), fresh)
-	if err != nil {
-		return err
-	}
 	courierEnd, err := inherited("courier")
 	if err != nil {
 		return err
 	}
 	courier := notify.NewClient(ipc.HTTPClient(ipc.NewDialer(courierEnd), 10*time.Second))
-	k, err := keeper.Begin(ctx, c.config(), store, provider, post{courier}, clock(c.ClockFile), log)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d, err := openDoor(ctx, l, cancel, log)
+	defer d.close()
+	if err != nil {
+		return err
+	}
+	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
+		return keeper.Begin(ctx, c.config(), store, p, post{courier}, clock(c.ClockFile), log)
+	})
 	if err != nil {
 		return err
 	}
@@ -122,7 +128,7 @@ func (c *vaultCmd) Run() error {
 	case <-time.After(verifyPatience):
 		log.Info("the rows are still being compared with the ledger; what needs one waits")
 	}
-	return c.serve(ctx, l, k, verified, courier, log)
+	return c.serve(ctx, cancel, l, d, k, verified, courier, log)
 }
 
 // verifyPatience is how long the vault waits for the comparison of its rows before
@@ -138,11 +144,9 @@ func (c *vaultCmd) config() keeper.Config {
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts()}
 }
 
-// serve answers on every inherited socket and the operator's, keeps the
-// ledger's files up, and ends when told to.
-func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, verified <-chan error, courier *notify.Client, log *slog.Logger) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+// serve lets the callers in, keeps the ledger's files up, and ends when told to.
+func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l layout, d *door, k *keeper.Keeper, verified <-chan error,
+	courier *notify.Client, log *slog.Logger) error {
 	signer, vkey, err := k.CheckpointSigner()
 	if err != nil {
 		return err
@@ -170,47 +174,18 @@ func (c *vaultCmd) serve(ctx context.Context, l layout, k *keeper.Keeper, verifi
 			cancel(err)
 		}
 	})
-	var servers []*http.Server
-	listen := func(name string, ln net.Listener, h http.Handler) {
-		srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-		servers = append(servers, srv)
-		wg.Go(func() {
-			if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-				cancel(fmt.Errorf("vault socket %s: %w", name, err))
-			}
-		})
-	}
-	for name, caller := range map[string]keeper.Caller{"web": keeper.CallerWeb, "worker": keeper.CallerWorker, "seeder": keeper.CallerSeeder} {
-		end, ok := inheritedIf(name)
-		if !ok {
-			continue
-		}
-		ln, err := ipc.Listen(end, name)
-		if err != nil {
-			return err
-		}
-		listen(name, ln, k.Handler(caller))
-	}
-	admin, err := listenAdmin(ctx, l.adminSocket())
-	if err != nil {
-		return err
-	}
-	listen("operator", admin, k.Handler(keeper.CallerOperator))
+	d.admit(k)
 	if end, ok := inheritedIf("outbox"); ok {
 		ln, err := net.FileListener(end)
 		if err != nil {
 			return err
 		}
-		listen("outbox", ln, outboxPage(courier, os.Getenv(outboxVariable)))
+		d.listen("outbox", ln, outboxPage(courier, os.Getenv(outboxVariable)))
 	}
 	supervise.Ready()
 	log.Info("vault ready", "separated", c.Separated)
 	<-ctx.Done()
-	for _, s := range servers {
-		end, done := context.WithTimeout(context.Background(), 5*time.Second)
-		_ = s.Shutdown(end)
-		done()
-	}
+	d.close()
 	cancel(nil)
 	wg.Wait()
 	end, done := context.WithTimeout(context.Background(), 8*time.Second)

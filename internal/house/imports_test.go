@@ -33,6 +33,7 @@ var doors = map[string]string{
 	"unsafe":                              "unsafe",
 	"github.com/alecthomas/kong":          "kong",
 	"github.com/transparency-dev/tessera": "tessera",
+	"github.com/miekg/pkcs11":             "pkcs11", // cgo: not in the main program
 }
 
 // plan is the floor plan: design.md 6 as a table. Direction: delivery (edge) →
@@ -54,6 +55,7 @@ func plan() []room {
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/state", "id fault civil vault", ""},
+		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/keeper", leaves + " ledger vault vault/state registry/rules certificate/encode statistics", "http"},
 
 		{"internal/registry/rules", "id fault civil", ""},
@@ -80,6 +82,7 @@ func plan() []room {
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 
 		{"cmd/tikakosh", "...", "net http exec kong sql"},
+		{"cmd/tikakosh-hsm", "fault ipc supervise vault/custody", "http pkcs11"},
 		{"api", "", ""},
 		{"bench", leaves + " store/sqldb store/sqlite", "net http exec sql"},
 		{"bench/search", "", "net http exec"},
@@ -88,6 +91,7 @@ func plan() []room {
 		{"test/powercut", "", "exec sql"},
 		{"test/journey", leaves, "net http exec sql"},
 		{"test/contract", leaves, "net http exec sql"},
+		{"test/custody", leaves, "net http exec sql"},
 		{"test/courier", leaves, "exec"},
 		{"test/crash", leaves, "net http exec sql"},
 		{"test/demo", leaves, "net http exec sql"},

@@ -192,6 +192,9 @@ func startUnprivileged(cmd *exec.Cmd) error {
 	return <-started
 }
 
+// StartUnprivileged starts a command that is no role in the same way.
+func StartUnprivileged(cmd *exec.Cmd) error { return startUnprivileged(cmd) }
+
 // stop ends the role for good: SIGTERM, and SIGKILL after the grace or when
 // there is a hurry.
 func (c *child) stop(grace time.Duration, hurry <-chan struct{}) {

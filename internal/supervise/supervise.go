@@ -44,9 +44,10 @@ type Role struct {
 	Dir      string     // working folder; "" is the supervisor's
 	UID      int        // with GID and Groups used when Separate
 	GID      int
-	Groups   []int // the only supplementary groups
-	Separate bool  // run under UID and GID; needs root
-	Once     bool  // not restarted when it ends well
+	Groups   []int  // the only supplementary groups
+	Separate bool   // run under UID and GID; needs root
+	Once     bool   // not restarted when it ends well
+	Program  string // path of another program than this one; "" this one
 }
 
 // Supervisor runs roles. The fields are not changed while it runs.
@@ -96,7 +97,15 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		c := &child{role: r, exe: exe, alive: alive, log: s.logger().With("child", r.Name), now: s.Now, longest: s.Wait,
+		program := exe
+		if r.Program != "" {
+			if program, err = os.Open(r.Program); err != nil {
+				cancel(fault.Wrap(fault.Unavailable, err, "the program of role "+r.Name))
+				break
+			}
+			defer program.Close()
+		}
+		c := &child{role: r, exe: program, alive: alive, log: s.logger().With("child", r.Name), now: s.Now, longest: s.Wait,
 			first: make(chan error, 1), ended: make(chan struct{})}
 		children = append(children, c)
 		running.Go(func() { c.keep(ctx, cancel) })

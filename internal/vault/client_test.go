@@ -25,6 +25,7 @@ import (
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 )
 
@@ -52,7 +53,7 @@ func realVault(t *testing.T) (func(keeper.Caller) *vault.Client, outbox) {
 	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
 		t.Fatal(err)
 	}
-	p, err := keeper.OpenFileProvider(filepath.Join(dir, "keys"), true)
+	p, err := custody.OpenFile(filepath.Join(dir, "keys"), true)
 	if err != nil {
 		t.Fatal(err)
 	}

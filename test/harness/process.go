@@ -89,3 +89,20 @@ func (s *Server) AwaitRole(role string, old int) int {
 	s.tb.Fatalf("role %s did not come back in 30 s\n%s", role, lastLines(s.Log(), 20))
 	return 0
 }
+
+// RoleProcess is one living role.
+type RoleProcess struct {
+	Name string // as Role takes it: the first argument
+	PID  int
+}
+
+// Roles lists the living roles.
+func (s *Server) Roles() []RoleProcess {
+	var out []RoleProcess
+	for _, pid := range s.children() {
+		if named := arguments(pid); len(named) > 0 {
+			out = append(out, RoleProcess{named[0], pid})
+		}
+	}
+	return out
+}

@@ -28,6 +28,7 @@ import (
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 	"tikakosh/test/harness"
 )
@@ -226,7 +227,7 @@ func openVault(t *testing.T, data, change string) error {
 			t.Fatal(err)
 		}
 	}
-	p, err := keeper.OpenFileProvider(filepath.Join(data, "vault", "keys"), false)
+	p, err := custody.OpenFile(filepath.Join(data, "vault", "keys"), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 )
 
@@ -309,7 +310,7 @@ func TestBearerEnds(t *testing.T) {
 
 func TestKeyFilesMustBePrivate(t *testing.T) {
 	dir := t.TempDir() + "/keys"
-	if _, err := keeper.OpenFileProvider(dir, true); err != nil {
+	if _, err := custody.OpenFile(dir, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, loosen := range []struct {
@@ -317,7 +318,7 @@ func TestKeyFilesMustBePrivate(t *testing.T) {
 		mode uint32
 	}{{dir + "/root-1.key", 0o640}, {dir + "/idtag-1.key", 0o604}, {dir, 0o750}} {
 		chmod(t, loosen.path, loosen.mode)
-		_, err := keeper.OpenFileProvider(dir, false)
+		_, err := custody.OpenFile(dir, false)
 		wantKind(t, err, fault.Forbidden)
 		if loosen.path == dir {
 			chmod(t, dir, 0o700)

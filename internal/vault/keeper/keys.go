@@ -94,7 +94,7 @@ func isFresh(ctx context.Context, tx state.Tx) (bool, error) {
 func openKeyring(ctx context.Context, st state.Store, p Provider, realm id.Realm, now int64) (*keyring, error) {
 	k := &keyring{realm: realm, provider: p, sym: map[string][]byte{}}
 	asym := map[string][]byte{}
-	check, _, err := p.Tag([]byte("tikakosh/id-tag-check/v1"))
+	check, err := p.Tag(1, []byte("tikakosh/id-tag-check/v1"))
 	if err != nil {
 		return nil, err
 	}

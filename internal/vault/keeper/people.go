@@ -124,11 +124,12 @@ func (k *Keeper) idTag(idType int, canonical string) (string, error) {
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "id tag")
 	}
-	tag, version, err := k.keys.provider.Tag(raw)
+	const version = 1
+	tag, err := k.keys.provider.Tag(version, raw)
 	if err != nil {
 		return "", err
 	}
-	return hexString(append([]byte{byte(version)}, tag...)), nil
+	return hexString(append([]byte{version}, tag...)), nil
 }
 
 // Enrol implements the vault's word.

@@ -24,6 +24,7 @@ import (
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 	"tikakosh/internal/vault/state"
 )
@@ -168,7 +169,7 @@ func (r *rig) open() error {
 		cancel()
 		return err
 	}
-	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), fresh)
+	p, err := custody.OpenFile(filepath.Join(r.dir, "keys"), fresh)
 	if err != nil {
 		cancel()
 		return err

@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 	"tikakosh/internal/vault/state"
 )
@@ -197,7 +198,7 @@ func TestAuditor(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	prov, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), false)
+	prov, err := custody.OpenFile(filepath.Join(r.dir, "keys"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,66 +241,6 @@ func TestAuditCounts(t *testing.T) {
 	}
 	r.exec("UPDATE person SET mac = x'00'")
 	r.audit("row")
-}
-
-func TestKeyProvider(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "keys")
-	if _, err := keeper.OpenFileProvider(dir, false); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("no folder: %v", err)
-	}
-	p, err := keeper.OpenFileProvider(dir, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"root-1.key", "idtag-1.key"} {
-		info, err := os.Stat(filepath.Join(dir, name))
-		if err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v %v", name, info.Mode(), err)
-		}
-	}
-	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder: %v %v", info.Mode(), err)
-	}
-	blob, err := p.Wrap("a", []byte("key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := p.Unwrap("a", blob); err != nil || string(got) != "key" {
-		t.Errorf("%q %v", got, err)
-	}
-	_, err = p.Unwrap("b", blob)
-	wantKind(t, err, fault.Integrity)
-	tag, _, err := p.Tag([]byte("x"))
-	if err != nil || len(tag) != 32 {
-		t.Errorf("%d %v", len(tag), err)
-	}
-	again, err := keeper.OpenFileProvider(dir, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Unwrap("a", blob); err != nil || string(got) != "key" {
-		t.Errorf("opened again: %q %v", got, err)
-	}
-	if second, _, err := again.Tag([]byte("x")); err != nil || !slices.Equal(tag, second) {
-		t.Errorf("the tag changed (%v)", err)
-	}
-	for name, content := range map[string]string{"empty": "", "short": "abcd", "not hex": strings.Repeat("x", 64), "long": strings.Repeat("ab", 33)} {
-		if err := os.WriteFile(filepath.Join(dir, "root-1.key"), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := keeper.OpenFileProvider(dir, true); !fault.Is(err, fault.Invalid) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if err := os.Remove(filepath.Join(dir, "root-1.key")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keeper.OpenFileProvider(dir, false); !fault.Is(err, fault.Integrity) {
-		t.Errorf("a missing key: %v", err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
-		t.Errorf("the key folder holds %v (%v)", left, err)
-	}
 }
 
 // TestWrongRootKey: a vault whose root key is another's refuses to start and

@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 	"tikakosh/internal/vault/state"
 )
@@ -46,7 +47,7 @@ func TestSnapshotBehindACommit(t *testing.T) {
 	if err := r.open(); err != nil { // database and courier; the keeper below replaces this one
 		t.Fatal(err)
 	}
-	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), false)
+	p, err := custody.OpenFile(filepath.Join(r.dir, "keys"), false)
 	if err != nil {
 		t.Fatal(err)
 	}

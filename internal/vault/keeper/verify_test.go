@@ -10,13 +10,14 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 )
 
 // begin opens the vault's database again without comparing its rows.
 func (r *rig) begin() *keeper.Keeper {
 	r.t.Helper()
-	p, err := keeper.OpenFileProvider(filepath.Join(r.dir, "keys"), false)
+	p, err := custody.OpenFile(filepath.Join(r.dir, "keys"), false)
 	if err != nil {
 		r.t.Fatal(err)
 	}

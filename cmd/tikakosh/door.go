@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/ipc"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
+	"tikakosh/internal/vault/keeper"
+)
+
+// custodyRetry is how often a vault that waits for its keys asks custody again.
+const custodyRetry = 500 * time.Millisecond
+
+// door is the vault's sockets. They are served from the first moment on: until
+// the vault has its keys, every call is answered that it waits for them.
+type door struct {
+	mu      sync.Mutex
+	servers []*http.Server
+	rooms   map[keeper.Caller]*atomic.Pointer[http.Handler]
+	wg      sync.WaitGroup
+	fail    context.CancelCauseFunc
+	log     *slog.Logger
+}
+
+// openDoor listens on every inherited socket and the operator's. fail is called
+// when a socket cannot be served any more.
+func openDoor(ctx context.Context, l layout, fail context.CancelCauseFunc, log *slog.Logger) (*door, error) {
+	d := &door{rooms: map[keeper.Caller]*atomic.Pointer[http.Handler]{}, fail: fail, log: log}
+	for name, caller := range map[string]keeper.Caller{"web": keeper.CallerWeb, "worker": keeper.CallerWorker, "seeder": keeper.CallerSeeder} {
+		end, ok := inheritedIf(name)
+		if !ok {
+			continue
+		}
+		ln, err := ipc.Listen(end, name)
+		if err != nil {
+			return d, err
+		}
+		d.room(name, ln, caller)
+	}
+	admin, err := listenAdmin(ctx, l.adminSocket())
+	if err != nil {
+		return d, err
+	}
+	d.room("operator", admin, keeper.CallerOperator)
+	return d, nil
+}
+
+func (d *door) room(name string, ln net.Listener, caller keeper.Caller) {
+	p := &atomic.Pointer[http.Handler]{}
+	waiting := http.Handler(http.HandlerFunc(waitsForKeys))
+	p.Store(&waiting)
+	d.rooms[caller] = p
+	d.listen(name, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.Load()).ServeHTTP(w, r) }))
+}
+
+// listen serves one more socket until close.
+func (d *door) listen(name string, ln net.Listener, h http.Handler) {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelWarn)}
+	d.mu.Lock()
+	d.servers = append(d.servers, srv)
+	d.mu.Unlock()
+	d.wg.Go(func() {
+		if err := srv.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			d.fail(fmt.Errorf("vault socket %s: %w", name, err))
+		}
+	})
+}
+
+// admit lets the vault itself answer from now on.
+func (d *door) admit(k *keeper.Keeper) {
+	for caller, p := range d.rooms {
+		h := k.Handler(caller)
+		p.Store(&h)
+	}
+}
+
+// close lets calls under way finish, five seconds at most for each socket.
+func (d *door) close() {
+	for _, s := range d.servers {
+		end, done := context.WithTimeout(context.Background(), 5*time.Second)
+		_ = s.Shutdown(end)
+		done()
+	}
+	d.wg.Wait()
+}
+
+func waitsForKeys(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusUnprocessableEntity)
+	_ = json.NewEncoder(w).Encode(vault.Failure{Kind: fault.Unavailable, Code: "key-custody", Text: "the vault waits for its keys", RetryAfterMS: 2000})
+}
+
+// begin opens custody and, with it, the vault; while custody does not answer it
+// is asked again, so that the service returns by itself.
+func (c *vaultCmd) begin(ctx context.Context, l layout, fresh bool, log *slog.Logger, open func(p custody.Provider) (*keeper.Keeper, error)) (*keeper.Keeper, error) {
+	hsm, _ := inheritedIf("hsm")
+	said := false
+	for {
+		p, err := c.provider(l, hsm, fresh)
+		if err == nil {
+			var k *keeper.Keeper
+			if k, err = open(p); err == nil {
+				if said {
+					log.Info("key custody answers")
+				}
+				return k, nil
+			}
+		}
+		if fault.CodeOf(err) != "key-custody" || !fault.Is(err, fault.Unavailable) {
+			return nil, err
+		}
+		if !said {
+			log.Warn("alarm: key custody does not answer; the vault waits for it", "alarm", "key-custody", "error", message(err))
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(custodyRetry):
+		}
+	}
+}
