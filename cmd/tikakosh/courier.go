@@ -18,8 +18,9 @@ import (
 )
 
 type courierCmd struct {
-	Serve courierServeCmd `cmd:"" default:"withargs" help:"Run the courier role alone (started by run)."`
-	Check courierCheckCmd `cmd:"" help:"Bind to each gateway of a routes file, unbind, and say what is wrong."`
+	Serve     courierServeCmd     `cmd:"" default:"withargs" help:"Run the courier role alone (started by run)."`
+	Check     courierCheckCmd     `cmd:"" help:"Reach each gateway and mail server of a routes file and say what is wrong, also with its template ids."`
+	Templates courierTemplatesCmd `cmd:"" help:"Print the texts to register (DLT), one a line: template, language, text."`
 }
 
 type courierServeCmd struct {
@@ -29,6 +30,10 @@ type courierServeCmd struct {
 
 // Run is the courier role.
 func (c *courierServeCmd) Run() error {
+	end, err := inherited("courier")
+	if err != nil {
+		return badConfig("the courier is started by tikakosh run, which hands it its messages and, from --routes, its gateways; to try a routes file: tikakosh courier check --routes FILE")
+	}
 	log := logger("courier")
 	ctx, stop := roleContext()
 	defer stop()
@@ -39,7 +44,7 @@ func (c *courierServeCmd) Run() error {
 		if err != nil {
 			return badConfig("no message route: %s", message(err))
 		}
-		router, err := notify.NewRouter(routes, log)
+		router, err := notify.NewRouter(routes, now, log)
 		if err != nil {
 			return badConfig("%s", message(err))
 		}
@@ -47,10 +52,6 @@ func (c *courierServeCmd) Run() error {
 		go func() { defer close(ended); router.Run(ctx) }()
 		defer func() { stop(); <-ended }()
 		sender = router
-	}
-	end, err := inherited("courier")
-	if err != nil {
-		return err
 	}
 	ln, err := ipc.Listen(end, "vault")
 	if err != nil {

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"sort"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,28 +28,14 @@ func loadRoutes(path string) (notify.Routes, []byte, error) {
 	}
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		if r.Secret != "" || r.CA != "" {
-			return c, nil, badConfig("route %s: a password belongs into password_file, a certificate into ca_file", r.Name)
+		if r.Secret, r.CA, err = routeFiles(path, r.Name, r.PasswordFile, r.CAFile, r.Secret+r.CA); err != nil {
+			return c, nil, err
 		}
-		file := beside(path, r.PasswordFile)
-		info, err := os.Stat(file)
-		if err != nil {
-			return c, nil, badConfig("route %s: password_file: %v", r.Name, err)
-		}
-		if info.Mode().Perm()&0o077 != 0 {
-			return c, nil, badConfig("route %s: others can read %s: chmod 600", r.Name, file)
-		}
-		secret, err := readSmall(file)
-		if err != nil || len(secret) == 0 {
-			return c, nil, badConfig("route %s: password_file is empty or cannot be read", r.Name)
-		}
-		r.Secret = string(secret)
-		if r.CAFile != "" {
-			ca, err := readSmall(beside(path, r.CAFile))
-			if err != nil {
-				return c, nil, badConfig("route %s: ca_file: %v", r.Name, err)
-			}
-			r.CA = string(ca)
+	}
+	for i := range c.Email {
+		r := &c.Email[i]
+		if r.Secret, r.CA, err = routeFiles(path, r.Name, r.PasswordFile, r.CAFile, r.Secret+r.CA); err != nil {
+			return c, nil, err
 		}
 	}
 	whole, err := json.Marshal(c)
@@ -61,6 +44,37 @@ func loadRoutes(path string) (notify.Routes, []byte, error) {
 	}
 	c, err = notify.ParseRoutes(whole)
 	return c, whole, err
+}
+
+// routeFiles reads a route's password and CA; inline is what the routes file
+// itself holds of them, which is nothing.
+func routeFiles(path, name, passwordFile, caFile, inline string) (secret, ca string, err error) {
+	if inline != "" {
+		return "", "", badConfig("route %s: a password belongs into password_file, a certificate into ca_file", name)
+	}
+	if passwordFile != "" {
+		file := beside(path, passwordFile)
+		info, err := os.Stat(file)
+		if err != nil {
+			return "", "", badConfig("route %s: password_file: %v", name, err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			return "", "", badConfig("route %s: others can read %s: chmod 600", name, file)
+		}
+		raw, err := readSmall(file)
+		if err != nil || len(raw) == 0 {
+			return "", "", badConfig("route %s: password_file is empty or cannot be read", name)
+		}
+		secret = string(raw)
+	}
+	if caFile != "" {
+		raw, err := readSmall(beside(path, caFile))
+		if err != nil {
+			return "", "", badConfig("route %s: ca_file: %v", name, err)
+		}
+		ca = string(raw)
+	}
+	return secret, ca, nil
 }
 
 func readSmall(path string) ([]byte, error) {
@@ -110,42 +124,6 @@ func inheritedRoutes() (notify.Routes, error) {
 		return notify.Routes{}, err
 	}
 	return notify.ParseRoutes(raw[:n])
-}
-
-type courierCheckCmd struct {
-	Routes string `required:"" help:"Routes file."`
-}
-
-// Run binds to each route's gateway, unbinds, and says what is wrong.
-func (c *courierCheckCmd) Run() error {
-	routes, _, err := loadRoutes(c.Routes)
-	if err != nil {
-		return err
-	}
-	router, err := notify.NewRouter(routes, logger("courier"))
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	results := router.Check(ctx)
-	names, bad := []string{}, 0
-	for name := range results {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if err := results[name]; err != nil {
-			bad++
-			fmt.Printf("route %s: %v\n", name, err)
-			continue
-		}
-		fmt.Printf("route %s: bound and unbound\n", name)
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d routes do not work", bad, len(names))
-	}
-	return nil
 }
 
 // messageWay is what the roles get for messages: the outbox page's listener for

@@ -56,12 +56,17 @@ const (
 	BindDeclared Control = "bind-declared" // of a body only the fields a route declares are read; our own routes refuse others
 )
 
+// The controls of messages.
+const (
+	SendOnce Control = "send-once" // a code that a gateway may have is not sent again
+)
+
 // All lists every control.
 func All() []Control {
 	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
-		Revocation, CertSignature, SecondPerson, SmallCells,
+		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce,
 	}
 }

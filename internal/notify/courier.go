@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 )
 
@@ -101,7 +102,7 @@ func (c *Courier) Send(ctx context.Context, m Message) error {
 		return nil
 	}
 	c.mu.Lock()
-	if err, done := c.sent[m.ID]; done {
+	if err, done := c.sent[m.ID]; done && !ablate.Off(ablate.SendOnce) {
 		c.mu.Unlock()
 		return err
 	}

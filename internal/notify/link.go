@@ -28,11 +28,17 @@ type link struct {
 	wmu sync.Mutex
 
 	mu      sync.Mutex
-	waiting map[int32]chan data.CommandStatusType
+	waiting map[int32]chan reply
+}
+
+// reply is what a gateway answered: its status, and the id it gave a message.
+type reply struct {
+	status data.CommandStatusType
+	id     string
 }
 
 func newLink(conn net.Conn, window int, deliver func(*pdu.DeliverSM)) *link {
-	l := &link{conn: conn, window: make(chan struct{}, window), deliver: deliver, dead: make(chan struct{}), waiting: map[int32]chan data.CommandStatusType{}}
+	l := &link{conn: conn, window: make(chan struct{}, window), deliver: deliver, dead: make(chan struct{}), waiting: map[int32]chan reply{}}
 	l.seq.Store(1) // the bind was the first
 	go l.listen()
 	go l.enquire()
@@ -49,18 +55,18 @@ func (l *link) end() {
 
 // ask sends a request and waits for its answer. notSent: nothing complete went
 // out. unsure: it went out and the link or ctx ended before the answer came.
-func (l *link) ask(ctx context.Context, p pdu.PDU) (data.CommandStatusType, outcome) {
+func (l *link) ask(ctx context.Context, p pdu.PDU) (reply, outcome) {
 	select {
 	case l.window <- struct{}{}:
 		defer func() { <-l.window }()
 	case <-l.dead:
-		return 0, notSent
+		return reply{}, notSent
 	case <-ctx.Done():
-		return 0, notSent
+		return reply{}, notSent
 	}
 	seq := l.seq.Add(1) & 0x7fffffff
 	p.SetSequenceNumber(seq)
-	answer := make(chan data.CommandStatusType, 1)
+	answer := make(chan reply, 1)
 	l.mu.Lock()
 	l.waiting[seq] = answer
 	l.mu.Unlock()
@@ -73,19 +79,19 @@ func (l *link) ask(ctx context.Context, p pdu.PDU) (data.CommandStatusType, outc
 		// A write that failed left at most a part of the request, which no gateway
 		// can read as one.
 		l.end()
-		return 0, notSent
+		return reply{}, notSent
 	}
 	select {
-	case status := <-answer:
-		return status, accepted
+	case got := <-answer:
+		return got, accepted
 	case <-ctx.Done():
 	case <-l.dead:
 	}
 	select { // it may have come just before
-	case status := <-answer:
-		return status, accepted
+	case got := <-answer:
+		return got, accepted
 	default:
-		return 0, unsure
+		return reply{}, unsure
 	}
 }
 
@@ -114,7 +120,11 @@ func (l *link) listen() {
 			delete(l.waiting, h.SequenceNumber)
 			l.mu.Unlock()
 			if answer != nil {
-				answer <- h.CommandStatus
+				got := reply{status: h.CommandStatus}
+				if r, ok := p.(*pdu.SubmitSMResp); ok {
+					got.id = r.MessageID
+				}
+				answer <- got
 			}
 		case *pdu.DeliverSM:
 			l.deliver(p)

@@ -14,20 +14,27 @@ import (
 	"unicode/utf8"
 
 	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
 )
 
 // Message is one text to one number. ID makes sending idempotent; after
 // Deadline (Unix milliseconds, 0 for none) sending is pointless.
 type Message struct {
 	ID       string // 1 to 200 printable ASCII characters
-	To       string // 8 to 15 digits, "+" before them or not
-	Channel  string // "sms"
+	To       string // 8 to 15 digits, "+" before them or not; an address on the channel of e-mails
+	Channel  string // ChannelSMS or ChannelEmail
 	Text     string // UTF-8, no control characters but line feeds, at most 2,000 bytes
 	Deadline int64
 	Once     bool // a one-time code: when it may have been sent, it is not sent again
 
 	Template, Language string // for the registers of templates; "" where there is none
 }
+
+// The channels of messages.
+const (
+	ChannelSMS   = "sms"
+	ChannelEmail = "email"
+)
 
 // Sender hands a message to a route. It returns nil when the route has taken
 // it, fault.Invalid when the route will never take this message, fault.Unknown
@@ -51,10 +58,12 @@ func (m Message) check() error {
 	switch {
 	case m.ID == "" || len(m.ID) > maxID || strings.IndexFunc(m.ID, func(r rune) bool { return !printable(r) }) >= 0:
 		return fault.New(fault.Invalid, "message", "a message's id is 1 to 200 printable characters")
-	case len(number) < 8 || len(number) > 15 || !only(number, "0123456789"):
+	case m.Channel != ChannelSMS && m.Channel != ChannelEmail:
+		return fault.New(fault.Invalid, "message", "this version knows the channels sms and email only")
+	case m.Channel == ChannelSMS && (len(number) < 8 || len(number) > 15 || !only(number, "0123456789")):
 		return fault.New(fault.Invalid, "message", "a message's number is 8 to 15 digits")
-	case m.Channel != "sms":
-		return fault.New(fault.Invalid, "message", "this version knows the channel sms only")
+	case m.Channel == ChannelEmail && !isEmail(m.To):
+		return fault.New(fault.Invalid, "message", "a message's address is a plain e-mail address")
 	case m.Text == "" || len(m.Text) > maxText || !utf8.ValidString(m.Text):
 		return fault.New(fault.Invalid, "message", "a message's text is 1 to 2,000 bytes of UTF-8")
 	case strings.IndexFunc(m.Text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) >= 0:
@@ -65,6 +74,11 @@ func (m Message) check() error {
 		return fault.New(fault.Invalid, "message", "a message's deadline is a time")
 	}
 	return nil
+}
+
+func isEmail(s string) bool {
+	a, err := vault.ParseEmail(s)
+	return err == nil && a == s
 }
 
 // parseMessage reads exactly one message, with known fields only. The error is

@@ -53,13 +53,14 @@ type SMPP struct {
 
 	refs   atomic.Uint32
 	counts counts
+	watch  *receipts // nil where there is no other route
 
 	mu   sync.Mutex
 	link *link
 }
 
 // counts are what became of messages, and of receipts.
-type counts struct{ accepted, refused, unsure, delivered, failed atomic.Int64 }
+type counts struct{ accepted, refused, unsure, delivered, failed, again atomic.Int64 }
 
 // NewSMPP makes a route; Run keeps its link up.
 func NewSMPP(cfg Route, log *slog.Logger) (*SMPP, error) {
@@ -102,6 +103,8 @@ func (s *SMPP) Run(ctx context.Context) {
 		}
 	}
 }
+
+func (s *SMPP) named() (string, *counts) { return s.cfg.Name, &s.counts }
 
 // Check binds once and unbinds; the error says what is wrong.
 func (s *SMPP) Check(ctx context.Context) error {
@@ -162,11 +165,13 @@ func (s *SMPP) submit(ctx context.Context, m Message) outcome {
 		return refused
 	}
 	ref := byte(s.refs.Add(1))
+	ids := make([]string, 0, len(parts))
 	for i, part := range parts {
 		var got outcome
+		var id string
 		for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 			if p, err := s.compose(m, part, enc, i, len(parts), ref); err == nil {
-				got = s.once(ctx, p)
+				got, id = s.once(ctx, p)
 			} else {
 				got = refused
 			}
@@ -182,6 +187,7 @@ func (s *SMPP) submit(ctx context.Context, m Message) outcome {
 		}
 		switch {
 		case got == accepted:
+			ids = append(ids, id)
 		case i > 0 || got == unsure:
 			s.counts.unsure.Add(1)
 			return unsure
@@ -190,6 +196,7 @@ func (s *SMPP) submit(ctx context.Context, m Message) outcome {
 		}
 	}
 	s.counts.accepted.Add(1)
+	s.watch.await(m, ids)
 	return accepted
 }
 
@@ -223,30 +230,31 @@ func (s *SMPP) compose(m Message, part string, enc data.Encoding, i, n int, ref 
 }
 
 // once writes one submit_sm at most once and waits for its answer.
-func (s *SMPP) once(ctx context.Context, p *pdu.SubmitSM) outcome {
+func (s *SMPP) once(ctx context.Context, p *pdu.SubmitSM) (outcome, string) {
 	s.mu.Lock()
 	l := s.link
 	s.mu.Unlock()
 	if l == nil {
-		return notSent
+		return notSent, ""
 	}
-	status, known := l.ask(ctx, p)
+	got, known := l.ask(ctx, p)
 	switch {
 	case known == notSent || known == unsure:
-		return known
-	case status == data.ESME_ROK:
-		return accepted
-	case status == data.ESME_RTHROTTLED || status == data.ESME_RMSGQFUL:
-		return throttled
-	case status == data.ESME_RINVDSTADR:
-		return badNumber
+		return known, ""
+	case got.status == data.ESME_ROK:
+		return accepted, got.id
+	case got.status == data.ESME_RTHROTTLED || got.status == data.ESME_RMSGQFUL:
+		return throttled, ""
+	case got.status == data.ESME_RINVDSTADR:
+		return badNumber, ""
 	}
 	s.counts.refused.Add(1)
-	s.log.Warn("the gateway refused a message", "status", status.String())
-	return refused
+	s.log.Warn("the gateway refused a message", "status", got.status.String())
+	return refused, ""
 }
 
-// receipt counts a delivery receipt. Nothing of it is kept or logged.
+// receipt counts a delivery receipt, and lets a notice that failed go over the
+// next route. Nothing of it is logged.
 func (s *SMPP) receipt(d *pdu.DeliverSM) {
 	if d.EsmClass&0x3c != data.SM_SMSC_DLV_RCPT_TYPE {
 		return // a message from a telephone: nobody reads it
@@ -256,10 +264,13 @@ func (s *SMPP) receipt(d *pdu.DeliverSM) {
 		state = f.Data[0]
 	}
 	raw, _ := d.Message.GetMessageData()
+	id := receiptID(raw, d)
 	switch parseReceipt(raw, state) {
 	case receiptDelivered:
 		s.counts.delivered.Add(1)
+		s.watch.delivered(id)
 	case receiptFailed:
 		s.counts.failed.Add(1)
+		s.watch.failed(id)
 	}
 }

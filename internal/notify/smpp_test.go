@@ -18,9 +18,14 @@ import (
 )
 
 // router runs the routes until the test ends.
-func router(t *testing.T, routes ...Route) *Router {
+func router(t testing.TB, routes ...Route) *Router {
 	t.Helper()
-	raw, err := json.Marshal(Routes{routes})
+	return routerOf(t, Routes{Routes: routes})
+}
+
+func routerOf(t testing.TB, routes Routes) *Router {
+	t.Helper()
+	raw, err := json.Marshal(routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +33,7 @@ func router(t *testing.T, routes ...Route) *Router {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewRouter(c, slog.New(slog.DiscardHandler))
+	r, err := NewRouter(c, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +60,9 @@ func TestSMPPArrivesWhole(t *testing.T) {
 		parts                          int
 		delivered, failed              int64
 	}{
-		{"123456 is your code {€}.", "en", "1107", "DELIVRD", 1, 1, 0},
-		{strings.Repeat("0123456789", 20) + "€", "en", "1107", "UNDELIV", 2, 0, 2},
-		{hindiText, "hi", "1108", "DELIVRD", 2, 2, 0},
+		{"123456 is your code {€}.", "en", dltEnglish, "DELIVRD", 1, 1, 0},
+		{strings.Repeat("0123456789", 20) + "€", "en", dltEnglish, "UNDELIV", 2, 0, 2},
+		{hindiText, "hi", dltHindi, "DELIVRD", 2, 2, 0},
 	} {
 		s := newSMSC(t)
 		s.receipt = c.stat
@@ -71,7 +76,7 @@ func TestSMPPArrivesWhole(t *testing.T) {
 		}
 		for _, p := range s.got {
 			if p.DestAddr.Address() != "910000000001" || p.SourceAddr.Address() != "TIKAKO" || p.RegisteredDelivery != 1 ||
-				strings.TrimRight(string(p.OptionalParameters[tagEntity].Data), "\x00") != "1101" || strings.TrimRight(string(p.OptionalParameters[tagTemplate].Data), "\x00") != c.template {
+				strings.TrimRight(string(p.OptionalParameters[tagEntity].Data), "\x00") != dltEntity || strings.TrimRight(string(p.OptionalParameters[tagTemplate].Data), "\x00") != c.template {
 				t.Errorf("%+v", p)
 			}
 			total, _, _, joined := p.Message.UDH().GetConcatInfo()
@@ -111,7 +116,7 @@ func TestSMPPOnce(t *testing.T) {
 	}
 }
 
-func waitBound(t *testing.T, r *Router) {
+func waitBound(t testing.TB, r *Router) {
 	t.Helper()
 	for range 600 {
 		up := 0
@@ -281,12 +286,12 @@ func TestParseRoutes(t *testing.T) {
 	} {
 		r := good
 		change(&r)
-		raw, _ := json.Marshal(Routes{[]Route{r}})
+		raw, _ := json.Marshal(Routes{Routes: []Route{r}})
 		if _, err := ParseRoutes(raw); !fault.Is(err, fault.Invalid) || strings.Contains(err.Error(), "secret y") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	raw, _ := json.Marshal(Routes{[]Route{good, good}})
+	raw, _ := json.Marshal(Routes{Routes: []Route{good, good}})
 	if _, err := ParseRoutes(raw); err == nil {
 		t.Error("two routes of one name")
 	}
@@ -302,12 +307,12 @@ func TestSMPPCheck(t *testing.T) {
 	good, bad, gone := s.route("good"), s.route("bad"), s.route("gone")
 	bad.Secret = "wrong"
 	gone.Address = "127.0.0.1:1"
-	raw, _ := json.Marshal(Routes{[]Route{good, bad, gone}})
+	raw, _ := json.Marshal(Routes{Routes: []Route{good, bad, gone}})
 	c, err := ParseRoutes(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := NewRouter(c, slog.New(slog.DiscardHandler))
+	r, err := NewRouter(c, now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

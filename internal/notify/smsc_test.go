@@ -1,6 +1,9 @@
 package notify
 
 import (
+	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -10,10 +13,17 @@ import (
 	"github.com/linxGnu/gosmpp/pdu"
 )
 
+// Ids as India's registers give them.
+const (
+	dltEntity  = "1101000000000000001"
+	dltEnglish = "1107000000000000001"
+	dltHindi   = "1107000000000000002"
+)
+
 // smsc is a small gateway for tests. Answer says what becomes of a submit_sm; ok
 // false closes the connection without an answer.
 type smsc struct {
-	t        *testing.T
+	t        testing.TB
 	ln       net.Listener
 	password string
 	answer   func(n int) (status data.CommandStatusType, ok bool)
@@ -22,14 +32,21 @@ type smsc struct {
 	mu    sync.Mutex
 	got   []*pdu.SubmitSM
 	conns []net.Conn
+	binds int
 }
 
-func newSMSC(t *testing.T) *smsc {
+func newSMSC(t testing.TB) *smsc { return listenSMSC(t, nil) }
+
+// listenSMSC is newSMSC, in TLS when there is a configuration.
+func listenSMSC(t testing.TB, secure *tls.Config) *smsc {
 	t.Helper()
 	var lc net.ListenConfig
-	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure != nil {
+		ln = tls.NewListener(ln, secure)
 	}
 	s := &smsc{t: t, ln: ln, password: "secret"}
 	t.Cleanup(s.close)
@@ -68,6 +85,9 @@ func (s *smsc) serve(c net.Conn) {
 		switch p := p.(type) {
 		case *pdu.BindRequest:
 			r := p.GetResponse().(*pdu.BindResp)
+			s.mu.Lock()
+			s.binds++
+			s.mu.Unlock()
 			if p.Password != s.password {
 				r.CommandStatus = data.ESME_RINVPASWD
 			}
@@ -85,12 +105,15 @@ func (s *smsc) serve(c net.Conn) {
 				return
 			}
 			r := p.GetResponse().(*pdu.SubmitSMResp)
-			r.CommandStatus, r.MessageID = status, "m1"
+			r.CommandStatus, r.MessageID = status, fmt.Sprint("m", n)
 			out = append(out, r)
-			if s.receipt != "" && status == data.ESME_ROK {
+			s.mu.Lock()
+			receipt := s.receipt
+			s.mu.Unlock()
+			if receipt != "" && status == data.ESME_ROK {
 				d := pdu.NewDeliverSM().(*pdu.DeliverSM)
 				d.EsmClass = data.SM_SMSC_DLV_RCPT_TYPE
-				_ = d.Message.SetMessageWithEncoding("id:m1 sub:001 dlvrd:001 submit date:2611260100 done date:2611260101 stat:"+s.receipt+" err:000 text:x", data.GSM7BIT)
+				_ = d.Message.SetMessageWithEncoding(fmt.Sprintf("id:m%d sub:001 dlvrd:001 submit date:2611260100 done date:2611260101 stat:%s err:000 text:x", n, receipt), data.GSM7BIT)
 				out = append(out, d)
 			}
 		default:
@@ -105,6 +128,9 @@ func (s *smsc) serve(c net.Conn) {
 		}
 	}
 }
+
+// bound reports whether anybody showed a password.
+func (s *smsc) bound() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.binds > 0 }
 
 func (s *smsc) count() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.got) }
 
@@ -132,5 +158,5 @@ func (s *smsc) text() string {
 // route is a route to the gateway.
 func (s *smsc) route(name string) Route {
 	return Route{Name: name, Address: s.ln.Addr().String(), SystemID: "tikakosh", Secret: s.password, Sender: "TIKAKO", SenderTON: 5, CountryPrefix: "91",
-		EntityID: "1101", TemplateIDs: map[string]map[string]string{"code": {"en": "1107", "hi": "1108"}}}
+		EntityID: dltEntity, TemplateIDs: map[string]map[string]string{"code": {"en": dltEnglish, "hi": dltHindi}}}
 }

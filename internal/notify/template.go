@@ -12,8 +12,9 @@ import (
 // A template is fixed text with named places. What may stand in a place is
 // checked, so that no caller's words can reach a message (defence.md R14).
 type template struct {
-	en, hi string
-	places map[string]func(string) bool
+	en, hi    string
+	places    map[string]func(string) bool
+	emailOnly bool // goes to the other channel alone
 }
 
 // templates is the message catalogue; English and Hindi are complete. In a code
@@ -86,6 +87,23 @@ func templates() map[string]template {
 			en: "A registration was linked to this number in Tikakosh. Sign in to see it. If you did not expect this, tell a vaccination centre.",
 			hi: "टीकाकोष में इस नंबर से एक पंजीकरण जोड़ा गया है। देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
 		},
+		// The messages about the other channel itself.
+		"code-email": {
+			en:        "{code} confirms this e-mail address for messages about your household in Tikakosh. It is valid for 10 minutes. It signs nobody in. If you did not ask for it, ignore this message.",
+			hi:        "{code} से टीकाकोष में आपके परिवार के संदेशों के लिए इस ई-मेल पते की पुष्टि होती है। यह 10 मिनट तक मान्य है। इससे कोई साइन इन नहीं होता। यदि आपने इसे नहीं माँगा तो इस संदेश को अनदेखा करें।",
+			places:    map[string]func(string) bool{"code": digits(6)},
+			emailOnly: true,
+		},
+		"signin": {
+			en:        "Somebody signed in to Tikakosh with a code sent to your mobile, on {date} at {time}. If that was not you, tell your telephone company and a vaccination centre.",
+			hi:        "आपके मोबाइल पर भेजे गए कोड से {date} को {time} बजे टीकाकोष में साइन इन किया गया। यदि यह आप नहीं थे तो अपनी टेलीफोन कंपनी और टीकाकरण केंद्र को बताएँ।",
+			places:    map[string]func(string) bool{"date": isDate, "time": isTime},
+			emailOnly: true,
+		},
+		"email-changed": {
+			en: "The e-mail address for messages of your household in Tikakosh was set, changed or removed. If you did not do this, sign in and look, and tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार के संदेशों का ई-मेल पता जोड़ा, बदला या हटाया गया। यदि यह आपने नहीं किया तो साइन इन करके देखें और टीकाकरण केंद्र को बताएँ।",
+		},
 		"places": {
 			en:     "Places have become free{centre} on {date}, as you asked to be told. Book in Tikakosh; others were told too.",
 			hi:     "जैसा आपने सूचना माँगी थी, {date} को जगहें खाली हुई हैं{centre}। टीकाकोष में बुक करें; दूसरों को भी बताया गया है।",
@@ -98,7 +116,8 @@ func templates() map[string]template {
 // "code-partner", "code-certificate" and "code-status" (code, partner),
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
-// "opening" (date, time, centre or ""), "linked" (nothing). Dates are
+// "opening" (date, time, centre or ""), "signin" (date, time), "code-email"
+// (code), "linked" and "email-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in
@@ -135,6 +154,21 @@ func Compose(name, language string, params map[string]string) (string, error) {
 		text += "\n\n@" + host + " #" + params["code"]
 	}
 	return text, nil
+}
+
+// subject is what stands above an e-mail: the same for every message but a code,
+// so that a locked screen shows nothing of what it says.
+func subject(name, language string) string {
+	inHindi := language == "hi" || strings.HasPrefix(language, "hi-")
+	switch {
+	case name == "code-email" && inHindi:
+		return "टीकाकोष: अपने ई-मेल पते की पुष्टि करें"
+	case name == "code-email":
+		return "Tikakosh: confirm your e-mail address"
+	case inHindi:
+		return "टीकाकोष से एक संदेश"
+	}
+	return "A message from Tikakosh"
 }
 
 // only reports whether s is made of the bytes in set.

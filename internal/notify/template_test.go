@@ -19,6 +19,10 @@ func fitting() map[string]map[string]string {
 		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"linked":   {},
 
+		"email-changed": {},
+		"signin":        {"date": "01-02-2026", "time": "07:05"},
+		"code-email":    {"code": "012345"},
+
 		"code-partner":     {"code": "012345", "partner": "Test Clinic (North) & Sons"},
 		"code-certificate": {"code": "012345", "partner": "Test Clinic"},
 		"code-status":      {"code": "012345", "partner": "T2"},
