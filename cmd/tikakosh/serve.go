@@ -128,7 +128,7 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Alerts: r.alerts, Reports: registrydb.NewReports(r.db), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	srv, err := edge.New(edge.Config{Alerts: r.alerts, Emails: r.vault, Reports: registrydb.NewReports(r.db), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,

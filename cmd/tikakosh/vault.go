@@ -215,7 +215,11 @@ func (p post) Send(ctx context.Context, n keeper.Notice) error {
 	if err != nil {
 		return err
 	}
-	return p.c.Send(ctx, notify.Message{ID: n.ID, To: n.Mobile, Channel: "sms", Text: text, Deadline: n.Deadline, Once: n.Once,
+	to, channel := n.Mobile, notify.ChannelSMS
+	if n.Email != "" {
+		to, channel = n.Email, notify.ChannelEmail
+	}
+	return p.c.Send(ctx, notify.Message{ID: n.ID, To: to, Channel: channel, Text: text, Deadline: n.Deadline, Once: n.Once,
 		Template: n.Template, Language: language})
 }
 

@@ -58,7 +58,9 @@ const (
 
 // The controls of messages.
 const (
-	SendOnce Control = "send-once" // a code that a gateway may have is not sent again
+	SendOnce     Control = "send-once"     // a code that a gateway may have is not sent again
+	NoticeBounds Control = "notice-bounds" // how many messages of a kind a household gets in a day
+	EmailBounds  Control = "email-bounds"  // how many codes go to one e-mail address
 )
 
 // All lists every control.
@@ -67,6 +69,6 @@ func All() []Control {
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
-		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce,
+		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds,
 	}
 }

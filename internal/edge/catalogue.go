@@ -101,7 +101,7 @@ func hindi() map[string]string {
 
 // wholeTexts are the parts of the catalogue, by subject.
 func wholeTexts() []func() map[string]string {
-	return []func() map[string]string{hindi, hindiCards, hindiDoses, hindiPartners}
+	return []func() map[string]string{hindi, hindiCards, hindiDoses, hindiPartners, hindiMessages}
 }
 
 // hindiForms are texts with a part that varies: beginning and end in English,
@@ -111,6 +111,7 @@ func hindiForms() [][4]string {
 		{"Input parameter missing: ", "", "यह जानकारी नहीं मिली: ", ""},
 		{"", " has to be a day as dd-mm-yyyy", "", " दिन-माह-वर्ष (dd-mm-yyyy) के रूप में दें"},
 		{"", " has to be a day as yyyy-mm-dd", "", " वर्ष-माह-दिन (yyyy-mm-dd) के रूप में दें"},
+		{"", " has to be a PIN code of six digits", "", " छह अंकों का पिनकोड होना चाहिए"},
 		{"", " has to be a number", "", " एक संख्या होनी चाहिए"},
 		{"", " is too long or has control characters", "", " बहुत लंबा है या उसमें न दिखने वाले अक्षर हैं"},
 		{"", " is a positive number", "", " एक धनात्मक संख्या होती है"},

@@ -1,5 +1,8 @@
 package edge
 
+// codeWaits is what the answer says about a code that no gateway has taken yet.
+const codeWaits = "The mobile network does not take the message with the code now. It is sent as soon as it does, and the code is good until three minutes after you asked. If none has come by then, ask for a new one, or go to a vaccination centre."
+
 // codeText says what to do when a one-time code could not be sent, or perhaps
 // was; "" for every other failure. The vault's codes name the two cases.
 func codeText(code string) string {

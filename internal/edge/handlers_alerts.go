@@ -60,6 +60,9 @@ func addAlert(c *Ctx) error {
 	if n, err := strconv.ParseUint(in.PIN, 10, 32); in.PIN != "" && (err != nil || len(in.PIN) != 6 || n < 100_000) {
 		return wanted("pincode", "a PIN code of six digits")
 	}
+	if err := c.knownPlace(in.District, in.PIN); err != nil {
+		return err
+	}
 	if in.Dose < 1 || in.Dose > 9 {
 		return wanted("dose", "a number")
 	}

@@ -31,7 +31,18 @@ func requestCode(c *Ctx) error {
 	if got.Challenge != "" {
 		return fault.New(fault.RateLimited, "challenge", got.Challenge)
 	}
-	return c.json(map[string]string{"txnId": got.Txn})
+	return c.issued(got)
+}
+
+// issued answers a request for a code: the transaction alone, as CoWIN does, when
+// a gateway has taken it; else also what the person has to know.
+func (c *Ctx) issued(got vault.CodeIssued) error {
+	out := map[string]string{"txnId": got.Txn}
+	if got.Held > 0 {
+		out["delivery"] = "waiting"
+		out["message"] = inLanguage(c.language(), codeWaits)
+	}
+	return c.json(out)
 }
 
 // confirmCode is A2, and with account A6. The answer is the lower-case hex

@@ -52,7 +52,7 @@ func partnerCode(scope string) func(*Ctx) error {
 		if got.Challenge != "" {
 			return fault.New(fault.RateLimited, "challenge", got.Challenge)
 		}
-		return c.json(map[string]string{"txnId": got.Txn})
+		return c.issued(got)
 	}
 }
 

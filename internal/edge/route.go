@@ -112,6 +112,7 @@ func (s *Server) routes() []Route {
 	table = append(table, revocationRoutes()...)
 	table = append(table, doseRoutes()...)
 	table = append(table, alertRoutes()...)
+	table = append(table, emailRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
 	table = append(table, reportRoutes()...)

@@ -97,6 +97,7 @@ type Config struct {
 	Search    Search
 	Bookings  Bookings
 	Alerts    Alerts
+	Emails    Emails
 	Reports   Reports
 	Slip      SlipWriter
 	Cards     Cards

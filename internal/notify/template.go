@@ -89,8 +89,8 @@ func templates() map[string]template {
 		},
 		// The messages about the other channel itself.
 		"code-email": {
-			en:        "{code} confirms this e-mail address for messages about your household in Tikakosh. It is valid for 10 minutes. It signs nobody in. If you did not ask for it, ignore this message.",
-			hi:        "{code} से टीकाकोष में आपके परिवार के संदेशों के लिए इस ई-मेल पते की पुष्टि होती है। यह 10 मिनट तक मान्य है। इससे कोई साइन इन नहीं होता। यदि आपने इसे नहीं माँगा तो इस संदेश को अनदेखा करें।",
+			en:        "{code} confirms this e-mail address for messages about your household in Tikakosh. It is valid for 3 minutes. It signs nobody in. If you did not ask for it, ignore this message.",
+			hi:        "{code} से टीकाकोष में आपके परिवार के संदेशों के लिए इस ई-मेल पते की पुष्टि होती है। यह 3 मिनट तक मान्य है। इससे कोई साइन इन नहीं होता। यदि आपने इसे नहीं माँगा तो इस संदेश को अनदेखा करें।",
 			places:    map[string]func(string) bool{"code": digits(6)},
 			emailOnly: true,
 		},

@@ -73,6 +73,9 @@ func (a *Alerts) Add(ctx context.Context, h vault.Holder, w Wish) (string, error
 	w.Household, w.ID = house, id.New()
 	var known []string
 	for _, one := range live {
+		if one.District == w.District && one.PIN == w.PIN && one.Dose == w.Dose && one.Product == w.Product {
+			return "", fault.New(fault.Invalid, "wish", "this household has asked for this already")
+		}
 		known = append(known, one.ID)
 	}
 	if err := a.vault.Wish(ctx, vault.WishRequest{Holder: h, ID: w.ID, Until: w.Until, Known: known}); err != nil {

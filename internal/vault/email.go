@@ -45,12 +45,3 @@ func atoms(s, set string) bool {
 	}
 	return true
 }
-
-// MaskEmail shows an address to who has it: its first letter and its domain.
-func MaskEmail(s string) string {
-	local, domain, _ := strings.Cut(s, "@")
-	if local == "" {
-		return ""
-	}
-	return local[:1] + "…@" + domain
-}

@@ -27,10 +27,12 @@ type CodeRequest struct {
 // CodeIssued names the transaction; its form is the same for known and unknown
 // numbers. While the system is being guessed at, Challenge holds a proof of
 // work (ALTCHA JSON) instead and no code was sent: solve it and ask again with
-// CodeRequest.Work.
+// CodeRequest.Work. Held is 0 when a gateway has taken the code; else none takes
+// codes now, and the vault goes on trying until then (Unix milliseconds).
 type CodeIssued struct {
 	Txn       string
 	Challenge string
+	Held      int64 `json:",omitempty"`
 }
 
 // CodeAnswer is the answer to a code: lower-case hex SHA-256 of its digits.

@@ -99,6 +99,11 @@ func forms(t *testing.T, s *harness.Server) []form {
 	mine("/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": until})
 	wish := want(t, ask(t, c, "POST", "/v3/alerts", map[string]any{"district_id": 1, "dose": 1, "until": until}), 200).Field("alert_id")
 	mine("/v3/alerts/delete", map[string]any{"alert_id": wish})
+	mine("/v3/email", map[string]any{"email": "a" + s.Mobile() + "@mail.example"})
+	address := "b" + s.Mobile() + "@mail.example"
+	emailTxn := want(t, ask(t, c, "POST", "/v3/email", map[string]any{"email": address}), 200).Field("txnId")
+	mine("/v3/email/confirm", map[string]any{"otp": harness.Digest(s.AwaitMessages(address, 0, 10*time.Second)[0].Code()), "txnId": emailTxn})
+	mine("/v3/email/delete", map[string]any{})
 	mine("/v3/session/end", map[string]any{})
 	return out
 }

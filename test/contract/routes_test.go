@@ -104,6 +104,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.partners(mobile, asha, 1)
 	r.cards(c, asha)
 	r.doses(c)
+	r.email(c)
 	wish := r.good(c, "POST", "/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": later30(s)}).Field("alert_id")
 	r.good(c, "GET", "/v3/alerts", nil)
 	r.good(c, "POST", "/v3/alerts/delete", map[string]any{"alert_id": wish})

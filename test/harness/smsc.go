@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf16"
 
 	"github.com/linxGnu/gosmpp/data"
@@ -33,9 +34,10 @@ type SMSC struct {
 
 // Verdict is what a gateway does with one submit_sm: the zero value takes it.
 type Verdict struct {
-	Cut     bool   // it has it, and ends the link without an answer
-	Busy    bool   // it throttles and does not take it
-	Receipt string // the stat of the receipt it sends, such as UNDELIV; "" for none
+	Cut     bool          // it has it, and ends the link without an answer
+	Busy    bool          // it throttles and does not take it
+	Delay   time.Duration // how long it takes to answer
+	Receipt string        // the stat of the receipt it sends, such as UNDELIV; "" for none
 }
 
 // NewSMSC starts a gateway on a loopback port.
@@ -152,6 +154,18 @@ func (g *SMSC) take(p *pdu.SubmitSM) (Verdict, int) {
 
 func (g *SMSC) serve(c net.Conn) {
 	defer c.Close()
+	var mu sync.Mutex
+	send := func(out []pdu.PDU) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range out {
+			buf := pdu.NewBuffer(nil)
+			p.Marshal(buf)
+			if _, err := c.Write(buf.Bytes()); err != nil {
+				_ = c.Close()
+			}
+		}
+	}
 	for {
 		p, err := pdu.Parse(c)
 		if err != nil {
@@ -182,18 +196,17 @@ func (g *SMSC) serve(c net.Conn) {
 				_ = d.Message.SetMessageWithEncoding(fmt.Sprintf("id:m%d sub:001 dlvrd:000 submit date:2611260100 done date:2611260101 stat:%s err:001 text:", n, v.Receipt), data.GSM7BIT)
 				out = append(out, d)
 			}
+			if v.Delay > 0 {
+				late := out
+				time.AfterFunc(v.Delay, func() { send(late) })
+				out = nil
+			}
 		default:
 			if p.CanResponse() {
 				out = append(out, p.GetResponse())
 			}
 		}
-		for _, p := range out {
-			buf := pdu.NewBuffer(nil)
-			p.Marshal(buf)
-			if _, err := c.Write(buf.Bytes()); err != nil {
-				return
-			}
-		}
+		send(out)
 	}
 }
 

@@ -107,7 +107,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		}
 		return issued, err
 	}
-	if err := k.sendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
+	if issued.Held, err = k.sendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
 		Params: map[string]string{"code": code, "host": k.cfg.Host}}, index, key); err != nil {
 		return vault.CodeIssued{}, err
 	}
@@ -462,6 +462,9 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	}
 	house, isNew, err := t.householdOf(ch.Index, mobile, last4, ch.Speaks)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := t.signInNotice(house, key); err != nil {
 		return nil, false, err
 	}
 	mint, err = t.mintBearer(house, origin)

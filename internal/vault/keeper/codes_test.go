@@ -381,10 +381,10 @@ func TestMessageRetried(t *testing.T) {
 	}
 }
 
-// TestCodeNotSent: while no gateway takes codes, each request is told so, and
+// TestCodeNotSent: while no gateway takes codes and no more may wait, each request is told so, and
 // none counts against the number; the same for a number that is known.
 func TestCodeNotSent(t *testing.T) {
-	r := rigWith(t, func(r *rig) { r.cfg.Limits.CodesWait = 100 * time.Millisecond })
+	r := rigWith(t, func(r *rig) { r.cfg.Limits.CodesWait, r.cfg.Limits.HeldCodes = 100*time.Millisecond, -1 })
 	r.signIn("0000000101")
 	r.mu.Lock()
 	r.lose = 1 << 30

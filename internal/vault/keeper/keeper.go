@@ -23,6 +23,7 @@ import (
 type Notice struct {
 	ID       string
 	Mobile   string
+	Email    string // instead of a mobile: the household's other channel
 	Template string // "code", "booking", "dose"
 	Language string
 	Params   map[string]string
@@ -48,6 +49,7 @@ type Limits struct {
 	FailedAlarm     int64 // wrong guesses per hour that raise an alarm
 	FailedPrefix    int64 // wrong answers per origin network and hour above which work is asked of it
 	CodesWait       time.Duration
+	HeldCodes       int // how many codes may wait for a gateway; 0 is 50,000, below 0 none
 	WrongStaffCodes int // wrong booking codes per staff member and session day
 }
 
@@ -85,6 +87,7 @@ type Keeper struct {
 	wakeC    chan struct{}
 	post     *postroom     // notices on their way
 	sending  chan struct{} // one place for each code on its way
+	held     chan heldCode // codes that no gateway has taken yet
 	failing  atomic.Bool   // proof of work is asked
 
 	seen     *memory
@@ -119,7 +122,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courie
 		return nil, err
 	}
 	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, verified: make(chan struct{}),
-		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), seen: newMemory(), run: randomBytes(16)}, nil
+		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
 // recordDictionary puts the digest of the data dictionary on the ledger when it
@@ -146,6 +149,7 @@ func (k *Keeper) recordDictionary(ctx context.Context) error {
 func (k *Keeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	k.runPost(ctx, &wg)
+	k.runHeld(ctx, &wg)
 	k.housekeep(ctx)
 	wg.Wait()
 }

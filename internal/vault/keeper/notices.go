@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	noticeSenders = 8
+	noticeSenders = 16
+	emailSenders  = 8                // so many of them at most are at a mail server
 	noticeWindow  = 20_000           // notices in memory: in the queue, being sent, or waiting for their next try
 	noticeTry     = 15 * time.Second // one try at the most
 	noticeLife    = 24 * time.Hour
@@ -52,6 +53,8 @@ const (
 	noticeReminder = "reminder"
 	noticeLinked   = "linked"
 	noticePlaces   = "places"
+	noticeSignIn   = "signin"        // to the other channel alone
+	noticeEmail    = "email-changed" // to the mobile and the address before
 )
 
 // due is a notice whose row is committed: its key and when to try first.
@@ -104,6 +107,9 @@ func (t *txn) unnotice(key string) error {
 // whether it is within the budget.
 func (t *txn) mayTell(house id.Household, kind string) (bool, error) {
 	n, err := t.countIn(noticeDay, "notice-"+kind, string(house), 1)
+	if ablate.Off(ablate.NoticeBounds) {
+		return true, err
+	}
 	if err == nil && n > householdNotices {
 		t.k.log.Warn("message dropped: the household's budget of the day is used up", "template", kind)
 	}
@@ -116,12 +122,14 @@ type postroom struct {
 	queue chan string
 	mu    sync.Mutex
 	keys  map[string]time.Duration // and how long each waits after its next failure
+	out   map[string]bool          // messages that went out whose notice has another on its way
 	ended []string                 // whose rows can go
 	idle  bool                     // nothing took them since the last tick
+	mails chan struct{}
 }
 
 func newPostroom() *postroom {
-	return &postroom{queue: make(chan string, noticeWindow), keys: map[string]time.Duration{}}
+	return &postroom{queue: make(chan string, noticeWindow), keys: map[string]time.Duration{}, out: map[string]bool{}, mails: make(chan struct{}, emailSenders)}
 }
 
 // take makes room for a key; false when it is there or there is no room. What
@@ -150,6 +158,28 @@ func (p *postroom) end(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = append(p.ended, key)
+}
+
+// went says that one message of a notice is done, gone asks whether it is.
+func (p *postroom) went(messageID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.out[messageID] = true
+}
+
+func (p *postroom) gone(messageID string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out[messageID]
+}
+
+// forget drops what went and gone know of a notice's messages.
+func (p *postroom) forget(all []Notice) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range all {
+		delete(p.out, n.ID)
+	}
 }
 
 // done hands out up to n ended keys for deletion; had is what the caller has
@@ -279,37 +309,64 @@ func (k *Keeper) sweepNotices(ctx context.Context) {
 	}
 }
 
-// sendNotice tries once. What may still succeed is tried again after a while,
-// and no sender waits for it.
+// sendNotice tries once each message of a notice that has not gone. What may still
+// succeed is tried again after a while, and no sender waits for it.
 func (k *Keeper) sendNotice(ctx context.Context, key string) {
-	n, ok, err := k.letter(ctx, key)
+	all, err := k.letter(ctx, key)
 	if ctx.Err() != nil {
 		return
 	}
-	switch {
-	case err != nil && !fault.Is(err, fault.Integrity):
+	if err != nil && !fault.Is(err, fault.Integrity) {
 		k.again(ctx, key)
 		return
-	case err != nil:
+	}
+	if err != nil {
 		k.log.Error("alarm: a notice cannot be trusted and is dropped", "alarm", "notice", "kind", fault.KindOf(err))
-	case ok:
-		ablate.Crash("notice:composed")
-		try, cancel := context.WithTimeout(ctx, noticeTry)
-		err = k.courier.Send(try, n)
-		cancel()
-		ablate.Crash("notice:sent")
+	}
+	later := false
+	for _, n := range all {
+		if len(all) > 1 && k.post.gone(n.ID) {
+			continue
+		}
+		wait := k.sendLetter(ctx, n)
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil && !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Internal) && k.now().UnixMilli() <= n.Deadline {
-			k.again(ctx, key)
-			return
-		}
-		if err != nil {
-			k.log.Warn("message given up", "template", n.Template, "kind", fault.KindOf(err))
+		if later = later || wait; !wait && len(all) > 1 {
+			k.post.went(n.ID)
 		}
 	}
+	if later {
+		k.again(ctx, key)
+		return
+	}
+	k.post.forget(all)
 	k.post.end(key)
+}
+
+// sendLetter tries one message and says whether it is worth another try.
+func (k *Keeper) sendLetter(ctx context.Context, n Notice) (again bool) {
+	if n.Email != "" { // a mail server that hangs holds up no message to a mobile
+		select {
+		case k.post.mails <- struct{}{}:
+			defer func() { <-k.post.mails }()
+		default:
+			return true
+		}
+	}
+	ablate.Crash("notice:composed")
+	try, cancel := context.WithTimeout(ctx, noticeTry)
+	err := k.courier.Send(try, n)
+	cancel()
+	ablate.Crash("notice:sent")
+	if ctx.Err() != nil || err == nil {
+		return false
+	}
+	if !fault.Is(err, fault.Invalid) && !fault.Is(err, fault.Internal) && k.now().UnixMilli() <= n.Deadline {
+		return true
+	}
+	k.log.Warn("message given up", "template", n.Template, "kind", fault.KindOf(err))
+	return false
 }
 
 func (k *Keeper) again(ctx context.Context, key string) {
@@ -353,12 +410,12 @@ func deleteNotices(ctx context.Context, tx state.Tx, keys []string) error {
 	return nil
 }
 
-// letter makes a message of a row: who gets it, in which language, what it says.
-// ok is false when nothing is to be sent any more. This is the only place where
-// a household's number is opened.
-func (k *Keeper) letter(ctx context.Context, key string) (n Notice, ok bool, err error) {
+// letter makes the messages of a row: who gets them, in which language, what they
+// say. There are none when nothing is to be sent any more. A household's number
+// and address are opened to send messages only.
+func (k *Keeper) letter(ctx context.Context, key string) (out []Notice, err error) {
 	err = k.view(ctx, func(t *txn) error {
-		ok = false
+		out = nil
 		row, there, err := t.tx.Get(ctx, state.Notices, key)
 		if err != nil || !there {
 			return err
@@ -372,21 +429,19 @@ func (k *Keeper) letter(ctx context.Context, key string) (n Notice, ok bool, err
 			return nil
 		}
 		h, err := t.household(v.Household)
-		if err != nil || len(h.Mobile) == 0 { // without a mobile there is nobody to send to
-			return err
-		}
-		n = Notice{ID: v.ID, Template: v.Kind, Language: h.Language, Deadline: row.Expires}
-		if n.Params, ok, err = t.saying(v); err != nil || !ok {
-			return err
-		}
-		mobile, err := k.keys.contact.Open(nil, nil, h.Mobile, k.contactAAD("mobile", string(v.Household)))
 		if err != nil {
-			return integrity(state.Households, "a number does not open")
+			return err
 		}
-		n.Mobile = string(mobile)
-		return nil
+		n := Notice{ID: v.ID, Template: v.Kind, Language: h.Language, Deadline: row.Expires}
+		params, said, err := t.saying(v)
+		if err != nil || !said {
+			return err
+		}
+		n.Params = params
+		out, err = t.letters(v, h, n)
+		return err
 	})
-	return n, ok && err == nil, err
+	return out, err
 }
 
 // saying fills the places of a message from the vault's own rows.
@@ -409,7 +464,14 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		}
 		at := time.UnixMilli(v.At).In(loc)
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
-	case noticeLinked:
+	case noticeSignIn:
+		loc, err := time.LoadLocation(v.Zone)
+		if err != nil {
+			loc = time.UTC
+		}
+		at := time.UnixMilli(v.At).In(loc)
+		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
+	case noticeLinked, noticeEmail:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, integrity(state.Notices, "a row of no known kind")

@@ -283,7 +283,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	if send != nil {
 		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codeLife).UnixMilli()
 		send.Params = map[string]string{"code": code}
-		go func() { _ = k.sendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
+		go func() { _, _ = k.sendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
 	}
 	return vault.StaffCode{Txn: txnID}, nil
 }

@@ -26,6 +26,7 @@ type Notice struct {
 	Day       civil.Date  `json:",omitzero"`
 	Zone      string      `json:",omitempty"`
 	Place     string      `json:",omitempty"` // a centre's name as its manager signed it
+	Old       []byte      `json:",omitempty"` // sealed: the e-mail address that a household had before
 	At        int64
 }
 

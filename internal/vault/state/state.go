@@ -160,6 +160,8 @@ type Household struct {
 	Members       []Member
 	Created       int64
 	Language      string    `json:",omitempty"` // of messages: "hi", or English
+	Email         []byte    `json:",omitempty"` // sealed: the other channel, which a code confirmed
+	EmailSince    int64     `json:",omitempty"`
 	Only          id.Person `json:"-"`
 }
 
@@ -311,6 +313,9 @@ type Challenge struct {
 	Speaks  string    `json:",omitempty"` // the language asked for in so many words
 	Person  id.Person `json:",omitempty"` // a code that shows a staff member who it is; it signs nobody in
 	Staff   id.Staff  `json:",omitempty"` // who asked for it
+
+	House id.Household `json:",omitempty"` // a code that confirms an e-mail address for this household; it signs nobody in
+	Email []byte       `json:",omitempty"` // sealed: that address
 
 	Partner id.Partner `json:",omitempty"` // who asked for it; only they can use it
 	Scopes  []string   `json:",omitempty"` // what it allows that partner

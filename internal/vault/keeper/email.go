@@ -1,0 +1,219 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/state"
+)
+
+// The budgets of codes to e-mail addresses. A household needs a handful in its
+// life; an address gets no more of them in a day (UTC) than that, whoever asks, so
+// that nobody's mailbox is filled by strangers.
+const (
+	emailCodesHousehold = 5
+	emailCodesAddress   = 5
+	emailCodesOrigin    = 100 // from one network in an hour
+)
+
+// emailPrefix separates codes for an address from those that sign a holder in or
+// show a person: none can be given for another.
+const emailPrefix = "email/"
+
+// other returns the household of a bearer that may set the other channel: one
+// that was got by a code to the mobile. A card is one person's.
+func (t *txn) other(h vault.Holder) (id.Household, state.Household, error) {
+	house, _, err := t.live(h)
+	if err != nil {
+		return "", state.Household{}, err
+	}
+	if t.only != "" {
+		return "", state.Household{}, cardCannot()
+	}
+	row, err := t.household(house)
+	return house, row, err
+}
+
+// EmailCode implements the vault's word. Who gives the address is proven by the
+// bearer, and that it is theirs by the code (I10).
+func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.CodeIssued, error) {
+	email, err := vault.ParseEmail(r.Email)
+	if err != nil {
+		return vault.CodeIssued{}, err
+	}
+	txnID, code := id.New(), newCode()
+	key := challengeKey(emailPrefix + txnID)
+	now := k.now()
+	row := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen,
+		Code:  k.codeMAC(emailPrefix+txnID, digestOf(code)),
+		Email: k.keys.contact.Seal(nil, nil, []byte(email), k.contactAAD("challenge-email", key))}
+	_, err = k.update(ctx, func(t *txn) error {
+		house, _, err := t.other(r.Holder)
+		if err != nil {
+			return err
+		}
+		row.House = house
+		if err := t.spendEmailBudgets(house, email, r.Holder.Origin); err != nil {
+			return err
+		}
+		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+	})
+	if err != nil {
+		return vault.CodeIssued{}, err
+	}
+	held, err := k.sendCode(ctx, Notice{ID: key, Email: email, Template: "code-email", Language: r.Language, Deadline: row.Expires,
+		Params: map[string]string{"code": code}}, "", key)
+	return vault.CodeIssued{Txn: txnID, Held: held}, err
+}
+
+// spendEmailBudgets counts one more code. An address is counted by a keyed tag
+// that lasts two days.
+func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error {
+	if ablate.Off(ablate.EmailBounds) {
+		return nil
+	}
+	now := t.k.now()
+	tag := hexString(mac(t.k.keys.sym[purposeIndex], t.k.keys.realmBytes(), []byte("email"), []byte(email))[:16])
+	for _, b := range []struct {
+		window    time.Duration
+		kind, key string
+		max       int64
+	}{{noticeDay, "email-house", string(house), emailCodesHousehold}, {noticeDay, "email-to", tag, emailCodesAddress}, {time.Hour, "email-origin", origin, emailCodesOrigin}} {
+		n, err := t.countIn(b.window, b.kind, b.key, 1)
+		if err != nil {
+			return err
+		}
+		if n > b.max {
+			return tooManyCodes(now.Truncate(b.window).Add(b.window).Sub(now))
+		}
+	}
+	return nil
+}
+
+// EmailConfirm implements the vault's word: three tries, once, and only by a
+// bearer of the household that asked.
+func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.Empty, error) {
+	if len(r.Digest) != 64 || len(r.Txn) != 36 {
+		return vault.Empty{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
+	}
+	var got outcome
+	_, err := k.update(ctx, func(t *txn) error {
+		house, h, err := t.other(r.Holder)
+		if err != nil {
+			return err
+		}
+		txnID := emailPrefix + r.Txn
+		key := challengeKey(txnID)
+		ch, ok, err := get[state.Challenge](t, state.Challenges, key)
+		if err != nil {
+			return err
+		}
+		got, err = t.judge(&ch, ok && ch.House == house, vault.CodeAnswer{Txn: txnID, Digest: r.Digest, Origin: r.Holder.Origin})
+		if err != nil || got != rightCode {
+			return err
+		}
+		email, err := k.keys.contact.Open(nil, nil, ch.Email, k.contactAAD("challenge-email", key))
+		if err != nil {
+			return integrity(state.Challenges, "a challenge does not open")
+		}
+		ch.State, ch.Code, ch.Email = state.ChallengeUsed, nil, nil
+		if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+			return err
+		}
+		return t.setEmail(house, h, k.keys.contact.Seal(nil, nil, email, k.contactAAD("email", string(house))), key)
+	})
+	if err == nil && got != rightCode {
+		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
+	}
+	return vault.Empty{}, err
+}
+
+// setEmail changes a household's other channel; sealed nil ends it. The mobile and
+// the address before are told, so that whoever holds only one of the two cannot
+// cut the other off in silence.
+func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act string) error {
+	n := state.Notice{ID: "email/" + act, Household: house, Kind: noticeEmail}
+	if len(h.Email) > 0 {
+		old, err := t.k.keys.contact.Open(nil, nil, h.Email, t.k.contactAAD("email", string(house)))
+		if err != nil {
+			return integrity(state.Households, "an address does not open")
+		}
+		n.Old = t.k.keys.contact.Seal(nil, nil, old, t.k.contactAAD("notice-email", n.ID))
+	}
+	h.Email, h.EmailSince = sealed, 0
+	if sealed != nil {
+		h.EmailSince = t.k.now().UnixMilli()
+	}
+	t.append(entry{Kind: "household", House: house, View: "e-mail address for messages", Role: "holder"})
+	if err := put(t, state.Households, string(house), h, 0); err != nil {
+		return err
+	}
+	_, err := t.notice(n, 0, noticeLife)
+	return err
+}
+
+// EmailState implements the vault's word. Nothing is opened.
+func (k *Keeper) EmailState(ctx context.Context, h vault.Holder) (out vault.EmailState, err error) {
+	err = k.view(ctx, func(t *txn) error {
+		_, row, err := t.other(h)
+		out = vault.EmailState{Confirmed: len(row.Email) > 0, Since: row.EmailSince}
+		return err
+	})
+	return out, err
+}
+
+// EmailDrop implements the vault's word.
+func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, error) {
+	_, err := k.update(ctx, func(t *txn) error {
+		house, h, err := t.other(r)
+		if err != nil || len(h.Email) == 0 {
+			return err
+		}
+		return t.setEmail(house, h, nil, id.New())
+	})
+	return vault.Empty{}, err
+}
+
+// letters are the messages of one notice: to the mobile, and the same to the other
+// channel that the person confirmed. What tells of a sign-in goes to the other
+// channel alone: whoever could read the code can read the mobile.
+func (t *txn) letters(v state.Notice, h state.Household, n Notice) (out []Notice, err error) {
+	if len(h.Mobile) > 0 && v.Kind != noticeSignIn {
+		mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(v.Household)))
+		if err != nil {
+			return nil, integrity(state.Households, "a number does not open")
+		}
+		one := n
+		one.Mobile = string(mobile)
+		out = append(out, one)
+	}
+	sealed, aad := h.Email, t.k.contactAAD("email", string(v.Household))
+	if v.Kind == noticeEmail {
+		sealed, aad = v.Old, t.k.contactAAD("notice-email", v.ID)
+	}
+	if len(sealed) > 0 {
+		email, err := t.k.keys.contact.Open(nil, nil, sealed, aad)
+		if err != nil {
+			return nil, integrity(state.Households, "an address does not open")
+		}
+		one := n
+		one.ID, one.Email = n.ID+"/email", string(email)
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// signInNotice tells the other channel that a code to the mobile signed somebody
+// in (design.md 5: whoever reads the messages of the network can play the holder).
+func (t *txn) signInNotice(house id.Household, challenge string) error {
+	h, err := t.household(house)
+	if err != nil || len(h.Email) == 0 {
+		return err
+	}
+	_, err = t.notice(state.Notice{ID: "signin/" + challenge, Household: house, Kind: noticeSignIn, Zone: homeZone}, 0, noticeLife)
+	return err
+}
