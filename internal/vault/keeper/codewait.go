@@ -48,7 +48,7 @@ func (k *Keeper) hold(n Notice, index, challenge string) int64 {
 		return 0
 	}
 	select {
-	case k.held <- heldCode{n, index, challenge, until}:
+	case k.held <- &heldCode{n, index, challenge, until}:
 		return until
 	default:
 		return 0
@@ -75,7 +75,7 @@ func (k *Keeper) runHeld(ctx context.Context, wg *sync.WaitGroup) {
 }
 
 // tryHeld tries once.
-func (k *Keeper) tryHeld(ctx context.Context, h heldCode) {
+func (k *Keeper) tryHeld(ctx context.Context, h *heldCode) {
 	now := k.now()
 	if now.UnixMilli() >= h.until {
 		k.log.Warn("alarm: a code that waited was not sent in its time", "alarm", "codes", "template", h.n.Template)

@@ -85,10 +85,10 @@ type Keeper struct {
 	log      *slog.Logger
 	lastNext atomic.Int64
 	wakeC    chan struct{}
-	post     *postroom     // notices on their way
-	sending  chan struct{} // one place for each code on its way
-	held     chan heldCode // codes that no gateway has taken yet
-	failing  atomic.Bool   // proof of work is asked
+	post     *postroom      // notices on their way
+	sending  chan struct{}  // one place for each code on its way
+	held     chan *heldCode // codes that no gateway has taken yet
+	failing  atomic.Bool    // proof of work is asked
 
 	seen     *memory
 	run      []byte        // this process, in the MACs of its one-time codes
@@ -122,7 +122,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courie
 		return nil, err
 	}
 	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, verified: make(chan struct{}),
-		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
+		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
 // recordDictionary puts the digest of the data dictionary on the ledger when it
