@@ -21,6 +21,7 @@ func (l layout) vaultLock() string   { return filepath.Join(l.vault(), "lock") }
 func (l layout) ledger() string      { return filepath.Join(l.root, "ledger") }
 func (l layout) vkey() string        { return filepath.Join(l.ledger(), "vkey") }
 func (l layout) demoMark() string    { return filepath.Join(l.registry(), "demo.json") }
+func (l layout) logs() string        { return filepath.Join(l.root, "logs") }
 func (l layout) demoLog() string     { return filepath.Join(l.root, "log.jsonl") }
 func (l layout) staff() string       { return filepath.Join(l.root, "staff") }
 

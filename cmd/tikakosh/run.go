@@ -17,18 +17,20 @@ import (
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
+	"tikakosh/internal/rolelog"
 	"tikakosh/internal/supervise"
 )
 
 // runFlags are shared by run and demo.
 type runFlags struct {
 	vaultFlags
-	Listen     string   `default:"127.0.0.1:8080" help:"Address of the API."`
-	Routes     string   `help:"File with the gateways that carry messages (README, \"Run it\")."`
-	Outbox     string   `help:"Address of the page that shows messages instead of sending them (trials)."`
-	PublicURL  string   `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
-	UIDBase    int      `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
-	NoLimits   bool     `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
+	Routes    string `help:"File with the gateways that carry messages (README, \"Run it\")."`
+	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
+	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
+	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
+	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+	logFlags
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
@@ -68,6 +70,7 @@ type installation struct {
 	outbox   net.Listener
 	secret   string // of the outbox page's address
 	routes   []byte // of the courier, with their passwords; nil with an outbox
+	logs     *rolelog.Store
 }
 
 // ids of a role's user; web and worker share a group for the registry's files.
@@ -99,6 +102,10 @@ func (in *installation) run(ctx context.Context) error {
 	if err := in.prepare(); err != nil {
 		return err
 	}
+	if err := in.keepLogs(ctx); err != nil {
+		return err
+	}
+	defer in.logs.Close()
 	var err error
 	if in.flags.Routes != "" {
 		if _, in.routes, err = loadRoutes(in.flags.Routes); err != nil {
@@ -129,6 +136,9 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	defer closeAll()
+	if err := in.logTo(roles); err != nil {
+		return err
+	}
 	s := &supervise.Supervisor{Roles: roles, Logger: in.log, Now: time.Now, Wait: in.flags.RestartWait, Ready: func(name string) {
 		if name == "web" {
 			in.announce(ctx)

@@ -250,6 +250,8 @@ func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 
 // roleContext ends on SIGTERM, SIGINT, and when the supervisor has died.
 func roleContext() (context.Context, context.CancelFunc) {
+	// The log's pipe breaks when the supervisor dies: no reason to die in the middle.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	supervise.WatchParent(stop)
 	return ctx, stop

@@ -51,6 +51,8 @@ func plan() []room {
 		{"internal/ipc", "fault", "net http"},
 		{"internal/supervise", "fault ipc", "net exec"},
 		{"internal/house", "", ""},
+		{"internal/machine", "", ""},
+		{"internal/rolelog", "fault", ""},
 
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/vault", "id fault civil statistics", "http"},
@@ -97,6 +99,7 @@ func plan() []room {
 		{"test/demo", leaves, "net http exec sql"},
 		{"test/upgrade", leaves, "net http exec sql"},
 		{"test/size", leaves, ""},
+		{"test/ops", leaves, "net http exec"},
 		{"test/independent", leaves, "net http exec sql"},
 		{"test/independent/client", "", "net http"},
 	}

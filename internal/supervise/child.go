@@ -148,6 +148,9 @@ func (c *child) launch(tell *os.File) (*exec.Cmd, error) {
 		ParentVariable+"="+strconv.Itoa(n+1), programVariable+"="+strconv.Itoa(n+2))
 	cmd.Dir = c.role.Dir
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if c.role.Stderr != nil {
+		cmd.Stderr = c.role.Stderr
+	}
 	// A group of its own: a terminal's ^C goes to the supervisor only, which
 	// stops the roles in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -48,6 +48,8 @@ type Role struct {
 	Separate bool   // run under UID and GID; needs root
 	Once     bool   // not restarted when it ends well
 	Program  string // path of another program than this one; "" this one
+
+	Stderr *os.File // standard error; nil: the supervisor's
 }
 
 // Supervisor runs roles. The fields are not changed while it runs.

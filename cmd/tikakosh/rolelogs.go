@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"time"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/machine"
+	"tikakosh/internal/rolelog"
+	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault"
+)
+
+// logFlags say how the roles' logs are kept.
+type logFlags struct {
+	LogDays      int           `name:"log-days" default:"400" help:"Days the roles' logs are kept (DATA/logs); 0: for ever. The law asks for a year."`
+	LogGroup     int           `name:"log-group" help:"Number of a group that may read the logs."`
+	LogSealEvery time.Duration `name:"log-seal-every" default:"10m" help:"How often the log files are sealed on the ledger."`
+	LogSealFirst time.Duration `name:"log-seal-first" default:"1m" hidden:"" help:"How long after the start they are first."`
+}
+
+// clockEvery is how often the state of the machine's clock is written down.
+const clockEvery = time.Hour
+
+// keepLogs opens the roles' logs; the supervisor's own goes there from here on.
+func (in *installation) keepLogs(ctx context.Context) error {
+	store, err := rolelog.Open(rolelog.Options{Dir: in.layout.logs(), Now: time.Now, Console: os.Stderr, Group: in.flags.LogGroup,
+		Head: func() []any { return []any{"version", version, clockFields()} }})
+	if err != nil {
+		return err
+	}
+	own, err := store.Writer("supervisor")
+	if err != nil {
+		return err
+	}
+	in.logs, in.log = store, slog.New(slog.NewJSONHandler(own, nil)).With("role", "supervisor")
+	go store.Run(ctx)
+	go in.sealLogs(ctx)
+	go in.noteClock(ctx)
+	return nil
+}
+
+// clockFields is the machine's clock as a log has it.
+func clockFields() slog.Attr {
+	c := machine.ReadClock()
+	if c.Err != nil {
+		return slog.Group("clock", "error", c.Err.Error())
+	}
+	return slog.Group("clock", "synchronised", c.Synchronised, "service", c.Service, "servers", c.Servers, "counter", c.Counter,
+		"offset_us", c.Offset.Microseconds(), "estimated_error_us", c.EstimatedError.Microseconds(), "max_error_us", c.MaxError.Microseconds())
+}
+
+// noteClock writes the clock's state at the start and every hour, and a jump of
+// the clock when there was one.
+func (in *installation) noteClock(ctx context.Context) {
+	const jump, look = 2 * time.Second, 10 * time.Second // defence.md R91
+	in.log.Info("clock", clockFields())
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	last, noted := time.Now(), time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		// Sub reads the monotonic clock, Round(0) leaves the wall clock alone.
+		if d := now.Round(0).Sub(last.Round(0)) - now.Sub(last); d.Abs() > jump {
+			in.log.Warn("alarm: the machine's clock jumped", "alarm", "clock", "by_ms", d.Milliseconds(), clockFields())
+		}
+		if now.Sub(noted) >= clockEvery {
+			in.log.Info("clock", clockFields())
+			noted = now
+		}
+		last = now
+	}
+}
+
+// logTo gives every role its log. The demo's seed draws its progress itself.
+func (in *installation) logTo(roles []supervise.Role) error {
+	for i := range roles {
+		if roles[i].Name == "seed" {
+			continue
+		}
+		var err error
+		if roles[i].Stderr, err = in.logs.Pipe(roles[i].Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealLogs seals the log files until ctx ends.
+func (in *installation) sealLogs(ctx context.Context) {
+	wait := time.NewTimer(in.flags.LogSealFirst)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wait.C:
+		}
+		wait.Reset(in.flags.LogSealEvery)
+		st, err := sealOnce(ctx, in.layout, in.flags.LogDays)
+		switch {
+		case fault.Is(err, fault.Integrity):
+			in.log.Error("alarm: "+message(err), "alarm", "logs")
+		case fault.Is(err, fault.Conflict):
+			in.log.Error("alarm: the statements about log files do not follow those on the ledger; run `tikakosh logs verify`", "alarm", "logs")
+		case err != nil && ctx.Err() == nil:
+			in.log.Warn("the log files could not be sealed, will be tried again", "kind", fault.KindOf(err))
+		}
+		if len(st.Retired) > 0 {
+			in.log.Info("log files deleted because of their age", "files", len(st.Retired))
+		}
+	}
+}
+
+// sealOnce seals the log files of an installation that runs.
+func sealOnce(ctx context.Context, l layout, days int) (rolelog.Statement, error) {
+	client, err := operatorClient(l.root)
+	if err != nil {
+		return rolelog.Statement{}, fault.Wrap(fault.Unavailable, err, "the vault")
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	sealer := rolelog.Sealer{Dir: l.logs(), Now: time.Now, Keep: time.Duration(days) * 24 * time.Hour,
+		Sign: func(ctx context.Context, number int64, previous, digest []byte) (json.RawMessage, error) {
+			proof, err := client.SealLogs(ctx, vault.LogSeal{Number: number, Previous: previous, Digest: digest})
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(proof)
+		}}
+	return sealer.Seal(ctx)
+}
