@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ipc"
+	"tikakosh/internal/metrics"
 	"tikakosh/internal/notify"
 	"tikakosh/internal/supervise"
 
@@ -34,9 +35,16 @@ func (c *courierServeCmd) Run() error {
 	if err != nil {
 		return badConfig("the courier is started by tikakosh run, which hands it its messages and, from --routes, its gateways; to try a routes file: tikakosh courier check --routes FILE")
 	}
-	log := logger("courier")
+	o, err := observe("courier", 0)
+	if err != nil {
+		return err
+	}
+	log := o.log
 	ctx, stop := roleContext()
 	defer stop()
+	if err := o.answer(ctx); err != nil {
+		return err
+	}
 	now := clock(c.ClockFile)
 	var sender notify.Sender = notify.NewOutbox(now)
 	if !c.Outbox {
@@ -48,6 +56,8 @@ func (c *courierServeCmd) Run() error {
 		if err != nil {
 			return badConfig("%s", message(err))
 		}
+		o.set.Values("tikakosh_courier_route_total", "What became of messages at a gateway, by route and outcome; delivered and failed are receipts.", true, []string{"route", "outcome"},
+			func() []metrics.Labelled { return routeCounts(router) })
 		ended := make(chan struct{})
 		go func() { defer close(ended); router.Run(ctx) }()
 		defer func() { stop(); <-ended }()
@@ -57,7 +67,7 @@ func (c *courierServeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: notify.NewCourier(sender, now).Handler(), ReadHeaderTimeout: 10 * time.Second,
+	srv := &http.Server{Handler: o.set.Sent(notify.NewCourier(sender, now).Handler()), ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 	return serveUntil(ctx, func() error { supervise.Ready(); return srv.Serve(ln) }, srv)
 }

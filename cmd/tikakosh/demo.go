@@ -91,10 +91,14 @@ type seedCmd struct {
 // Run fills the demo while the other roles answer. Running it again on the same
 // data changes nothing.
 func (c *seedCmd) Run() error {
-	log := logger("seed")
+	o, err := observe("seed", 0)
+	if err != nil {
+		return err
+	}
+	log := o.log
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, "seed", c.Data, c.ClockFile, log)
+	r, err := openRegistry(ctx, "seed", c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}

@@ -77,10 +77,10 @@ func (d *door) listen(name string, ln net.Listener, h http.Handler) {
 	})
 }
 
-// admit lets the vault itself answer from now on.
-func (d *door) admit(k *keeper.Keeper) {
+// admit lets the vault itself answer from now on, each caller through wrap.
+func (d *door) admit(k *keeper.Keeper, wrap func(keeper.Caller, http.Handler) http.Handler) {
 	for caller, p := range d.rooms {
-		h := k.Handler(caller)
+		h := wrap(caller, k.Handler(caller))
 		p.Store(&h)
 	}
 }

@@ -11,19 +11,20 @@ import (
 // layout names the places of a data folder.
 type layout struct{ root string }
 
-func (l layout) registry() string    { return filepath.Join(l.root, "registry") }
-func (l layout) registryDB() string  { return filepath.Join(l.registry(), "registry.db") }
-func (l layout) vault() string       { return filepath.Join(l.root, "vault") }
-func (l layout) vaultDB() string     { return filepath.Join(l.vault(), "vault.db") }
-func (l layout) keys() string        { return filepath.Join(l.vault(), "keys") }
-func (l layout) adminSocket() string { return filepath.Join(l.vault(), "admin.sock") }
-func (l layout) vaultLock() string   { return filepath.Join(l.vault(), "lock") }
-func (l layout) ledger() string      { return filepath.Join(l.root, "ledger") }
-func (l layout) vkey() string        { return filepath.Join(l.ledger(), "vkey") }
-func (l layout) demoMark() string    { return filepath.Join(l.registry(), "demo.json") }
-func (l layout) logs() string        { return filepath.Join(l.root, "logs") }
-func (l layout) demoLog() string     { return filepath.Join(l.root, "log.jsonl") }
-func (l layout) staff() string       { return filepath.Join(l.root, "staff") }
+func (l layout) registry() string     { return filepath.Join(l.root, "registry") }
+func (l layout) registryDB() string   { return filepath.Join(l.registry(), "registry.db") }
+func (l layout) vault() string        { return filepath.Join(l.root, "vault") }
+func (l layout) vaultDB() string      { return filepath.Join(l.vault(), "vault.db") }
+func (l layout) keys() string         { return filepath.Join(l.vault(), "keys") }
+func (l layout) adminSocket() string  { return filepath.Join(l.vault(), "admin.sock") }
+func (l layout) vaultLock() string    { return filepath.Join(l.vault(), "lock") }
+func (l layout) ledger() string       { return filepath.Join(l.root, "ledger") }
+func (l layout) vkey() string         { return filepath.Join(l.ledger(), "vkey") }
+func (l layout) demoMark() string     { return filepath.Join(l.registry(), "demo.json") }
+func (l layout) logs() string         { return filepath.Join(l.root, "logs") }
+func (l layout) backupStatus() string { return filepath.Join(l.root, "status", "backup.json") }
+func (l layout) demoLog() string      { return filepath.Join(l.root, "log.jsonl") }
+func (l layout) staff() string        { return filepath.Join(l.root, "staff") }
 
 // fdsVariable tells a role which inherited descriptor is which:
 // "name=number,name=number". Identity is the descriptor, not the name.

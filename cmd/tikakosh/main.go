@@ -27,6 +27,7 @@ type cli struct {
 	Vault       vaultCmd       `cmd:"" help:"Run the vault role alone (started by run)."`
 	Courier     courierCmd     `cmd:"" help:"Run the courier role alone (started by run)."`
 	Worker      workerCmd      `cmd:"" help:"Run the worker role alone (started by run)."`
+	Ops         opsCmd         `cmd:"" hidden:"" help:"Run the ops role alone (started by run)."`
 	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
 	Partner     partnerCmd     `cmd:"" help:"Enrol partner applications and sign their requests."`

@@ -9,6 +9,7 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/machine"
+	"tikakosh/internal/metrics"
 	"tikakosh/internal/rolelog"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
@@ -36,7 +37,10 @@ func (in *installation) keepLogs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.logs, in.log = store, slog.New(slog.NewJSONHandler(own, nil)).With("role", "supervisor")
+	in.observed = &observed{set: metrics.New(version, time.Now), ready: &metrics.Ready{}}
+	in.logs, in.log = store, slog.New(in.observed.set.Logs(slog.NewJSONHandler(own, nil), alarmsOf("supervisor")...)).With("role", "supervisor")
+	in.observed.log = in.log
+	in.watchLogs()
 	go store.Run(ctx)
 	go in.sealLogs(ctx)
 	go in.noteClock(ctx)
@@ -106,6 +110,9 @@ func (in *installation) sealLogs(ctx context.Context) {
 		}
 		wait.Reset(in.flags.LogSealEvery)
 		st, err := sealOnce(ctx, in.layout, in.flags.LogDays)
+		if err == nil || fault.Is(err, fault.Integrity) {
+			in.sealed.Store(time.Now().UnixMilli())
+		}
 		switch {
 		case fault.Is(err, fault.Integrity):
 			in.log.Error("alarm: "+message(err), "alarm", "logs")
@@ -118,6 +125,44 @@ func (in *installation) sealLogs(ctx context.Context) {
 			in.log.Info("log files deleted because of their age", "files", len(st.Retired))
 		}
 	}
+}
+
+// watchLogs shows how the logs do, and how often roles ended.
+func (in *installation) watchLogs() {
+	set := in.observed.set
+	in.sealed.Store(time.Now().UnixMilli())
+	set.Gauge("tikakosh_log_seal_age_seconds", "Time since the log files were last sealed, or since the start.", func() float64 {
+		return time.Since(time.UnixMilli(in.sealed.Load())).Seconds()
+	})
+	set.Values("tikakosh_log_lines_lost_total", "Log lines that could not be written, by log.", true, []string{"log"}, func() (out []metrics.Labelled) {
+		for name, n := range in.logs.Lost() {
+			out = append(out, metrics.Labelled{Labels: []string{name}, Value: float64(n)})
+		}
+		return out
+	})
+	set.Values("tikakosh_role_ends_total", "How often a role ended that should run, by role.", true, []string{"child"}, func() (out []metrics.Labelled) {
+		in.endsMu.Lock()
+		defer in.endsMu.Unlock()
+		for _, name := range []string{"ops", "courier", "vault", "web", "worker"} {
+			if _, ok := in.ends[name]; !ok { // known from the start, so that the first end is a rise
+				out = append(out, metrics.Labelled{Labels: []string{name}})
+			}
+		}
+		for name, n := range in.ends {
+			out = append(out, metrics.Labelled{Labels: []string{name}, Value: float64(n)})
+		}
+		return out
+	})
+}
+
+// restarted counts a role that ended.
+func (in *installation) restarted(name string) {
+	in.endsMu.Lock()
+	defer in.endsMu.Unlock()
+	if in.ends == nil {
+		in.ends = map[string]int64{}
+	}
+	in.ends[name]++
 }
 
 // sealOnce seals the log files of an installation that runs.

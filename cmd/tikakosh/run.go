@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +33,7 @@ type runFlags struct {
 	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
 	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
 	logFlags
+	opsFlags
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
@@ -71,6 +74,11 @@ type installation struct {
 	secret   string // of the outbox page's address
 	routes   []byte // of the courier, with their passwords; nil with an outbox
 	logs     *rolelog.Store
+	ops      net.Listener // nil: none
+	observed *observed    // of the supervisor itself
+	sealed   atomic.Int64 // when the logs last were, UTC milliseconds
+	endsMu   sync.Mutex
+	ends     map[string]int64 // how often a role ended
 }
 
 // ids of a role's user; web and worker share a group for the registry's files.
@@ -87,6 +95,8 @@ func (in *installation) ids(role string) ids {
 		return ids{base + 3, base + 5}
 	case "hsm":
 		return ids{base + 6, base + 6}
+	case "ops":
+		return ids{base + 7, base + 7}
 	default: // worker, seed
 		return ids{base + 4, base + 5}
 	}
@@ -121,6 +131,12 @@ func (in *installation) run(ctx context.Context) error {
 	if err := in.listenAlso(ctx); err != nil {
 		return err
 	}
+	if err := in.listenOps(ctx); err != nil {
+		return err
+	}
+	if in.ops != nil {
+		defer in.ops.Close()
+	}
 	if in.routes == nil {
 		if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
 			return fmt.Errorf("the outbox page's address: %w", err)
@@ -136,14 +152,21 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	defer closeAll()
+	roles, closeOps, err := in.withOps(ctx, roles)
+	if err != nil {
+		return err
+	}
+	defer closeOps()
 	if err := in.logTo(roles); err != nil {
 		return err
 	}
 	s := &supervise.Supervisor{Roles: roles, Logger: in.log, Now: time.Now, Wait: in.flags.RestartWait, Ready: func(name string) {
 		if name == "web" {
 			in.announce(ctx)
+			supervise.Notify(ctx, "READY=1")
 		}
-	}}
+	}, Ended: in.restarted}
+	go supervise.Watchdog(ctx)
 	return s.Run(ctx)
 }
 
@@ -232,8 +255,10 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	if in.separate {
 		vaultArgs = append(vaultArgs, "--separated")
 	}
+	traceArg := fmt.Sprint("--trace=", in.flags.share())
+	vaultArgs = append(vaultArgs, traceArg)
 	clockArg := "--clock-file=" + in.flags.ClockFile
-	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg, fmt.Sprint("--search-every=", in.flags.SearchEvery)}
+	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg, fmt.Sprint("--search-every=", in.flags.SearchEvery), traceArg}
 	if in.flags.NoLimits {
 		webArgs = append(webArgs, "--no-limits")
 	}
@@ -324,6 +349,9 @@ func (in *installation) announce(ctx context.Context) {
 			in.log.Error("demo staff", "error", err.Error())
 		}
 		fmt.Fprintf(in.out, "staff   %s  %s\n", filepath.Join(in.layout.staff(), "manager.json"), filepath.Join(in.layout.staff(), "vaccinator.json"))
+	}
+	if in.ops != nil {
+		fmt.Fprintf(in.out, "ops     http://%s/readyz\n", in.ops.Addr())
 	}
 	fmt.Fprintf(in.out, "data    %s\n", in.layout.root)
 	if !in.separate {

@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/ledger"
+	"tikakosh/internal/metrics"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
@@ -48,6 +49,7 @@ type serveCmd struct {
 	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
 	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
 
+	Trace       float64       `hidden:"" help:"Share of requests that are traced."`
 	SearchEvery time.Duration `default:"250ms" help:"How often the slot search looks for what other processes changed."`
 	ClockFile   string        `hidden:""`
 }
@@ -75,18 +77,22 @@ func commitCrash(role string) func(step string) error {
 	return func(step string) error { ablate.Crash(role + ":" + step); return nil }
 }
 
-func openRegistry(ctx context.Context, role, data, clockFile string, log *slog.Logger) (*registryRole, error) {
+func openRegistry(ctx context.Context, role, data, clockFile string, o *observed) (*registryRole, error) {
+	log := o.log
 	syscall.Umask(0o007) // the group of web and worker shares the files
 	end, err := inherited("vault")
 	if err != nil {
 		return nil, err
 	}
 	r := &registryRole{now: clock(clockFile), http: ipc.HTTPClient(ipc.NewDialer(end), vaultTimeout)}
+	o.toVault(r.http)
 	r.vault = vault.NewClient(r.http, "http://vault")
-	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash(role)})
+	o.ready.Need("vault", func(ctx context.Context) error { return vaultReady(ctx, r.vault) })
+	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash(role), Watch: metrics.NewStore(o.set, "registry")})
 	if err != nil {
 		return nil, err
 	}
+	o.database("registry", r.db)
 	if err := sqlite.Migrate(ctx, r.db, registrymigrations.SQLite); err != nil {
 		return nil, errors.Join(err, r.db.Close())
 	}
@@ -101,10 +107,17 @@ func openRegistry(ctx context.Context, role, data, clockFile string, log *slog.L
 
 // Run is the web role.
 func (c *serveCmd) Run() error {
-	log := logger("web")
+	o, err := observe("web", c.Trace)
+	if err != nil {
+		return err
+	}
+	log := o.log
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, "web", c.Data, c.ClockFile, log)
+	if err := o.answer(ctx); err != nil {
+		return err
+	}
+	r, err := openRegistry(ctx, "web", c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}
@@ -112,6 +125,7 @@ func (c *serveCmd) Run() error {
 	if err := r.available.LoadFrom(ctx, r.scatter); err != nil {
 		return err
 	}
+	o.set.Gauge("tikakosh_booking_waiting", "Bookings that wait in the sessions' queues.", func() float64 { return float64(r.bookings.Waiting()) })
 	go r.available.Follow(ctx, r.scatter, c.SearchEvery, searchReload)
 	keys, err := r.vault.Keys(ctx)
 	if err != nil {
@@ -133,7 +147,7 @@ func (c *serveCmd) Run() error {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
-		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access})
+		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access, Watch: newWebFigures(o.set), Tracer: o.tracer()})
 	if err != nil {
 		return err
 	}
@@ -175,20 +189,29 @@ type workerCmd struct {
 
 // Run is the worker role: it finishes what broke off.
 func (c *workerCmd) Run() error {
-	log := logger("worker")
+	o, err := observe("worker", 0)
+	if err != nil {
+		return err
+	}
+	log := o.log
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, "worker", c.Data, c.ClockFile, log)
+	if err := o.answer(ctx); err != nil {
+		return err
+	}
+	r, err := openRegistry(ctx, "worker", c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}
 	defer r.db.Close()
+	jobs := metrics.NewJobs(o.set, "relay", "inbox", "sweep", "purge", "statistics", "watch", "draw")
+	r.overdue(ctx, o.set)
 	relay := registry.NewRelay(r.people, r.scatter)
-	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, log)
+	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, jobs, log)
 	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
 	publisher := registry.NewPublisher(r.vault, registrydb.NewReports(r.db), c.Statistics)
 	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
-	go draws(ctx, drawer, c.Every, r.now, log) // a long draw keeps nothing else waiting
+	go draws(ctx, drawer, c.Every, r.now, jobs, log) // a long draw keeps nothing else waiting
 	supervise.Ready()
 	log.Info("worker ready")
 	tick := time.NewTicker(c.Every)
@@ -212,6 +235,7 @@ func (c *workerCmd) Run() error {
 		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"inbox", func() (int, error) { return r.people.Written(ctx, r.scatter) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
 			{"purge", purge}, {"statistics", func() (int, error) { _, err := publisher.Publish(ctx, r.now()); return 0, err }}} {
 			n, err := job.run()
+			jobs.Ran(job.name, err)
 			if err != nil && ctx.Err() == nil {
 				log.Warn("job failed, will be tried again", "job", job.name, "kind", fault.KindOf(err))
 			} else if n > 0 {
@@ -227,11 +251,12 @@ func (c *workerCmd) Run() error {
 }
 
 // watch tells those who asked of places that became free.
-func watch(ctx context.Context, w *scheduling.Watcher, every time.Duration, now func() time.Time, log *slog.Logger) {
+func watch(ctx context.Context, w *scheduling.Watcher, every time.Duration, now func() time.Time, jobs *metrics.Jobs, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		n, err := w.Look(ctx, now())
+		jobs.Ran("watch", err)
 		if err != nil && ctx.Err() == nil {
 			log.Warn("job failed, will be tried again", "job", "watch", "kind", fault.KindOf(err))
 		} else if n > 0 {
@@ -246,11 +271,12 @@ func watch(ctx context.Context, w *scheduling.Watcher, every time.Duration, now 
 }
 
 // draws holds the draws that are due.
-func draws(ctx context.Context, d *scheduling.Drawer, every time.Duration, now func() time.Time, log *slog.Logger) {
+func draws(ctx context.Context, d *scheduling.Drawer, every time.Duration, now func() time.Time, jobs *metrics.Jobs, log *slog.Logger) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		n, err := d.Run(ctx, now())
+		jobs.Ran("draw", err)
 		if err != nil && ctx.Err() == nil {
 			log.Warn("job failed, will be tried again", "job", "draw", "kind", fault.KindOf(err))
 		} else if n > 0 {

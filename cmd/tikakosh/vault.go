@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -19,6 +19,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/ledger"
+	"tikakosh/internal/metrics"
 	"tikakosh/internal/notify"
 	"tikakosh/internal/store/keeperdb"
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
@@ -64,19 +65,27 @@ func (f vaultFlags) args() []string {
 
 type vaultCmd struct {
 	vaultFlags
-	Data      string `required:"" help:"Data folder."`
-	Demo      bool   `hidden:""`
-	Separated bool   `hidden:""`
+	Data      string  `required:"" help:"Data folder."`
+	Demo      bool    `hidden:""`
+	Separated bool    `hidden:""`
+	Trace     float64 `hidden:""`
 }
 
 // Run is the vault role.
 func (c *vaultCmd) Run() error {
-	log := logger("vault")
+	o, err := observe("vault", c.Trace)
+	if err != nil {
+		return err
+	}
+	log := o.log
 	if c.ClockFile != "" && !c.Demo && !ablate.Built {
 		return badConfig("--clock-file is for demos and tests")
 	}
 	ctx, stop := roleContext()
 	defer stop()
+	if err := o.answer(ctx); err != nil {
+		return err
+	}
 	l := layout{c.Data}
 	lock, err := lockFile(l.vaultLock())
 	if err != nil {
@@ -86,11 +95,12 @@ func (c *vaultCmd) Run() error {
 	if err := supervise.Harden(supervise.HardenOpts{}); err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault")})
+	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault"), Watch: metrics.NewStore(o.set, "vault")})
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	o.database("vault", db)
 	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
 		return err
 	}
@@ -111,7 +121,10 @@ func (c *vaultCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	var provider atomic.Pointer[custody.Provider]
+	o.keyProvider(&provider)
 	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
+		provider.Store(&p)
 		return keeper.Begin(ctx, c.config(), store, p, post{courier}, clock(c.ClockFile), log)
 	})
 	if err != nil {
@@ -128,7 +141,7 @@ func (c *vaultCmd) Run() error {
 	case <-time.After(verifyPatience):
 		log.Info("the rows are still being compared with the ledger; what needs one waits")
 	}
-	return c.serve(ctx, cancel, l, d, k, verified, courier, log)
+	return c.serve(ctx, cancel, l, d, k, verified, courier, o)
 }
 
 // verifyPatience is how long the vault waits for the comparison of its rows before
@@ -146,7 +159,8 @@ func (c *vaultCmd) config() keeper.Config {
 
 // serve lets the callers in, keeps the ledger's files up, and ends when told to.
 func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l layout, d *door, k *keeper.Keeper, verified <-chan error,
-	courier *notify.Client, log *slog.Logger) error {
+	courier *notify.Client, o *observed) error {
+	log := o.log
 	signer, vkey, err := k.CheckpointSigner()
 	if err != nil {
 		return err
@@ -161,6 +175,8 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	if err != nil {
 		return err
 	}
+	o.ledger(l, k, files)
+	served := metrics.NewServed(o.set)
 	var wg sync.WaitGroup
 	var open atomic.Bool
 	wg.Go(func() {
@@ -174,7 +190,9 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 			cancel(err)
 		}
 	})
-	d.admit(k)
+	d.admit(k, func(caller keeper.Caller, h http.Handler) http.Handler {
+		return served.Wrap(string(caller), o.trace.Serve(h))
+	})
 	if end, ok := inheritedIf("outbox"); ok {
 		ln, err := net.FileListener(end)
 		if err != nil {

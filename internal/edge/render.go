@@ -26,6 +26,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 	if !errors.As(err, &f) {
 		f = fault.New(fault.Internal, "", "")
 	}
+	s.cfg.Watch.Refused(string(f.Kind))
 	w.Header().Set("Cache-Control", "no-store")
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((f.RetryAfter+time.Second-1)/time.Second)))

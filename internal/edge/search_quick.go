@@ -39,7 +39,7 @@ var (
 // its limit it leaves to the table, and returns false.
 func (s *Server) quickSearch(w http.ResponseWriter, r *http.Request) bool {
 	name, ok := strings.CutPrefix(r.URL.Path, searchPublic)
-	if !ok || r.Method != http.MethodGet || r.ContentLength != 0 || ablate.Off(ablate.LogEscape) {
+	if !ok || r.Method != http.MethodGet || r.ContentLength != 0 || s.cfg.Tracer != nil || ablate.Off(ablate.LogEscape) {
 		return false
 	}
 	kind := searchKinds
@@ -63,7 +63,9 @@ func (s *Server) quickSearch(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h["X-Content-Type-Options"], h["Referrer-Policy"], h["Content-Security-Policy"] = headNoSniff, headNoRefer, headNoSource
 	status := writeAnswer(w, r, a, true)
-	s.logQuick(searchRoutes[kind], status, s.cfg.Now().Sub(now))
+	took := s.cfg.Now().Sub(now)
+	s.cfg.Watch.Answered(searchNames[kind], status, took)
+	s.logQuick(searchRoutes[kind], status, took)
 	return true
 }
 

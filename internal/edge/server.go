@@ -113,6 +113,8 @@ type Config struct {
 	Now       func() time.Time
 	Logger    *slog.Logger
 	Access    *slog.Logger // for the lines of public searches; nil: Logger
+	Watch     Watch        // nil: nobody
+	Tracer    Tracer       // nil: no traces
 }
 
 // Server answers the API. It is safe for concurrent use.
@@ -135,6 +137,9 @@ type Server struct {
 // New checks the route table and makes the server. It refuses a route without
 // audience, action, limits or handler.
 func New(cfg Config) (*Server, error) {
+	if cfg.Watch == nil {
+		cfg.Watch = unwatched{}
+	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), writes: newWrites(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
 	rand.Read(s.verified.key[:])
 	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
@@ -173,6 +178,9 @@ func (s *Server) mount(routes []Route) error {
 // is asked with a method it does not take.
 func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
 	s.secure(w)
+	rec := &recorder{ResponseWriter: w}
+	w = rec
+	defer func(begin time.Time) { s.cfg.Watch.Answered(noRoute, rec.status, s.cfg.Now().Sub(begin)) }(s.cfg.Now())
 	if methods := s.allowed(r.URL.Path); len(methods) > 0 && !slices.Contains(methods, r.Method) {
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		w.Header().Set("Vary", "Accept-Language")
@@ -253,18 +261,26 @@ func canonical(p string) bool {
 
 // serve wraps a route's handler: limits, size, audience, errors, log.
 func (s *Server) serve(route Route) http.Handler {
+	name := route.Method + " " + route.Path
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := s.cfg.Now()
+		rec := &recorder{ResponseWriter: w}
+		if s.cfg.Tracer != nil {
+			inner, end := s.cfg.Tracer.Request(r, name)
+			defer func() { end(rec.status) }()
+			r = inner
+		}
 		c := &Ctx{s: s, w: w, r: r, id: newID(), route: route, origin: s.origin(r)}
 		s.secure(w)
-		rec := &recorder{ResponseWriter: w}
 		c.w = rec
 		defer func() {
 			if p := recover(); p != nil {
 				s.cfg.Logger.Error("panic in a handler", "request", c.id, "route", route.Path)
 				s.fail(rec, r, c.id, fault.New(fault.Internal, "panic", "a handler failed"))
 			}
-			s.log(c, rec.status, s.cfg.Now().Sub(begin))
+			took := s.cfg.Now().Sub(begin)
+			s.cfg.Watch.Answered(name, rec.status, took)
+			s.log(c, rec.status, took)
 		}()
 		if err := c.admit(); err != nil {
 			s.fail(rec, r, c.id, err)
@@ -279,6 +295,7 @@ func (s *Server) serve(route Route) http.Handler {
 // admit applies the route's limits and audience.
 func (c *Ctx) admit() error {
 	if wait := c.s.limits[c.route.Rate].take(c.origin, c.s.cfg.Now()); wait > 0 {
+		c.s.cfg.Watch.Limited(string(c.route.Rate))
 		return &fault.Error{Kind: fault.RateLimited, Code: "", Text: "Too many requests. Please wait.", RetryAfter: wait}
 	}
 	if err := c.readBody(); err != nil {

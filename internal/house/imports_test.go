@@ -53,6 +53,8 @@ func plan() []room {
 		{"internal/house", "", ""},
 		{"internal/machine", "", ""},
 		{"internal/rolelog", "fault", ""},
+		{"internal/metrics", "fault", "http"},
+		{"internal/tracing", "fault", "http"},
 
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/vault", "id fault civil statistics", "http"},

@@ -52,6 +52,7 @@ type child struct {
 	log     *slog.Logger
 	now     func() time.Time
 	longest time.Duration
+	told    func(name string)
 	first   chan error    // nil when the role is first ready, else why it cannot be
 	ended   chan struct{} // closed when the role will not run again
 
@@ -78,6 +79,9 @@ func (c *child) keep(ctx context.Context, cancel context.CancelCauseFunc) {
 		if err == nil && c.role.Once {
 			c.announce(nil)
 			return
+		}
+		if c.told != nil {
+			c.told(c.role.Name)
 		}
 		ran := c.now().Sub(begin)
 		wait := b.wait(ran)

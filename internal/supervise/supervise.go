@@ -60,6 +60,7 @@ type Supervisor struct {
 	Ready  func(name string) // called when a role is first ready, before the next starts; may be nil
 	Now    func() time.Time  // measures how long a role ran
 	Wait   time.Duration     // longest before a role is started again; 0 is 2 s
+	Ended  func(name string) // called when a role ended that is started again; may be nil
 }
 
 // Run starts every role in order, waiting for each to be ready, and keeps them
@@ -107,7 +108,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 			}
 			defer program.Close()
 		}
-		c := &child{role: r, exe: program, alive: alive, log: s.logger().With("child", r.Name), now: s.Now, longest: s.Wait,
+		c := &child{role: r, exe: program, alive: alive, log: s.logger().With("child", r.Name), now: s.Now, longest: s.Wait, told: s.Ended,
 			first: make(chan error, 1), ended: make(chan struct{})}
 		children = append(children, c)
 		running.Go(func() { c.keep(ctx, cancel) })

@@ -91,6 +91,7 @@ func (s *Server) Ablated() bool { return len(s.opt.Ablate) > 0 }
 // Outbox and Root do not end in a slash.
 type Server struct {
 	API, Outbox, Root string
+	Ops               string // the operator's address, without a path
 	Data, Staff       string
 	Binary            string
 	Inbox             func() []Message // what a gateway got, newest first; nil: the outbox page
@@ -173,7 +174,7 @@ func (s *Server) arguments() []string {
 	}
 	// What a test would wait for: a gentle stop waits for the ledger's next
 	// checkpoint.
-	args = append(args, "--checkpoint-every", "500ms", "--search-every", "100ms", "--restart-wait", "100ms", "--data", s.Data, "--listen", "127.0.0.1:0")
+	args = append(args, "--checkpoint-every", "500ms", "--search-every", "100ms", "--restart-wait", "100ms", "--data", s.Data, "--listen", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
 	if !slices.Contains(s.opt.Args, "--routes") {
 		args = append(args, "--outbox", "127.0.0.1:0")
 	}
@@ -251,7 +252,7 @@ func (s *Server) awaitReady(lines <-chan string) error {
 			}
 			if f := strings.Fields(line); len(f) >= 2 {
 				switch f[0] {
-				case "api", "outbox", "staff", "data":
+				case "api", "outbox", "staff", "ops", "data":
 					have[f[0]] = f[1]
 				}
 			}
@@ -261,6 +262,7 @@ func (s *Server) awaitReady(lines <-chan string) error {
 			s.API = strings.TrimSuffix(have["api"], "/")
 			s.Root = strings.TrimSuffix(s.API, "/api")
 			s.Outbox = strings.TrimSuffix(have["outbox"], "/")
+			s.Ops = strings.TrimSuffix(have["ops"], "/readyz")
 			s.Staff = filepath.Join(s.Data, "staff")
 			if have["staff"] != "" {
 				s.Staff = filepath.Dir(have["staff"])

@@ -75,6 +75,8 @@ type Options struct {
 	// at StepAfterCommit it is stored. Callers get Unavailable at StepBegin,
 	// else Unknown.
 	Hook func(step string) error
+	// Watch hears of commits. Default: nobody.
+	Watch sqldb.Watch
 }
 
 func (o Options) withDefaults() Options {
@@ -98,6 +100,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Hook == nil {
 		o.Hook = func(string) error { return nil }
+	}
+	if o.Watch == nil {
+		o.Watch = unwatched{}
 	}
 	return o
 }

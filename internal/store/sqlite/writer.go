@@ -272,7 +272,10 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 		failAll(kept, sqldb.Unknown(err))
 		return again, false
 	}
-	if err := w.control("COMMIT"); err != nil {
+	committed := w.opt.Watch.Committing(len(kept))
+	err := w.control("COMMIT")
+	committed(err)
+	if err != nil {
 		w.reconnect()
 		if sqldb.IsConstraint(err) { // a deferred constraint: certainly not stored
 			if len(kept) > 1 {
