@@ -32,7 +32,9 @@ type cli struct {
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
 	Partner     partnerCmd     `cmd:"" help:"Enrol partner applications and sign their requests."`
 	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
-	Logs        logsCmd        `cmd:"" help:"Export and verify the roles' logs."`
+	Doctor      doctorCmd      `cmd:"" help:"Check a machine and a configuration before the first start; takes the flags of run."`
+	Health      healthCmd      `cmd:"" help:"Ask a running installation whether every role is ready."`
+	Logs        logsCmd        `cmd:"" help:"The roles' logs: hand them out signed, and verify them."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

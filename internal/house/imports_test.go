@@ -54,6 +54,7 @@ func plan() []room {
 		{"internal/machine", "", ""},
 		{"internal/rolelog", "fault", ""},
 		{"internal/metrics", "fault", "http"},
+		{"internal/doctor", "machine", "net"},
 		{"internal/tracing", "fault", "http"},
 
 		{"internal/ledger", leaves, "tessera"},

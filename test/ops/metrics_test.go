@@ -153,6 +153,7 @@ func readiness(t *testing.T, s *harness.Server) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	waitFor(t, "the stop to be seen", func() bool { status, _ := ask(); return status == 503 })
 	status, r := ask()
 	if status != 503 || r.Ready || !slices.Contains(r.Missing, "vault") || !slices.Contains(r.Roles["web"].Missing, "vault") {
 		t.Errorf("with the vault stopped: %d %+v", status, r)
@@ -186,7 +187,7 @@ func TestRules(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "password"), []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(routes, []byte(`{"routes":[{"name":"first","address":"127.0.0.1:9","system_id":"x","password_file":"password","sender":"TIKAKO","sender_ton":5,"country_prefix":"91","entity_id":"1","template_ids":{}}]}`), 0o600); err != nil {
+	if err := os.WriteFile(routes, []byte(`{"routes":[{"name":"first","address":"127.0.0.1:9","system_id":"x","password_file":"password","sender":"TIKAKO","sender_ton":5,"country_prefix":"91","entity_id":"110100000000000001","template_ids":{}}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := harness.Start(t, &b, harness.Options{Unseeded: true, Args: []string{"--routes", routes}})
