@@ -1,10 +1,14 @@
 package courier
 
 import (
+	"encoding/json"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"tikakosh/test/harness"
 )
@@ -139,6 +143,26 @@ func TestCourierKilled(t *testing.T) {
 	}
 }
 
+// described holds an answer against a schema of api/openapi.yaml.
+func described(t *testing.T, schema string, a harness.Answer) {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(root, "api", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.Unmarshal(a.Body, &v); err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Components.Schemas[schema].Value.VisitJSON(v); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestGatewaysDown: while no gateway can be reached a code waits, the answer says
 // so in the person's language, and when one is back within its three minutes the
 // code comes, once, and signs the person in.
@@ -162,6 +186,7 @@ func TestGatewaysDown(t *testing.T) {
 		if !a.OK() || a.Field("delivery") != "waiting" || !strings.Contains(a.Field("message"), want) || a.Field("txnId") == "" {
 			t.Fatalf("%s: %s", language, a.Text())
 		}
+		described(t, "Txn", a)
 		if d := time.Since(begin); d > 6*time.Second {
 			t.Errorf("answered after %s", d)
 		}
