@@ -16,7 +16,9 @@ func roleOf() map[string]string {
 }
 
 // columns is the order in which they are printed; the driver is this process.
-func columns() []string { return []string{"vault", "web", "courier", "worker", "driver"} }
+func columns() []string {
+	return []string{"vault", "web", "courier", "worker", "postgres", "driver"}
+}
 
 // tick is the unit of /proc/PID/stat: USER_HZ, 100 on every Linux of Go's.
 const tick = 10 * time.Millisecond
@@ -42,6 +44,13 @@ func (s *server) processorTime() (map[string]time.Duration, error) {
 			return nil, fmt.Errorf("role %s: no processor time", role)
 		}
 		out[role] = time.Duration(user+system) * tick
+	}
+	if s.engine != nil {
+		t, err := s.engine.processorTime()
+		if err != nil {
+			return nil, fmt.Errorf("PostgreSQL: %w", err)
+		}
+		out["postgres"] = t
 	}
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {

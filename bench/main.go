@@ -11,7 +11,7 @@
 //
 // The driver is on the same machine and its time is counted.
 //
-//	go run ./bench [-n 1900] [-c 64] [-rounds 3]
+//	go run ./bench [-n 1900] [-c 64] [-rounds 3] [-db postgres]
 package main
 
 import (
@@ -24,6 +24,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"tikakosh/internal/store/sqldb"
 )
 
 // result of one measured phase of one round, beside the raw rate before it.
@@ -54,18 +56,23 @@ func main() {
 	perf := flag.String("perf", "", "existing folder for profiles of vault and web, one a phase (needs Linux' perf)")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
 	only := flag.String("only", "", "\"rush\": booking under a rush instead of the main job")
+	db := flag.String("db", "sqlite", "\"postgres\": on a PostgreSQL server of the system's binaries, started for this")
 	flag.Parse()
 	if *n < 1 || *n > most || *c < 1 || *rounds < 1 {
 		fmt.Fprintf(os.Stderr, "bench: -n is 1 to %d, -c and -rounds are positive\n", most)
 		os.Exit(2)
 	}
-	if err := run(*n, *c, *rounds, *bin, *only, *perf); err != nil {
+	if *db != "sqlite" && *db != "postgres" {
+		fmt.Fprintln(os.Stderr, "bench: -db is sqlite or postgres")
+		os.Exit(2)
+	}
+	if err := run(*n, *c, *rounds, *bin, *only, *perf, *db == "postgres"); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(n, c, rounds int, bin, only, perf string) error {
+func run(n, c, rounds int, bin, only, perf string, onPostgres bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "tikakosh-bench-")
@@ -82,7 +89,14 @@ func run(n, c, rounds int, bin, only, perf string) error {
 			return err
 		}
 	}
-	srv, err := start(ctx, bin, filepath.Join(dir, "data"))
+	var pg *engine
+	if onPostgres {
+		if pg, err = newEngine(ctx, bin); err != nil {
+			return err
+		}
+		defer pg.stop()
+	}
+	srv, err := start(ctx, bin, filepath.Join(dir, "data"), pg)
 	if err != nil {
 		return err
 	}
@@ -91,7 +105,12 @@ func run(n, c, rounds int, bin, only, perf string) error {
 		return srv.rush(ctx, filepath.Join(dir, "data"), c)
 	}
 	srv.perf = perf
-	raw, err := openRaw(ctx, filepath.Join(dir, "raw.db"))
+	var raw sqldb.DB
+	if pg != nil {
+		raw, err = pg.openRaw(ctx)
+	} else {
+		raw, err = openRaw(ctx, filepath.Join(dir, "raw.db"))
+	}
 	if err != nil {
 		return err
 	}

@@ -50,9 +50,10 @@ func openRaw(ctx context.Context, path string) (sqldb.DB, error) {
 // through the same store.
 func rawCommits(ctx context.Context, db sqldb.DB, name string, callers int) (result, error) {
 	body := make([]byte, 600)
-	return parallel(name, 200*callers, callers, func(int, int) error {
+	first := time.Now().UnixNano() // above the ids of earlier measurements
+	return parallel(name, 200*callers, callers, func(_, i int) error {
 		return db.Update(ctx, func(tx sqldb.Tx) error {
-			_, err := tx.Exec(ctx, "INSERT INTO raw (body) VALUES ($1)", body)
+			_, err := tx.Exec(ctx, "INSERT INTO raw (id, body) VALUES ($1, $2)", first+int64(i), body)
 			return err
 		})
 	})
@@ -82,6 +83,7 @@ func parallel(name string, n, c int, do func(g, i int) error) (result, error) {
 }
 
 type server struct {
+	engine      *engine // nil: SQLite
 	cmd         *exec.Cmd
 	pids        map[string]int // of the roles
 	api, outbox string
@@ -96,10 +98,11 @@ type server struct {
 var readyLine = regexp.MustCompile(`^\s*(api|outbox|staff)\s+(\S+)`)
 
 // start runs a demo with one centre and no people, limits out of the way.
-func start(ctx context.Context, bin, data string) (*server, error) {
-	s := &server{http: &http.Client{Timeout: 60 * time.Second}}
+func start(ctx context.Context, bin, data string, e *engine) (*server, error) {
+	s := &server{http: &http.Client{Timeout: 60 * time.Second}, engine: e}
 	s.cmd = exec.CommandContext(ctx, bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--people", "0",
 		"--centres", "2", "--quiet", "--no-limits")
+	s.cmd.Env = append(os.Environ(), e.environment()...)
 	log, err := os.Create(data + ".log")
 	if err != nil {
 		return nil, err

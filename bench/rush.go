@@ -45,7 +45,12 @@ func (s *server) rush(ctx context.Context, data string, c int) error {
 	if err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, filepath.Join(data, "registry", "registry.db"), sqlite.Options{})
+	var db sqldb.DB
+	if s.engine != nil {
+		db, err = s.engine.open(ctx, "registry")
+	} else {
+		db, err = sqlite.Open(ctx, filepath.Join(data, "registry", "registry.db"), sqlite.Options{})
+	}
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,7 @@ type seedCmd struct {
 	Days      int    `required:""`
 	Quiet     bool
 	ClockFile string
+	DB        string `name:"db" env:"TIKAKOSH_DB"`
 }
 
 // Run fills the demo while the other roles answer. Running it again on the same
@@ -98,7 +99,7 @@ func (c *seedCmd) Run() error {
 	log := o.log
 	ctx, stop := roleContext()
 	defer stop()
-	r, err := openRegistry(ctx, "seed", c.Data, c.ClockFile, o)
+	r, err := openRegistry(ctx, "seed", c.DB, c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"tikakosh/internal/scheduling/places"
 	"tikakosh/internal/scheduling/sheet"
 	registrymigrations "tikakosh/internal/store/migrations/registry"
+	"tikakosh/internal/store/postgres"
 	"tikakosh/internal/store/registrydb"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
@@ -36,6 +37,7 @@ type importFlags struct {
 	Preview bool   `help:"Only say what would be done (the default)."`
 	Apply   bool   `help:"Write; without it nothing is written."`
 	SkipBad bool   `help:"Write the good rows although others are wrong."`
+	DB      string `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 }
 
 type importCentresCmd struct{ importFlags }
@@ -182,6 +184,26 @@ type registryFile struct {
 // it is. Started as root the process becomes that user for good, so that it can
 // reach neither the vault's folder nor anything else of root's.
 func (f *importFlags) open(ctx context.Context) (*registryFile, error) {
+	url, err := databaseURL(f.DB)
+	if err != nil {
+		return nil, err
+	}
+	db, err := f.database(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	r := &registryFile{db: db, scatter: registrydb.NewScatter(db), rows: registrydb.NewBookings(db)}
+	// No vault and no records: adding places needs neither.
+	log := logger("import")
+	r.service = scheduling.New(r.rows, nil, nil, scheduling.NewAvailability(r.scatter, searchDays, time.Now, log), time.Now, log)
+	return r, nil
+}
+
+// database opens PostgreSQL, or the file as its user.
+func (f *importFlags) database(ctx context.Context, url string) (sqldb.DB, error) {
+	if url != "" {
+		return openPostgres(ctx, url, postgres.Options{Name: "import", ReadOnly: !f.Apply, Connections: 4}, checkRegistry)
+	}
 	path := layout{f.Data}.registryDB()
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -206,10 +228,7 @@ func (f *importFlags) open(ctx context.Context) (*registryFile, error) {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	r := &registryFile{db: db, scatter: registrydb.NewScatter(db), rows: registrydb.NewBookings(db)}
-	// No vault and no records: adding places needs neither.
-	r.service = scheduling.New(r.rows, nil, nil, scheduling.NewAvailability(r.scatter, searchDays, time.Now, log), time.Now, log)
-	return r, nil
+	return db, nil
 }
 
 // page is how many rows one read across buckets brings.

@@ -18,6 +18,7 @@ func (l layout) vaultDB() string      { return filepath.Join(l.vault(), "vault.d
 func (l layout) keys() string         { return filepath.Join(l.vault(), "keys") }
 func (l layout) adminSocket() string  { return filepath.Join(l.vault(), "admin.sock") }
 func (l layout) vaultLock() string    { return filepath.Join(l.vault(), "lock") }
+func (l layout) leaseHolder() string  { return filepath.Join(l.vault(), "holder") }
 func (l layout) ledger() string       { return filepath.Join(l.root, "ledger") }
 func (l layout) vkey() string         { return filepath.Join(l.ledger(), "vkey") }
 func (l layout) demoMark() string     { return filepath.Join(l.registry(), "demo.json") }

@@ -21,7 +21,6 @@ import (
 	"tikakosh/internal/registry"
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/registrydb"
-	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper"
 )
@@ -60,6 +59,9 @@ type ledgerAuditCmd struct {
 	Realm  int    `default:"1" help:"Realm number."`
 	Origin string `default:"tikakosh.local/ledger/1" help:"Name of the ledger."`
 	JSON   bool   `help:"Print the report as JSON."`
+
+	DB      string `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
+	VaultDB string `name:"vault-db" env:"TIKAKOSH_VAULT_DB" help:"The vault's database, likewise."`
 }
 
 // Run implements the command. It works on a running and on a stopped
@@ -67,14 +69,22 @@ type ledgerAuditCmd struct {
 func (c *ledgerAuditCmd) Run() error {
 	ctx := context.Background()
 	l := layout{c.Data}
+	vaultURL, err := databaseURL(c.VaultDB)
+	if err != nil {
+		return err
+	}
+	registryURL, err := databaseURL(c.DB)
+	if err != nil {
+		return err
+	}
 	restore := keepOwners(l.vaultDB(), l.registryDB())
 	defer restore()
-	vdb, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{ReadOnly: true})
+	vdb, err := readOnlyDB(ctx, vaultURL, l.vaultDB())
 	if err != nil {
 		return err
 	}
 	defer vdb.Close()
-	rdb, err := sqlite.Open(ctx, l.registryDB(), sqlite.Options{ReadOnly: true})
+	rdb, err := readOnlyDB(ctx, registryURL, l.registryDB())
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type cli struct {
 	Doctor      doctorCmd      `cmd:"" help:"Check a machine and a configuration before the first start; takes the flags of run."`
 	Health      healthCmd      `cmd:"" help:"Ask a running installation whether every role is ready."`
 	Logs        logsCmd        `cmd:"" help:"The roles' logs: hand them out signed, and verify them."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL databases to this program's tables."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
@@ -78,7 +79,7 @@ func exitCode(err error) int {
 	case fault.Forbidden, fault.Integrity:
 		return exitConfig
 	}
-	if errors.Is(err, errConfig) {
+	if errors.Is(err, errConfig) || needsHand(err) {
 		return exitConfig
 	}
 	return exitFailed

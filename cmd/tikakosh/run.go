@@ -26,6 +26,7 @@ import (
 // runFlags are shared by run and demo.
 type runFlags struct {
 	vaultFlags
+	databaseFlags
 	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
 	Routes    string `help:"File with the gateways that carry messages (README, \"Run it\")."`
 	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
@@ -108,6 +109,9 @@ func (in *installation) run(ctx context.Context) error {
 	in.separate = os.Geteuid() == 0
 	if !in.separate {
 		in.log.Warn("roles not separated: started without root, every role runs as this user")
+	}
+	if err := in.flags.resolve(in.log); err != nil {
+		return err
 	}
 	if err := in.prepare(); err != nil {
 		return err
@@ -306,6 +310,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 // role describes one child with a clean environment.
 func (in *installation) role(name string, args, names []string, files []*os.File) supervise.Role {
 	env := []string{fdsVariable + "=" + fdList(names), "GOMAXPROCS=" + fmt.Sprint(runtime.NumCPU())}
+	env = append(env, in.flags.environment(name)...)
 	if name == "vault" {
 		env = append(env, outboxVariable+"="+in.secret)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,10 +21,8 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
-	registrymigrations "tikakosh/internal/store/migrations/registry"
 	"tikakosh/internal/store/registrydb"
 	"tikakosh/internal/store/sqldb"
-	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
 )
@@ -48,6 +45,8 @@ type serveCmd struct {
 	PublicURL string         `name:"public-url" required:"" help:"Base address that clients use."`
 	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
 	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
+	DB        string         `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
+	ReadDB    string         `name:"read-db" env:"TIKAKOSH_READ_DB" help:"A replica of it for slot search and statistics."`
 
 	Trace       float64       `hidden:"" help:"Share of requests that are traced."`
 	SearchEvery time.Duration `default:"250ms" help:"How often the slot search looks for what other processes changed."`
@@ -77,7 +76,7 @@ func commitCrash(role string) func(step string) error {
 	return func(step string) error { ablate.Crash(role + ":" + step); return nil }
 }
 
-func openRegistry(ctx context.Context, role, data, clockFile string, o *observed) (*registryRole, error) {
+func openRegistry(ctx context.Context, role, url, data, clockFile string, o *observed) (*registryRole, error) {
 	log := o.log
 	syscall.Umask(0o007) // the group of web and worker shares the files
 	end, err := inherited("vault")
@@ -88,13 +87,11 @@ func openRegistry(ctx context.Context, role, data, clockFile string, o *observed
 	o.toVault(r.http)
 	r.vault = vault.NewClient(r.http, "http://vault")
 	o.ready.Need("vault", func(ctx context.Context) error { return vaultReady(ctx, r.vault) })
-	r.db, err = sqlite.Open(ctx, layout{data}.registryDB(), sqlite.Options{Logger: log, FileMode: 0o660, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash(role), Watch: metrics.NewStore(o.set, "registry")})
-	if err != nil {
+	if url, err = databaseURL(url); err != nil {
 		return nil, err
 	}
-	o.database("registry", r.db)
-	if err := sqlite.Migrate(ctx, r.db, registrymigrations.SQLite); err != nil {
-		return nil, errors.Join(err, r.db.Close())
+	if r.db, err = openRegistryDB(ctx, role, url, data, o); err != nil {
+		return nil, err
 	}
 	r.scatter = registrydb.NewScatter(r.db)
 	r.people = registry.New(registrydb.NewPeople(r.db), r.vault, r.now, log)
@@ -103,6 +100,15 @@ func openRegistry(ctx context.Context, role, data, clockFile string, o *observed
 	r.alerts = scheduling.NewAlerts(r.rows, r.vault, r.now)
 	r.bookings = scheduling.New(r.rows, r.vault, r.people, r.available, r.now, log)
 	return r, nil
+}
+
+// readingFrom is the registry as slot search and statistics read it.
+func readingFrom(ctx context.Context, r *registryRole, url string, log *slog.Logger) (sqldb.DB, error) {
+	url, err := databaseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return withReplica(ctx, r.db, url, "web", log)
 }
 
 // Run is the web role.
@@ -117,16 +123,21 @@ func (c *serveCmd) Run() error {
 	if err := o.answer(ctx); err != nil {
 		return err
 	}
-	r, err := openRegistry(ctx, "web", c.Data, c.ClockFile, o)
+	r, err := openRegistry(ctx, "web", c.DB, c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}
 	defer r.db.Close()
+	read, err := readingFrom(ctx, r, c.ReadDB, log)
+	if err != nil {
+		return err
+	}
+	defer read.Close()
 	if err := r.available.LoadFrom(ctx, r.scatter); err != nil {
 		return err
 	}
 	o.set.Gauge("tikakosh_booking_waiting", "Bookings that wait in the sessions' queues.", func() float64 { return float64(r.bookings.Waiting()) })
-	go r.available.Follow(ctx, r.scatter, c.SearchEvery, searchReload)
+	go r.available.Follow(ctx, registrydb.NewScatter(read), c.SearchEvery, searchReload)
 	keys, err := r.vault.Keys(ctx)
 	if err != nil {
 		return err
@@ -142,7 +153,7 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Alerts: r.alerts, Emails: r.vault, Reports: registrydb.NewReports(r.db), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	srv, err := edge.New(edge.Config{Alerts: r.alerts, Emails: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
@@ -183,6 +194,7 @@ type workerCmd struct {
 	Data       string        `required:"" help:"Data folder."`
 	WatchEvery time.Duration `default:"1m" help:"How often places that became free are looked for."`
 	Statistics time.Duration `name:"statistics-every" default:"1m" hidden:"" help:"How often the figures of a day that has ended are asked for, until they are there."`
+	DB         string        `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 	Every      time.Duration `default:"1s" help:"How often the outbox is relayed and expired holds are swept."`
 	ClockFile  string        `hidden:""`
 }
@@ -199,7 +211,7 @@ func (c *workerCmd) Run() error {
 	if err := o.answer(ctx); err != nil {
 		return err
 	}
-	r, err := openRegistry(ctx, "worker", c.Data, c.ClockFile, o)
+	r, err := openRegistry(ctx, "worker", c.DB, c.Data, c.ClockFile, o)
 	if err != nil {
 		return err
 	}
@@ -233,7 +245,7 @@ func (c *workerCmd) Run() error {
 			name string
 			run  func() (int, error)
 		}{{"relay", func() (int, error) { return relay.Relay(ctx) }}, {"inbox", func() (int, error) { return r.people.Written(ctx, r.scatter) }}, {"sweep", func() (int, error) { return sweeper.Sweep(ctx, r.now()) }},
-			{"purge", purge}, {"statistics", func() (int, error) { _, err := publisher.Publish(ctx, r.now()); return 0, err }}} {
+			{"purge", purge}, {"tidy", func() (int, error) { _, err := r.scatter.Tidy(ctx); return 0, err }}, {"statistics", func() (int, error) { _, err := publisher.Publish(ctx, r.now()); return 0, err }}} {
 			n, err := job.run()
 			jobs.Ran(job.name, err)
 			if err != nil && ctx.Err() == nil {

@@ -22,8 +22,6 @@ import (
 	"tikakosh/internal/metrics"
 	"tikakosh/internal/notify"
 	"tikakosh/internal/store/keeperdb"
-	vaultmigrations "tikakosh/internal/store/migrations/vault"
-	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
@@ -66,6 +64,7 @@ func (f vaultFlags) args() []string {
 type vaultCmd struct {
 	vaultFlags
 	Data      string  `required:"" help:"Data folder."`
+	VaultDB   string  `name:"vault-db" env:"TIKAKOSH_VAULT_DB" help:"The vault's own database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 	Demo      bool    `hidden:""`
 	Separated bool    `hidden:""`
 	Trace     float64 `hidden:""`
@@ -95,15 +94,16 @@ func (c *vaultCmd) Run() error {
 	if err := supervise.Harden(supervise.HardenOpts{}); err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault"), Watch: metrics.NewStore(o.set, "vault")})
+	url, err := databaseURL(c.VaultDB)
+	if err != nil {
+		return err
+	}
+	db, err := openVaultDB(ctx, url, l, o)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	o.database("vault", db)
-	if err := sqlite.Migrate(ctx, db, vaultmigrations.FS); err != nil {
-		return err
-	}
 	store := keeperdb.New(db, id.Realm(c.Realm))
 	fresh, err := keeper.Fresh(ctx, store)
 	if err != nil {

@@ -56,6 +56,11 @@ const (
 	BindDeclared Control = "bind-declared" // of a body only the fields a route declares are read; our own routes refuse others
 )
 
+// The controls of several processes.
+const (
+	VaultLease Control = "vault-lease" // a vault that lost the lease stores nothing
+)
+
 // The controls of messages.
 const (
 	SendOnce     Control = "send-once"     // a code that a gateway may have is not sent again
@@ -69,6 +74,6 @@ func All() []Control {
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
-		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds,
+		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 	}
 }

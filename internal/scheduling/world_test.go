@@ -160,7 +160,7 @@ func (w *world) consistent() {
 			(SELECT 1 FROM appointment a WHERE a.hold = p.hold AND a.person = p.person AND a.state IN (1, 2))`,
 		"appointment without place": `SELECT COUNT(*) FROM appointment a WHERE a.state IN (1, 2) AND NOT EXISTS
 			(SELECT 1 FROM hold_place p JOIN hold h ON h.hold = p.hold WHERE p.hold = a.hold AND p.person = a.person AND p.state = 1 AND h.state = 2)`,
-		"double bookings": `SELECT COUNT(*) FROM (SELECT person FROM appointment WHERE state = 1 GROUP BY person HAVING COUNT(*) > 1)`,
+		"double bookings": `SELECT COUNT(*) FROM (SELECT person FROM appointment WHERE state = 1 GROUP BY person HAVING COUNT(*) > 1) AS double`,
 	}
 	for what, query := range zero {
 		if n := w.count(query); n != 0 {

@@ -73,7 +73,7 @@ func (l *lane) agree() string {
 		bookings[f[0]] = append(bookings[f[0]], f[1])
 	}
 	people := 0
-	for _, row := range l.s.Column(harness.VaultDB, "SELECT key || ' ' || CAST(content AS TEXT) FROM person") {
+	for _, row := range l.s.Column(harness.VaultDB, "SELECT key || ' ' || "+l.s.Text("content")+" FROM person") {
 		f := strings.SplitN(row, " ", 2)
 		var p struct {
 			State    string

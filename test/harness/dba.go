@@ -20,7 +20,11 @@ const (
 // of the test.
 func (s *Server) DB(name string) *sql.DB {
 	s.tb.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.Data, name)+"?_pragma=busy_timeout(10000)")
+	driver, source := "sqlite", "file:"+filepath.Join(s.Data, name)+"?_pragma=busy_timeout(10000)"
+	if s.pg != nil {
+		driver, source = "pgx", s.pg.url[name]
+	}
+	db, err := sql.Open(driver, source)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
@@ -47,8 +51,9 @@ func (s *Server) Exec(name string, statements ...string) {
 // DropGuards drops every trigger of a database: an administrator can.
 func (s *Server) DropGuards(name string) {
 	s.tb.Helper()
-	for _, t := range s.Column(name, "SELECT name FROM sqlite_master WHERE type = 'trigger'") {
-		s.Exec(name, `DROP TRIGGER "`+t+`"`)
+	for _, drop := range s.Column(name, s.catalogue(`SELECT 'DROP TRIGGER "' || name || '"' FROM sqlite_master WHERE type = 'trigger'`,
+		"SELECT 'DROP TRIGGER ' || tgname || ' ON ' || tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal AND tgfoid::regproc::text NOT LIKE '%number_change%'")) {
+		s.Exec(name, drop)
 	}
 }
 
@@ -137,7 +142,8 @@ func (s *Server) Blobs(name string) map[string][][]byte {
 	db := s.DB(name)
 	defer db.Close()
 	out := map[string][][]byte{}
-	for _, table := range s.Column(name, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'") {
+	for _, table := range s.Column(name, s.catalogue("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+		"SELECT tablename FROM pg_tables WHERE schemaname = 'public'")) {
 		rows, err := db.Query(`SELECT * FROM "` + strings.ReplaceAll(table, `"`, `""`) + `"`)
 		if err != nil {
 			s.tb.Fatal(err)
@@ -165,4 +171,11 @@ func (s *Server) Blobs(name string) map[string][][]byte {
 		_ = rows.Close()
 	}
 	return out
+}
+
+// Refuse makes a table take no row, by a trigger of this name.
+func (s *Server) Refuse(name, table, trigger string) {
+	s.tb.Helper()
+	s.Exec(name, s.catalogue("CREATE TRIGGER "+trigger+" BEFORE INSERT ON "+table+" BEGIN SELECT RAISE(ABORT, 'refused by the administrator'); END",
+		"CREATE TRIGGER "+trigger+" BEFORE INSERT ON "+table+" FOR EACH ROW EXECUTE FUNCTION refuse('refused by the administrator')"))
 }

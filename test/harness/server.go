@@ -15,19 +15,24 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"tikakosh/internal/store/pgtest"
 )
 
 // Options say how a server is started.
 type Options struct {
-	Tags     string        // Plain or Ablation
-	Ablate   []string      // controls to switch off; wants Ablation
-	Args     []string      // further arguments of the command
-	Env      []string      // further environment, "NAME=value"
-	Data     string        // data folder; empty: a temporary one, removed at the end
-	Run      bool          // start `run` instead of `demo`
-	People   int           // people the demo generates; 0: ten
-	Unseeded bool          // do not wait until the demo's data is there
-	Clock    time.Duration // the server's clock from the start: what is added to real time
+	Tags     string         // Plain or Ablation
+	Ablate   []string       // controls to switch off; wants Ablation
+	Args     []string       // further arguments of the command
+	Env      []string       // further environment, "NAME=value"
+	Data     string         // data folder; empty: a temporary one, removed at the end
+	Run      bool           // start `run` instead of `demo`
+	People   int            // people the demo generates; 0: ten
+	Unseeded bool           // do not wait until the demo's data is there
+	Clock    time.Duration  // the server's clock from the start: what is added to real time
+	Engine   *pgtest.Server // keep the data there instead of in files
+	Pool     int            // connections of each process to Engine; 0: the default
+	Beside   *Server        // share that server's databases, as a second machine of one installation
 }
 
 // TB is what the harness needs of a test. A Life stands in for one where
@@ -103,6 +108,7 @@ type Server struct {
 	log     *logBuffer
 	clock   string
 	numbers *numbers
+	pg      *databases // nil: SQLite files in the data folder
 }
 
 // logBuffer collects what the server writes to standard output and error.
@@ -155,6 +161,14 @@ func Start(tb TB, b *Builder, o Options) *Server {
 	tb.Cleanup(func() { _ = os.Remove(s.clock) })
 	tb.Cleanup(s.Kill)
 	s.log = &logBuffer{}
+	if o.Engine == nil && OnPostgres() {
+		o.Engine = pgtest.Shared(tb)
+	}
+	if o.Beside != nil {
+		s.pg = o.Beside.pg
+	} else if o.Engine != nil {
+		s.pg = newDatabases(tb, o.Engine, bin, o.Pool)
+	}
 	s.Up()
 	return s
 }
@@ -193,7 +207,7 @@ func (s *Server) Up() {
 // the log.
 func (s *Server) TryUp() error {
 	s.cmd = exec.Command(s.Binary, s.arguments()...)
-	s.cmd.Env = append(os.Environ(), s.opt.Env...)
+	s.cmd.Env = append(append(os.Environ(), s.pg.environment()...), s.opt.Env...)
 	if len(s.opt.Ablate) > 0 {
 		s.cmd.Env = append(s.cmd.Env, "TIKAKOSH_ABLATE="+strings.Join(s.opt.Ablate, ","))
 	}
@@ -280,6 +294,17 @@ func lastLines(text string, n int) string {
 // Log is everything the server has written so far, all starts together.
 func (s *Server) Log() string { return string(s.log.bytes()) }
 
+// Further are the addresses of the web processes of --also-listen, like API.
+func (s *Server) Further() []string {
+	var out []string
+	for _, line := range strings.Split(s.Log(), "\n") {
+		if at, ok := strings.CutPrefix(line, "also"); ok {
+			out = append(out, strings.TrimSpace(at))
+		}
+	}
+	return out
+}
+
 // LogAround is the log line with a request id and the warnings and errors
 // before it, for a failing test's message.
 func (s *Server) LogAround(request string) string {
@@ -365,6 +390,7 @@ func (s *Server) Now() time.Time {
 func (s *Server) Command(args ...string) (stdout string, exit int) {
 	s.tb.Helper()
 	cmd := exec.Command(s.Binary, args...)
+	cmd.Env = append(os.Environ(), s.pg.environment()...)
 	out, err := cmd.CombinedOutput()
 	var ee *exec.ExitError
 	if err != nil && !errors.As(err, &ee) {

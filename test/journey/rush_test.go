@@ -12,10 +12,17 @@ import (
 // TestRush lets 500 people ask for the last place at once, and then the same 500
 // send 5,000 requests for 100 places: exactly so many are booked, through the
 // binary, as its own databases and audit say.
-func TestRush(t *testing.T) {
+func TestRush(t *testing.T) { rush(t, harness.Options{}) }
+
+// rush is TestRush on a server with further options; with further web processes
+// the requests go to all of them in turn.
+func rush(t *testing.T, o harness.Options) {
+	t.Helper()
 	var b harness.Builder
 	t.Cleanup(func() { _ = b.Close() })
-	s := harness.Start(t, &b, harness.Options{Args: []string{"--no-limits", "--no-booking-bounds"}})
+	o.Args = append(o.Args, "--no-limits", "--no-booking-bounds")
+	s := harness.Start(t, &b, o)
+	apis := append([]string{s.API}, s.Further()...)
 	type member struct {
 		c    *harness.Client
 		ref  string
@@ -51,7 +58,7 @@ func TestRush(t *testing.T) {
 		begin := time.Now()
 		together(requests, 200, func(i int) {
 			m := &all[i%people]
-			a, err := m.c.Do("POST", "/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": day.Session, "slot": day.Slot, "beneficiaries": []string{m.ref}})
+			a, err := m.c.DoURL("POST", apis[i/7%len(apis)]+"/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": day.Session, "slot": day.Slot, "beneficiaries": []string{m.ref}})
 			mu.Lock()
 			defer mu.Unlock()
 			switch code := a.Field("errorCode"); {
@@ -91,7 +98,7 @@ func TestRush(t *testing.T) {
 		t.Errorf("100 places: %d booked, %d other; %s left", booked, other, taken())
 	}
 	live := s.Cell(harness.RegistryDB, "SELECT count(*) FROM appointment WHERE session = $1 AND state = 1", day.Session)
-	twice := s.Cell(harness.RegistryDB, "SELECT count(*) FROM (SELECT person FROM appointment WHERE state = 1 GROUP BY person HAVING count(*) > 1)")
+	twice := s.Cell(harness.RegistryDB, "SELECT count(*) FROM (SELECT person FROM appointment WHERE state = 1 GROUP BY person HAVING count(*) > 1) AS twice")
 	if live != "100" || twice != "0" {
 		t.Errorf("%s live appointments, %s people with two", live, twice)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +18,7 @@ func TestTwoWebProcesses(t *testing.T) {
 	var b harness.Builder
 	t.Cleanup(func() { _ = b.Close() })
 	s := harness.Start(t, &b, harness.Options{Args: []string{"--also-listen", "127.0.0.1:0"}})
-	var second string
-	for _, line := range strings.Split(s.Log(), "\n") {
-		if at, ok := strings.CutPrefix(line, "also"); ok {
-			second = strings.TrimSpace(at)
-		}
-	}
+	second := s.Further()[0]
 	day := s.Later()[0]
 	search := func(api string) int {
 		t.Helper()

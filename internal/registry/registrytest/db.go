@@ -37,6 +37,9 @@ type Faulty struct {
 	seen int
 }
 
+// Unwrap returns the database below.
+func (f *Faulty) Unwrap() sqldb.DB { return f.DB }
+
 // Fault says how a step fails.
 type Fault int
 

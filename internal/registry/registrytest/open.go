@@ -36,10 +36,14 @@ var migrated = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-// Open makes a migrated registry database in a temporary directory. A statement
-// that would not run on a database spread over machines fails the test.
+// Open makes a migrated registry database in a temporary directory, below
+// TestPostgres on a PostgreSQL server. A statement that would not run on a
+// database spread over machines fails the test.
 func Open(t testing.TB) sqldb.DB {
 	t.Helper()
+	if OnPostgres(t) {
+		return shardcheck.Wrap(t, openPostgres(t, PostgresURL(t)), shardcheck.Rules{})
+	}
 	return OpenFile(t, filepath.Join(t.TempDir(), "registry.db"))
 }
 
@@ -47,6 +51,9 @@ func Open(t testing.TB) sqldb.DB {
 // twice, it is the database of two processes.
 func OpenFile(t testing.TB, path string) sqldb.DB {
 	t.Helper()
+	if OnPostgres(t) {
+		return shardcheck.Wrap(t, openPostgres(t, urlIn(t, path)), shardcheck.Rules{})
+	}
 	file, err := migrated()
 	if err != nil {
 		t.Fatal(err)

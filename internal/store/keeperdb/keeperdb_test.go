@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/store/keeperdb"
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
+	"tikakosh/internal/store/pgtest"
+	"tikakosh/internal/store/postgres"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault/state"
@@ -24,15 +27,53 @@ import (
 func openDB(t testing.TB) (sqldb.DB, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "vault.db")
-	db, err := sqlite.Open(context.Background(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
+	if onPostgres(t) {
+		path = pgtest.Shared(t).Database(t, "vault", migrateVault)
+		return reopen(t, path), path
 	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := reopen(t, path)
 	if err := sqlite.Migrate(context.Background(), db, vaultmigrations.FS); err != nil {
 		t.Fatal(err)
 	}
 	return db, path
+}
+
+// migrateVault fills the template of the vault's databases on PostgreSQL.
+func migrateVault(url string) error {
+	ctx := context.Background()
+	db, err := postgres.Open(ctx, pgtest.As(url, "tikakosh_migrator"), postgres.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(postgres.Migrate(ctx, db, vaultmigrations.Postgres()), db.Close())
+}
+
+func onPostgres(t testing.TB) bool { return strings.HasPrefix(t.Name(), "TestPostgres/") }
+
+// reopen opens a database of openDB, or an empty one, as the vault does.
+func reopen(t testing.TB, path string) sqldb.DB {
+	t.Helper()
+	var db sqldb.DB
+	var err error
+	if onPostgres(t) {
+		db, err = postgres.Open(context.Background(), pgtest.As(path, "tikakosh_vault"), postgres.Options{Serial: true})
+	} else {
+		db, err = sqlite.Open(context.Background(), path, sqlite.Options{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// emptyDB makes a database without tables.
+func emptyDB(t testing.TB) sqldb.DB {
+	t.Helper()
+	if onPostgres(t) {
+		return reopen(t, pgtest.Shared(t).Empty(t))
+	}
+	return reopen(t, filepath.Join(t.TempDir(), "bare.db"))
 }
 
 func openStore(t testing.TB) *keeperdb.Store {
@@ -448,11 +489,7 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	// What was never migrated has no tables: a bug, not a reason to retry.
-	bare, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "bare.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = bare.Close() })
+	bare := emptyDB(t)
 	for name, op := range ops {
 		err := keeperdb.New(bare, 1).Update(t.Context(), func(tx state.Tx) error { return op(t.Context(), tx) })
 		if !fault.Is(err, fault.Internal) || bytes.Contains([]byte(err.Error()), []byte("secret")) {
@@ -477,11 +514,7 @@ func TestDurable(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = again.Close() })
+	again := reopen(t, path)
 	view(t, keeperdb.New(again, 1), func(tx state.Tx) error {
 		got, ok, err := tx.Get(t.Context(), state.StaffKeys, "a")
 		if !ok || !same(got, row("a", 1)) {

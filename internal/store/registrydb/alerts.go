@@ -32,7 +32,7 @@ func (s *Bookings) PutWish(ctx context.Context, w scheduling.Wish) error {
 // Wishes implements scheduling.WishStore.
 func (s *Bookings) Wishes(ctx context.Context, h id.Household) (out []scheduling.Wish, err error) {
 	err = s.view(ctx, "wishes", func(tx sqldb.Tx) (err error) {
-		out, err = collect(ctx, tx, scanWish, `SELECT `+wishColumns+` FROM wish WHERE household = $1 AND bucket = $2 ORDER BY until DESC, wish LIMIT 10`, string(h), h.Bucket())
+		out, err = collect(ctx, tx, scanWish, `SELECT `+wishColumns+` FROM wish WHERE household = $1 AND until > 0 AND bucket = $2 ORDER BY until DESC, wish LIMIT 10`, string(h), h.Bucket())
 		return err
 	})
 	return out, err
@@ -41,6 +41,10 @@ func (s *Bookings) Wishes(ctx context.Context, h id.Household) (out []scheduling
 // DropWish implements scheduling.WishStore.
 func (s *Bookings) DropWish(ctx context.Context, h id.Household, wish string) error {
 	return s.update(ctx, "unwish", func(tx sqldb.Tx) error {
+		if sqldb.KeepsRows(s.db) {
+			_, err := tx.Exec(ctx, `UPDATE wish SET until = 0 WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
+			return err
+		}
 		_, err := tx.Exec(ctx, `DELETE FROM wish WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"tikakosh/internal/ablate"
@@ -126,33 +127,56 @@ type cancelPayload struct {
 	Dose    int    `json:"dose"`
 }
 
+// errBetween marks a transaction that met another's row between looking and
+// writing, where the engine lets transactions run side by side.
+var errBetween = fault.New(fault.Unavailable, "between", "another change was first; try again")
+
+// betweenTries bounds how often a transaction looks again after errBetween.
+const betweenTries = 4
+
 // Cancel implements scheduling.AppointmentStore.
 func (s *Bookings) Cancel(ctx context.Context, n scheduling.Note) (a scheduling.Appointment, err error) {
+	for range betweenTries {
+		err = s.update(ctx, "cancel", func(tx sqldb.Tx) (err error) {
+			a, err = cancel(ctx, tx, n)
+			return err
+		})
+		if !errors.Is(err, errBetween) {
+			break
+		}
+	}
+	return a, err
+}
+
+func cancel(ctx context.Context, tx sqldb.Tx, n scheduling.Note) (scheduling.Appointment, error) {
 	bucket := n.Person.Bucket()
-	err = s.update(ctx, "cancel", func(tx sqldb.Tx) error {
-		a = scheduling.Appointment{Person: n.Person}
-		k, err := tx.Exec(ctx, `UPDATE appointment SET state = 3 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
-			string(n.Person), string(n.Hold), bucket)
-		if err != nil {
-			return err
+	a := scheduling.Appointment{Person: n.Person}
+	k, err := tx.Exec(ctx, `UPDATE appointment SET state = 3 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
+		string(n.Person), string(n.Hold), bucket)
+	if err != nil {
+		return a, err
+	}
+	err = scanAppointment(tx.QueryRow(ctx, `SELECT `+appointmentColumns+` FROM appointment WHERE person = $1 AND hold = $2 AND bucket = $3`,
+		string(n.Person), string(n.Hold), bucket), &a)
+	if isNone(err) {
+		a = scheduling.Appointment{Person: n.Person, Hold: n.Hold, Dose: 1, State: scheduling.Fenced, Created: n.Created}
+		ok, err := insertAppointment(ctx, tx, a)
+		if err == nil && !ok {
+			err = errBetween
 		}
-		err = scanAppointment(tx.QueryRow(ctx, `SELECT `+appointmentColumns+` FROM appointment WHERE person = $1 AND hold = $2 AND bucket = $3`,
-			string(n.Person), string(n.Hold), bucket), &a)
-		if isNone(err) {
-			a = scheduling.Appointment{Person: n.Person, Hold: n.Hold, Dose: 1, State: scheduling.Fenced, Created: n.Created}
-			_, err = insertAppointment(ctx, tx, a)
-			return err
-		}
-		if err != nil || k == 0 {
-			return err
-		}
-		payload, err := json.Marshal(cancelPayload{Hold: string(a.Hold), Centre: int64(a.Centre), Session: string(a.Session), Dose: a.Dose})
-		if err != nil {
-			return fault.Wrap(fault.Internal, err, "note")
-		}
-		_, err = tx.Exec(ctx, insertNote, n.ID, string(n.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
-		return err
-	})
+		return a, err
+	}
+	if err == nil && k == 0 && a.State == scheduling.Live {
+		err = errBetween
+	}
+	if err != nil || k == 0 {
+		return a, err
+	}
+	payload, err := json.Marshal(cancelPayload{Hold: string(a.Hold), Centre: int64(a.Centre), Session: string(a.Session), Dose: a.Dose})
+	if err != nil {
+		return a, fault.Wrap(fault.Internal, err, "note")
+	}
+	_, err = tx.Exec(ctx, insertNote, n.ID, string(n.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
 	return a, err
 }
 

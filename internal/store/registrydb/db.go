@@ -45,6 +45,10 @@ type Scatter struct{ base }
 
 type base struct{ db sqldb.DB }
 
+// doneDue is when a row of the outbox is due that is done with and that who
+// finished it may not delete: never. The worker deletes it.
+const doneDue = int64(1) << 62
+
 // NewPeople makes the storage of people over a migrated registry database.
 func NewPeople(db sqldb.DB) *People { return &People{base{db}} }
 
@@ -121,6 +125,10 @@ const insertNote = `INSERT INTO outbox (id, owner, kind, payload, created, due, 
 // doneNote removes a row of the outbox.
 func (b base) doneNote(ctx context.Context, noteID string, p id.Person) error {
 	return b.update(ctx, "note done", func(tx sqldb.Tx) error {
+		if sqldb.KeepsRows(b.db) {
+			_, err := tx.Exec(ctx, `UPDATE outbox SET due = $1, payload = '' WHERE id = $2 AND bucket = $3`, doneDue, noteID, p.Bucket())
+			return err
+		}
 		_, err := tx.Exec(ctx, `DELETE FROM outbox WHERE id = $1 AND bucket = $2`, noteID, p.Bucket())
 		return err
 	})
@@ -129,8 +137,8 @@ func (b base) doneNote(ctx context.Context, noteID string, p id.Person) error {
 // deferNote counts an attempt and sets when the row is due again.
 func (b base) deferNote(ctx context.Context, noteID string, p id.Person, due int64) error {
 	return b.update(ctx, "note deferred", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts + 1, due = $1 WHERE id = $2 AND bucket = $3`,
-			due, noteID, p.Bucket())
+		_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts + 1, due = $1 WHERE id = $2 AND due < $3 AND bucket = $4`,
+			due, noteID, doneDue, p.Bucket())
 		return err
 	})
 }

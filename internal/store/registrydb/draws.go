@@ -32,12 +32,23 @@ func peopleText(people []id.Person) string {
 	return strings.Join(out, "\n")
 }
 
+// holdSession holds the row of a session until the transaction ends, by an
+// update that changes nothing: entering a draw and closing it exclude each
+// other where the engine lets transactions run side by side.
+func holdSession(ctx context.Context, tx sqldb.Tx, c id.Centre, v id.Session) error {
+	_, err := tx.Exec(ctx, `UPDATE session SET draw_at = draw_at WHERE session = $1 AND bucket = $2`, string(v), c.Bucket())
+	return err
+}
+
 // Enter implements scheduling.DrawStore. That entries are closed is read in the
 // transaction that stores the entry: none comes after the digest.
 func (s *Bookings) Enter(ctx context.Context, c id.Centre, e scheduling.Entry) (out scheduling.Entry, err error) {
 	bucket := c.Bucket()
 	err = s.update(ctx, "enter", func(tx sqldb.Tx) error {
 		out = e
+		if err := holdSession(ctx, tx, c, e.Session); err != nil {
+			return err
+		}
 		d, err := findDraw(ctx, tx, c, e.Session)
 		if err != nil {
 			return err
@@ -110,6 +121,9 @@ func (s *Bookings) FindDraw(ctx context.Context, c id.Centre, v id.Session) (d s
 func (s *Bookings) PutDraw(ctx context.Context, c id.Centre, d scheduling.Draw) error {
 	bucket := c.Bucket()
 	return s.update(ctx, "put draw", func(tx sqldb.Tx) error {
+		if err := holdSession(ctx, tx, c, d.Session); err != nil {
+			return err
+		}
 		was, err := findDraw(ctx, tx, c, d.Session)
 		if err != nil {
 			return err

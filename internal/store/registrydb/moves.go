@@ -27,7 +27,11 @@ func (s *Bookings) Move(ctx context.Context, a scheduling.Appointment, old id.Ho
 		}
 		k, err := tx.Exec(ctx, `UPDATE appointment SET state = 3 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
 			string(a.Person), string(old), bucket)
-		if err != nil || k == 0 {
+		if err != nil {
+			return err
+		}
+		if k == 0 { // gone, or moved by a transaction beside this one
+			st, err = appointmentState(ctx, tx, a.Person, a.Hold)
 			return err
 		}
 		var was scheduling.Appointment

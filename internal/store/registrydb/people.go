@@ -138,6 +138,13 @@ func insertParts(ctx context.Context, tx sqldb.Tx, w registry.Write) (fresh bool
 			return false, err
 		}
 		if n == 0 {
+			// Another transaction was first, perhaps with the same write: where the
+			// engine lets them run side by side, it may have come since the look above.
+			if i == 0 {
+				if same, err := sameParts(ctx, tx, w); err != nil || same {
+					return false, err
+				}
+			}
 			return false, conflict
 		}
 		if p.Version > 1 {

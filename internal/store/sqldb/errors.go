@@ -39,7 +39,10 @@ const (
 	pgDeadlock        = "40P01"
 	pgLockUnavailable = "55P03"
 	pgAdminShutdown   = "57P01"
+	pgCrashShutdown   = "57P02"
 	pgCannotConnect   = "57P03"
+	pgIdleSession     = "57P05"
+	pgIdleInTx        = "25P03"
 	pgReadOnly        = "25006"
 	pgDataCorrupted   = "XX001"
 	pgIndexCorrupted  = "XX002"
@@ -94,7 +97,7 @@ func IsBusy(err error) bool {
 		return true
 	}
 	switch s := pgState(err); s {
-	case pgSerialization, pgDeadlock, pgLockUnavailable, pgAdminShutdown, pgCannotConnect:
+	case pgSerialization, pgDeadlock, pgLockUnavailable, pgAdminShutdown, pgCrashShutdown, pgCannotConnect, pgIdleSession, pgIdleInTx:
 		return true
 	default:
 		return strings.HasPrefix(s, "08")

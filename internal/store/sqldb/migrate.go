@@ -96,8 +96,7 @@ func (m migrator) up(ctx context.Context) error {
 		return Classify(err, "read the version of the database")
 	}
 	if at > newest {
-		return fault.Newf(fault.Conflict, CodeNewer,
-			"the database is at version %d, this program knows versions up to %d: start a newer program", at, newest)
+		return newer(at, newest)
 	}
 	if err := m.compare(ctx, p, sums); err != nil {
 		return err

@@ -72,6 +72,13 @@ func Unwrap(db DB) DB {
 	}
 }
 
+// KeepsRows reports whether who uses db may delete nothing: stores then mark
+// rows that are done with, for the worker to delete.
+func KeepsRows(db DB) bool {
+	k, ok := Unwrap(db).(interface{ KeepsRows() bool })
+	return ok && k.KeepsRows()
+}
+
 type scatterKey struct{}
 
 // Scatter marks ctx for statements that read across buckets on purpose. Only

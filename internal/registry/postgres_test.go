@@ -1,0 +1,18 @@
+package registry_test
+
+import (
+	"testing"
+
+	"tikakosh/internal/store/pgtest"
+)
+
+func TestPostgres(t *testing.T) {
+	pgtest.Run(t, pgtest.Suite{Run: map[string]func(*testing.T){
+		"TestHouseholdLife": TestHouseholdLife, "TestDoseLosesAndRepeats": TestDoseLosesAndRepeats, "TestDoseGivesNothingAway": TestDoseGivesNothingAway,
+		"TestReferenceDrawnTwice": TestReferenceDrawnTwice, "TestIntegrityIsReadTwice": TestIntegrityIsReadTwice, "TestOpenings": TestOpenings,
+		"TestKeys": TestKeys, "TestRelayDefersAndGoesOn": TestRelayDefersAndGoesOn, "TestSeeded": TestSeeded, "TestRemovalOfNobody": TestRemovalOfNobody,
+		"TestSameKey": TestSameKey, "TestKeyStandsForOneRequest": TestKeyStandsForOneRequest, "TestMalformedNote": TestMalformedNote,
+		"TestCrashAtEveryStep": TestCrashAtEveryStep, "TestStoreFailsAtEveryStep": TestStoreFailsAtEveryStep,
+		"TestVaultFailsAtEveryStep": TestVaultFailsAtEveryStep,
+	}})
+}

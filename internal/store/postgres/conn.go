@@ -1,0 +1,249 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/store/sqldb"
+)
+
+// session is one connection. It belongs to one transaction at a time. The
+// driver keeps the prepared statement of every text.
+type session struct {
+	conn *sql.Conn
+}
+
+// lostError is the end of a connection, however the driver says it.
+type lostError struct{ err error }
+
+// Error implements error.
+func (e *lostError) Error() string { return "the connection to the database was lost" }
+
+// Unwrap gives the driver's error.
+func (e *lostError) Unwrap() error { return e.err }
+
+// SQLState is "connection failure", which the seam knows.
+func (e *lostError) SQLState() string { return "08006" }
+
+func isLost(err error) bool {
+	var l *lostError
+	return errors.As(err, &l)
+}
+
+// stateOf returns the SQLSTATE in err, or "".
+func stateOf(err error) string {
+	var c interface {
+		error
+		SQLState() string
+	}
+	if errors.As(err, &c) {
+		return c.SQLState()
+	}
+	return ""
+}
+
+// readOnlyServer is the state of a write on a server that takes none.
+const readOnlyServer = "25006"
+
+// endsSession reports whether a state ends the session.
+func endsSession(state string) bool {
+	switch state {
+	case "57P01", "57P02", "57P03", "57P04", "57P05", "25P03":
+		return true
+	}
+	return len(state) == 5 && state[:2] == "08"
+}
+
+// named gives the end of a connection its own error.
+func (s *session) named(err error) error {
+	if err == nil || errors.Is(err, sql.ErrNoRows) || isLost(err) {
+		return err
+	}
+	if state := stateOf(err); state != "" {
+		if endsSession(state) {
+			return &lostError{err}
+		}
+		return err
+	}
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.ErrUnexpectedEOF) || s.gone() {
+		return &lostError{err}
+	}
+	return err
+}
+
+// gone reports whether the driver has closed the connection.
+func (s *session) gone() bool {
+	gone := false
+	err := s.conn.Raw(func(c any) error {
+		if p, ok := c.(*stdlib.Conn); ok {
+			gone = p.Conn().IsClosed()
+		}
+		return nil
+	})
+	return gone || err != nil
+}
+
+func (s *session) control(ctx context.Context, text string) error {
+	_, err := s.conn.ExecContext(ctx, text)
+	return s.named(err)
+}
+
+// commit ends a transaction that must not have failed: the server answers the
+// COMMIT of a failed one with a rollback and no error.
+func (s *session) commit(ctx context.Context) error {
+	alive := false
+	err := s.conn.Raw(func(c any) error {
+		if p, ok := c.(*stdlib.Conn); ok {
+			alive = p.Conn().PgConn().TxStatus() == 'T'
+		}
+		return nil
+	})
+	if err != nil || !alive {
+		return errNotOpen
+	}
+	return s.control(ctx, "COMMIT")
+}
+
+// errNotOpen: the transaction had ended before COMMIT was sent.
+var errNotOpen = &fault.Error{Kind: fault.Unavailable, Code: "database", Text: "the transaction had ended before its commit", RetryAfter: time.Second}
+
+// certain reports whether an error of COMMIT says that nothing was stored. All
+// others leave it open: the server may have stored it and lost the line.
+func certain(err error) bool {
+	if errors.Is(err, errNotOpen) {
+		return true
+	}
+	switch stateOf(err) {
+	case "40001", "40P01", "25P02":
+		return true
+	}
+	return sqldb.IsConstraint(err)
+}
+
+func (s *session) discard() {
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close()
+}
+
+// pool hands out connections, in the order asked. A connection in it is in no
+// transaction.
+type pool struct {
+	handle *sql.DB
+	opt    Options
+	room   chan struct{} // one token for each connection in use
+
+	waiting atomic.Int64 // for a token
+
+	mu   sync.Mutex
+	idle []*session // the last one back is the first one out
+}
+
+func newPool(h *sql.DB, o Options) *pool {
+	return &pool{handle: h, opt: o, room: make(chan struct{}, o.Connections)}
+}
+
+// background has no Done channel of a caller: a statement that began is
+// finished, because the driver answers an interrupted one by closing the line.
+var background = context.Background()
+
+// limit is the context of one transaction: statements end by the session's own
+// time-out, and a server that has vanished does not hold anybody much longer.
+func (p *pool) limit() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(background, 2*p.opt.StatementTimeout)
+}
+
+// take waits for a connection as long as ctx lasts. Its error is a lostError
+// when the server cannot be reached.
+func (p *pool) take(ctx context.Context) (*session, error) {
+	select {
+	case p.room <- struct{}{}:
+	default:
+		p.waiting.Add(1)
+		defer p.waiting.Add(-1)
+		select {
+		case p.room <- struct{}{}:
+		case <-ctx.Done():
+			return nil, unavailable("the caller has gone", ctx.Err())
+		}
+	}
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		s := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return s, nil
+	}
+	p.mu.Unlock()
+	s, err := p.connect()
+	if err != nil {
+		<-p.room
+	}
+	return s, err
+}
+
+// connect makes a connection, for as long as the hosts of the URL take to
+// answer or not.
+func (p *pool) connect() (*session, error) {
+	ctx, cancel := context.WithTimeout(background, p.opt.StatementTimeout)
+	defer cancel()
+	conn, err := p.handle.Conn(ctx)
+	if err == nil {
+		return &session{conn: conn}, nil
+	}
+	switch state := stateOf(err); {
+	case state == "28P01" || state == "28000":
+		return nil, &fault.Error{Kind: fault.Unauthorized, Code: "database_login", Text: "the database refuses this user or password", Err: &lostError{err}}
+	case state == "3D000":
+		return nil, &fault.Error{Kind: fault.NotFound, Code: "database_name", Text: "the database server has no database of this name", Err: &lostError{err}}
+	case state == "42501":
+		return nil, &fault.Error{Kind: fault.Forbidden, Code: "database_login", Text: "the database does not let this user in", Err: &lostError{err}}
+	}
+	return nil, unavailable("the database cannot be reached", &lostError{unwrapNet(err)})
+}
+
+// unwrapNet keeps what a log may say of a failed connection: the driver's text
+// holds the user's name, not the password.
+func unwrapNet(err error) error {
+	var ne net.Error
+	if errors.As(err, &ne) {
+		return ne
+	}
+	return err
+}
+
+// give takes a connection back, or closes it when it could not end its
+// transaction. One that broke makes all that wait suspect.
+func (p *pool) give(s *session, whole bool) {
+	if whole {
+		p.mu.Lock()
+		p.idle = append(p.idle, s)
+		p.mu.Unlock()
+	} else {
+		if s.gone() {
+			p.drain()
+		}
+		s.discard()
+	}
+	<-p.room
+}
+
+// drain closes the connections that are not in use.
+func (p *pool) drain() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, s := range idle {
+		_ = s.conn.Close()
+	}
+}

@@ -1,0 +1,122 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"tikakosh/internal/store/pgtest"
+)
+
+// engineVariable makes every server of a test process keep its data on
+// PostgreSQL.
+const engineVariable = "TIKAKOSH_TEST_ENGINE"
+
+// OnPostgres reports whether this process's servers are on PostgreSQL.
+func OnPostgres() bool { return os.Getenv(engineVariable) == "postgres" }
+
+// Again runs tests of this package once more in a process whose servers are on
+// PostgreSQL: those that the expression matches, as `go test -run` would. It
+// fails when one fails, is skipped, or none runs, and does nothing without
+// TIKAKOSH_PG=1. args go to the test binary.
+func Again(t *testing.T, expression string, args ...string) {
+	t.Helper()
+	if !pgtest.On() || OnPostgres() {
+		return
+	}
+	cmd := exec.Command(os.Args[0], append([]string{"-test.run", expression, "-test.v", "-test.timeout", "20m"}, args...)...)
+	cmd.Env = append(os.Environ(), engineVariable+"=postgres")
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("--- SKIP")) || !bytes.Contains(out, []byte("--- PASS")) {
+		t.Fatalf("on PostgreSQL: %v\n%s", err, out)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		if strings.HasPrefix(line, "--- PASS") {
+			t.Log(line)
+		}
+	}
+}
+
+// databases of a server on PostgreSQL: URLs for the administrator.
+type databases struct {
+	server *pgtest.Server
+	url    map[string]string // by RegistryDB and VaultDB
+	pool   int
+}
+
+// newDatabases makes two empty databases and lets the binary migrate them as
+// their owner.
+func newDatabases(tb TB, s *pgtest.Server, binary string, pool int) *databases {
+	tb.Helper()
+	d := &databases{server: s, pool: pool, url: map[string]string{RegistryDB: s.Empty(tb), VaultDB: s.Empty(tb)}}
+	cmd := exec.Command(binary, "migrate")
+	cmd.Env = append(os.Environ(), "TIKAKOSH_DB="+pgtest.As(d.url[RegistryDB], "tikakosh_migrator"), "TIKAKOSH_VAULT_DB="+pgtest.As(d.url[VaultDB], "tikakosh_migrator"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("migrate: %v\n%s", err, out)
+	}
+	return d
+}
+
+// environment names the databases for the command line, each with the least of
+// the users who can do the role's work.
+func (d *databases) environment() []string {
+	if d == nil {
+		return nil
+	}
+	as := func(name, user string) string {
+		if d.pool > 0 {
+			return fmt.Sprint(pgtest.As(d.url[name], user), "?pool_max_conns=", d.pool)
+		}
+		return pgtest.As(d.url[name], user)
+	}
+	return []string{"TIKAKOSH_DB=" + as(RegistryDB, webUser), "TIKAKOSH_WORKER_DB=" + as(RegistryDB, workerUser), "TIKAKOSH_VAULT_DB=" + as(VaultDB, vaultUser)}
+}
+
+const (
+	webUser    = "tikakosh_web"
+	workerUser = "tikakosh_worker"
+	vaultUser  = "tikakosh_vault"
+)
+
+// DatabaseURL is a database's URL for its administrator; the test fails on SQLite.
+func (s *Server) DatabaseURL(name string) string {
+	s.tb.Helper()
+	if s.pg == nil {
+		s.tb.Fatal("not on PostgreSQL")
+	}
+	return s.pg.url[name]
+}
+
+// Postgres is the PostgreSQL server below, nil on SQLite.
+func (s *Server) Postgres() *pgtest.Server {
+	if s.pg == nil {
+		return nil
+	}
+	return s.pg.server
+}
+
+// catalogue picks the question about a database's tables and triggers.
+func (s *Server) catalogue(lite, pg string) string {
+	if s.pg == nil {
+		return lite
+	}
+	return pg
+}
+
+// Text is a column of bytes as text, in SQL.
+func (s *Server) Text(column string) string {
+	return s.catalogue("CAST("+column+" AS TEXT)", "convert_from("+column+", 'UTF8')")
+}
+
+// Hex is a column of bytes as hexadecimal digits, in SQL.
+func (s *Server) Hex(column string) string {
+	return s.catalogue("hex("+column+")", "encode("+column+", 'hex')")
+}
+
+// Bytes are hexadecimal digits as bytes, in SQL.
+func (s *Server) Bytes(hex string) string {
+	return s.catalogue("x'"+hex+"'", `'\x`+hex+`'::bytea`)
+}

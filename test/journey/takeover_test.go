@@ -1,0 +1,153 @@
+package journey
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tikakosh/internal/store/pgtest"
+	"tikakosh/test/harness"
+)
+
+// TestPostgresVaultTakesOver: two machines of one installation share the
+// databases and the keys; the vault of one serves, the other waits. The first
+// is killed, and the second serves: the same people, the same ledger, no gap.
+// When the first comes back it waits.
+func TestPostgresVaultTakesOver(t *testing.T) {
+	if !pgtest.On() || harness.OnPostgres() {
+		return
+	}
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	one := harness.Start(t, &b, harness.Options{Engine: pgtest.Shared(t)})
+	c, mobile := one.Holder()
+	ref := c.Enrol("Asha Test")
+	one.Vaccinate(c, mobile, ref)
+
+	data, err := os.MkdirTemp("", "tikakosh-data-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(data) })
+	if err := os.Chmod(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// Its keys are the only thing the second machine is given.
+	if out, err := exec.Command("sh", "-c", `mkdir -m 700 "$2/vault" && cp -a "$1/vault/keys" "$2/vault/keys"`, "sh", one.Data, data).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ready := make(chan *harness.Server, 1)
+	go func() { ready <- harness.Start(t, &b, harness.Options{Beside: one, Data: data, Run: true}) }()
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(data, "vault", "holder")); err == nil {
+			break
+		}
+		if time.Since(begin) > 30*time.Second {
+			t.Fatal("the second vault does not come to the lease")
+		}
+	}
+	time.Sleep(3 * time.Second) // it looks at the lease, and waits
+	select {
+	case <-ready:
+		t.Fatal("two vaults serve one database")
+	default:
+	}
+	if got := c.Beneficiaries(); len(got) != 1 || got[0].Status == "Not Vaccinated" {
+		t.Fatalf("beside a waiting vault: %+v", got)
+	}
+
+	begin := time.Now()
+	one.Kill()
+	var two *harness.Server
+	select {
+	case two = <-ready:
+	case <-time.After(60 * time.Second):
+		t.Fatal("nobody took over in a minute")
+	}
+	took := time.Since(begin)
+	t.Logf("the second machine serves %v after the first was killed", took.Round(100*time.Millisecond))
+	if took > 30*time.Second {
+		t.Errorf("that is more than 30 s")
+	}
+	again := two.Client().With(c.Bearer)
+	if got := again.Beneficiaries(); len(got) != 1 || got[0].Reference != ref || got[0].Status == "Not Vaccinated" {
+		t.Errorf("through the second: %+v", got)
+	}
+	if again.Enrol("Ravi Test"); len(again.Beneficiaries()) != 2 {
+		t.Error("the second does not enrol")
+	}
+	sameTree(t, one, two)
+	if out, exit := two.Command("ledger", "audit", "--data", two.Data); exit != 0 {
+		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
+	if n := two.Cell(harness.VaultDB, "SELECT CASE WHEN count(*) = max(entry_index) + 1 AND count(*) = count(DISTINCT entry_index) THEN 1 ELSE 0 END FROM ledger_entry"); n != "1" {
+		t.Error("the ledger has a gap")
+	}
+
+	// The first comes back, finds the lease taken and waits; the second ends
+	// gently, and the first follows at once.
+	back := make(chan error, 1)
+	go func() { back <- one.TryUp() }()
+	time.Sleep(6 * time.Second)
+	select {
+	case err := <-back:
+		t.Fatalf("two vaults serve one database, or the first gave up: %v", err)
+	default:
+	}
+	if got := again.Beneficiaries(); len(got) != 2 {
+		t.Errorf("beside the one that came back: %+v", got)
+	}
+	begin = time.Now()
+	two.Stop()
+	if err := <-back; err != nil {
+		t.Fatalf("the first did not follow: %v", err)
+	}
+	t.Logf("the first serves %v after the second was told to end", time.Since(begin).Round(100*time.Millisecond))
+	if got := one.Client().With(c.Bearer).Beneficiaries(); len(got) != 2 {
+		t.Errorf("through the first again: %+v", got)
+	}
+	sameTree(t, two, one)
+}
+
+// sameTree verifies both machines' ledger files and compares the leaves: what the
+// one had published is the beginning of what the other has.
+func sameTree(t *testing.T, older, newer *harness.Server) {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(200 * time.Millisecond) { // until the newer has published
+		out, exit := newer.Command("ledger", "verify", filepath.Join(newer.Data, "ledger"))
+		if exit == 0 {
+			break
+		}
+		if time.Since(begin) > 15*time.Second {
+			t.Fatalf("verify: exit %d\n%s", exit, out)
+		}
+	}
+	if out, exit := older.Command("ledger", "verify", filepath.Join(older.Data, "ledger")); exit != 0 {
+		t.Fatalf("verify: exit %d\n%s", exit, out)
+	}
+	a, b := leaves(t, older), leaves(t, newer)
+	if len(a) == 0 || !bytes.HasPrefix(b, a) {
+		t.Errorf("%d bytes of the older files' leaf hashes are not the beginning of the newer's %d", len(a), len(b))
+	}
+}
+
+// leaves are the leaf hashes of the ledger's files: the first tile of level 0.
+func leaves(t *testing.T, s *harness.Server) []byte {
+	t.Helper()
+	var longest []byte
+	for _, pattern := range []string{"tile/0/000", "tile/0/000.p/*"} {
+		found, err := filepath.Glob(filepath.Join(s.Data, "ledger", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range found {
+			if raw, err := os.ReadFile(path); err == nil && len(raw) > len(longest) {
+				longest = raw
+			}
+		}
+	}
+	return longest
+}

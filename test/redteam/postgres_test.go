@@ -1,0 +1,14 @@
+package redteam
+
+import (
+	"testing"
+
+	"tikakosh/test/harness"
+)
+
+// TestPostgresAttacks: the attacks by many at once, where transactions run side
+// by side, and those of a database administrator, with and without their
+// controls.
+func TestPostgresAttacks(t *testing.T) {
+	harness.Again(t, "^(TestR19TwoBookings|TestR20Oversell|TestR08ParallelCode|TestR09ParallelGuesses|TestR42Tamper|TestR43Rollback|TestR47LedgerDown|TestR48Kill)$")
+}
