@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/rolelog"
 	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault"
 )
 
 // runFlags are shared by run and demo.
@@ -364,7 +365,7 @@ func (in *installation) announce(ctx context.Context) {
 	}
 }
 
-// demoStaff enrols the demo's manager and vaccinator, once per data folder.
+// demoStaff enrols the demo's managers and vaccinator, once per data folder.
 func (in *installation) demoStaff(ctx context.Context) error {
 	if err := os.MkdirAll(in.layout.staff(), 0o700); err != nil {
 		return err
@@ -375,12 +376,14 @@ func (in *installation) demoStaff(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	for _, role := range []string{"manager", "vaccinator"} {
-		path := filepath.Join(in.layout.staff(), role+".json")
+	// Three people: a centre with fewer waits a day for every second person.
+	for _, s := range []struct{ file, role string }{{"manager", "manager"}, {"vaccinator", "vaccinator"}, {"second-manager", "manager"}} {
+		path := filepath.Join(in.layout.staff(), s.file+".json")
 		if _, err := os.Stat(path); err == nil {
 			continue
 		}
-		if _, err := enrolStaff(ctx, client, role, demoCentre, "Demo "+role, path); err != nil {
+		r := vault.StaffEnrolRequest{Role: s.role, Centre: demoCentre, Name: "Demo " + strings.ReplaceAll(s.file, "-", " ")}
+		if _, err := enrolStaff(ctx, client, r, path); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,8 @@ type staffCmd struct {
 	Sign    staffSignCmd    `cmd:"" help:"Print the DPoP proof that signs one request."`
 	Disable staffDisableCmd `cmd:"" help:"End a staff credential."`
 	List    staffListCmd    `cmd:"" help:"List the staff credentials; names stay sealed."`
+
+	Corrections staffCorrectionsCmd `cmd:"" help:"List what waits at a centre for a second signature, or show one proposal."`
 }
 
 // keyFile is a staff device key on disk, mode 0600.
@@ -43,6 +45,7 @@ type staffEnrolCmd struct {
 	Role   string `required:"" enum:"manager,vaccinator" help:"manager or vaccinator."`
 	Centre int64  `required:"" help:"The centre's number."`
 	Name   string `required:"" help:"The staff member's name; stored sealed."`
+	Person string `help:"What tells this member of staff from others, as a staff number; stored as a keyed tag. Two keys of one person cannot approve each other's proposals. Without it the name tells."`
 	Out    string `required:"" help:"Where to write the key file (mode 0600)."`
 }
 
@@ -54,17 +57,20 @@ func (c *staffEnrolCmd) Run() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	kf, err := enrolStaff(ctx, client, c.Role, id.Centre(c.Centre), c.Name, c.Out)
+	r := vault.StaffEnrolRequest{Name: c.Name, Person: c.Person, Role: c.Role, Centre: id.Centre(c.Centre)}
+	kf, err := enrolStaff(ctx, client, r, c.Out)
 	if err != nil {
 		return err
 	}
 	fmt.Println("enrolled", kf.Role, string(kf.Staff), "key file", c.Out)
+	warnCentre(ctx, c.Data, id.Centre(c.Centre))
 	return nil
 }
 
 // enrolStaff makes a key, writes its file first, and enrols it: a file without
 // enrolment opens nothing, the other way round would lose the key.
-func enrolStaff(ctx context.Context, client *vault.Client, role string, centre id.Centre, name, out string) (keyFile, error) {
+// The request lacks the key only.
+func enrolStaff(ctx context.Context, client *vault.Client, r vault.StaffEnrolRequest, out string) (keyFile, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return keyFile{}, err
@@ -83,11 +89,12 @@ func enrolStaff(ctx context.Context, client *vault.Client, role string, centre i
 	if err != nil {
 		return keyFile{}, err
 	}
-	kf := keyFile{Staff: id.Staff(base64.RawURLEncoding.EncodeToString(sum)), Role: role, Centre: centre, Key: raw}
+	kf := keyFile{Staff: id.Staff(base64.RawURLEncoding.EncodeToString(sum)), Role: r.Role, Centre: r.Centre, Key: raw}
 	if err := writeKeyFile(out, kf); err != nil {
 		return kf, err
 	}
-	_, err = client.EnrolStaff(ctx, vault.StaffEnrolRequest{Name: name, Role: role, Centre: centre, PublicJWK: rawPub})
+	r.PublicJWK = rawPub
+	_, err = client.EnrolStaff(ctx, r)
 	dropRefused(err, out)
 	return kf, err
 }

@@ -46,6 +46,8 @@ const (
 	CertSignature  Control = "cert-signature"   // a certificate is what its key signed
 	SecondPerson   Control = "second-person"    // nobody approves what he proposed
 	SmallCells     Control = "small-cells"      // counts are published rounded down to tens
+	AdultCard      Control = "adult-card"       // an adult's own card guards what is theirs from the rest of the household
+	StaffFirst     Control = "staff-first"      // a staff request is proven before anything is read for it
 )
 
 // The controls of what others may do with a person's consent.
@@ -75,5 +77,6 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
+		StaffFirst, AdultCard,
 	}
 }

@@ -3,9 +3,11 @@ package edge
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
@@ -18,6 +20,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"tikakosh/internal/civil"
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
@@ -39,6 +42,8 @@ type backend struct {
 	holder vault.Holder
 	signed vault.Signed
 	staff  []id.Staff
+	fresh  string        // the name of a key that is not among staff yet
+	asked  int           // questions whether a request is a staff member's
 	wait   chan struct{} // when not nil, Status waits for it
 }
 
@@ -191,10 +196,19 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	thumb, err := (&jose.JSONWebKey{Key: &key.PublicKey}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := vault.InboxKeyPair(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
-	cfg := Config{Alerts: wisher{r.back}, Emails: mailed{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	r.back.staff = []id.Staff{id.Staff(base64.RawURLEncoding.EncodeToString(thumb))} // the bearer's key serves as a staff key too
+	cfg := Config{Alerts: wisher{r.back}, Emails: mailed{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Second: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
-		Keys: vault.Keys{BearerJWK: jwk, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
+		Keys: vault.Keys{BearerJWK: jwk, Inbox: inbox.PublicKey().Bytes(), Realm: 1, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	for _, f := range change {
 		f(&cfg)
@@ -268,7 +282,28 @@ func (b *backend) Revocations(context.Context) (vault.RevocationList, error) {
 }
 
 func (b *backend) StaffNames(context.Context) (vault.StaffNames, error) {
-	return vault.StaffNames{Names: b.staff}, b.word()
+	return vault.StaffNames{Names: b.staff}, b.askedOfStaff()
+}
+
+// StaffCheck knows, beside the names, one key that was enrolled a moment ago.
+func (b *backend) StaffCheck(_ context.Context, r vault.StaffCheckRequest) (vault.StaffChecked, error) {
+	if err := b.askedOfStaff(); err != nil {
+		return vault.StaffChecked{}, err
+	}
+	if name, err := checkProof(r.Signed, fixedNow); err != nil || name != b.fresh {
+		return vault.StaffChecked{}, fault.New(fault.Unauthorized, "proof", "no staff member's")
+	}
+	return vault.StaffChecked{Centre: 1, Role: "manager"}, nil
+}
+
+// askedOfStaff is word for what is asked about a request alone.
+func (b *backend) askedOfStaff() error {
+	err := b.word()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls--
+	b.asked++
+	return err
 }
 
 func (b *backend) WriteDose(context.Context, registry.Written, id.Reference) error { return b.word() }
@@ -286,7 +321,16 @@ func (b *backend) Unmatched(_ context.Context, signed vault.Signed, _ id.Centre)
 	return vault.Unmatched{}, b.word()
 }
 
-func (b *backend) Propose(_ context.Context, signed vault.Signed) (vault.Proposed, error) {
+func (b *backend) Corrections(_ context.Context, r vault.CorrectionsRequest) (vault.Corrections, error) {
+	b.signed = r.Signed
+	return vault.Corrections{Waiting: []vault.WaitingCorrection{{ID: id.New(), Body: "{}"}}}, b.word()
+}
+
+func (b *backend) SecondPersonActs(context.Context, vault.SecondPersonRequest) (vault.SecondPersonActs, error) {
+	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{ID: id.New(), Centre: 1, Kind: "revoke"}}}, b.word()
+}
+
+func (b *backend) Propose(_ context.Context, signed vault.Signed, _ id.Reference) (vault.Proposed, error) {
 	b.signed = signed
 	return vault.Proposed{Correction: id.New()}, b.word()
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -31,9 +30,11 @@ type Encounters interface {
 	StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault.StaffCode, error)
 }
 
-// CardCodes is the vault's word for signing in by card.
+// CardCodes are the vault's words for signing in by card, and for showing one in
+// a session by mobile.
 type CardCodes interface {
 	CardSession(ctx context.Context, a vault.CardAnswer) (vault.Session, error)
+	ShowCard(ctx context.Context, r vault.ShowCardRequest) error
 }
 
 // WalkIns books people who are at a centre.
@@ -64,6 +65,7 @@ func cardRoutes() []Route {
 		post("/api/v3/staff/code", Staff, "staff.code", RateSelf, true, staffCode),
 		post("/api/v3/card/session", Public, "card.session", RateCode, true, cardSession),
 		post("/api/v3/people/card", Holder, "card.new", RateSelf, true, newCard),
+		post("/api/v3/people/unlock", Holder, "card.show", RateCode, true, showCard),
 		post("/api/v3/people/link", Holder, "person.link", RateSelf, true, linkPerson),
 		post("/api/v3/people/merge", Holder, "person.merge", RateSelf, true, mergePeople),
 	}
@@ -114,13 +116,8 @@ func (c *Ctx) shownTo() (r vault.StaffViewRequest, err error) {
 	if r.Reference, err = reference(c.r.URL.Query().Get("beneficiary_reference_id")); err != nil {
 		return r, err
 	}
-	shown := strings.Join(c.r.Header.Values("X-Evidence"), " ")
-	if _, err = vault.ParseEvidence(shown); err != nil {
-		return r, err
-	}
-	r.Signed.URL += "?" + c.r.URL.RawQuery // both are signed
-	r.Signed.Body = []byte(shown)
-	return r, nil
+	_, err = vault.ParseEvidence(string(r.Signed.Body))
+	return r, err
 }
 
 // joined gives a person the appointments of the registrations that ended in
@@ -251,24 +248,47 @@ func (c *Ctx) oneReference() (id.Reference, error) {
 
 // cardSession signs the person of a card in.
 func cardSession(c *Ctx) error {
+	a, err := c.cardAnswer()
+	if err != nil {
+		return err
+	}
+	s, err := c.s.cfg.CardCodes.CardSession(c.r.Context(), a)
+	if err != nil {
+		return err
+	}
+	return c.json(map[string]string{"token": s.Bearer})
+}
+
+// cardAnswer reads a card with its PIN from the body.
+func (c *Ctx) cardAnswer() (a vault.CardAnswer, err error) {
 	var in struct {
 		Card personal `json:"card"`
 		PIN  loose    `json:"pin"`
 	}
 	if err := c.decode(&in); err != nil {
-		return err
+		return a, err
 	}
 	if in.Card == "" {
-		return missing("card")
+		return a, missing("card")
 	}
 	if in.PIN == "" {
-		return missing("pin")
+		return a, missing("pin")
 	}
-	s, err := c.s.cfg.CardCodes.CardSession(c.r.Context(), vault.CardAnswer{Card: string(in.Card), PIN: string(in.PIN), Origin: c.origin})
+	return vault.CardAnswer{Card: string(in.Card), PIN: string(in.PIN), Origin: c.origin}, nil
+}
+
+// showCard lets the session of a household's mobile see what the card of one of
+// its adults guards.
+func showCard(c *Ctx) error {
+	a, err := c.cardAnswer()
 	if err != nil {
 		return err
 	}
-	return c.json(map[string]string{"token": s.Bearer})
+	if err := c.s.cfg.CardCodes.ShowCard(c.r.Context(), vault.ShowCardRequest{Holder: c.holder, Card: a.Card, PIN: a.PIN}); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // newCard replaces a card.

@@ -25,7 +25,7 @@ type Doses interface {
 // StaffDoses is what staff do with dose events.
 type StaffDoses interface {
 	Unmatched(ctx context.Context, signed vault.Signed, c id.Centre) (vault.Unmatched, error)
-	Propose(ctx context.Context, signed vault.Signed) (vault.Proposed, error)
+	Propose(ctx context.Context, signed vault.Signed, ref id.Reference) (vault.Proposed, error)
 	Approve(ctx context.Context, signed vault.Signed, c id.Centre, event id.Event, ref id.Reference, assign bool) error
 	RecordGiven(ctx context.Context, signed vault.Signed, ref id.Reference) error
 }
@@ -98,9 +98,14 @@ func (b doseBody) form() (id.Centre, error) {
 	return id.Centre(centre), nil
 }
 
+// vaultPatience is how long a vaccinator waits for a vault that does not answer,
+// before the dose is kept for it.
+const vaultPatience = 8 * time.Second
+
 // vaccinate is V5, a signed staff request. With evidence of the person the vault
-// judges it at once. Without, it is write-only (I9): sealed to the vault and
-// kept, whether the vault is there or not and whoever the number names.
+// judges it at once, or later when it cannot be reached. Without, it is write-only
+// (I9): sealed to the vault and kept, whether the vault is there or not and whoever
+// the number names.
 func vaccinate(c *Ctx) error {
 	var in doseBody
 	if err := c.decode(&in); err != nil {
@@ -111,8 +116,11 @@ func vaccinate(c *Ctx) error {
 		return err
 	}
 	if in.evident() {
-		err = c.s.cfg.People.RecordDose(c.r.Context(), c.staff, ref)
-	} else {
+		ctx, cancel := context.WithTimeout(c.r.Context(), vaultPatience)
+		err = c.s.cfg.People.RecordDose(ctx, c.staff, ref)
+		cancel()
+	}
+	if !in.evident() || fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Unknown) { // recorded twice, it is once
 		err = c.writeDose(in, ref)
 	}
 	if err != nil {
@@ -185,9 +193,10 @@ func listDoses(c *Ctx) error {
 	}
 	out := struct {
 		Doses    []wireDose `json:"doses"`
+		Withheld []string   `json:"withheld"`
 		ViewRef  string     `json:"view_ref"`
 		Receipts []string   `json:"receipts"`
-	}{Doses: []wireDose{}, ViewRef: got.ViewRef, Receipts: append([]string{}, got.Receipts...)}
+	}{Doses: []wireDose{}, Withheld: texts(got.Withheld), ViewRef: got.ViewRef, Receipts: append([]string{}, got.Receipts...)}
 	for _, d := range got.Events {
 		out.Doses = append(out.Doses, wireDose{Reference: string(d.Reference), Event: string(d.Event), Vaccine: d.Product, Batch: d.Lot, Dose: d.Sequence,
 			Date: d.Day.Indian(), Place: d.Place, Source: d.Source, Country: d.Country, Status: d.Status, Reason: d.Reason, Recorded: instant(d.Recorded), Changes: d.Changes})
@@ -265,6 +274,7 @@ func unmatched(c *Ctx) error {
 	type row struct {
 		Event      string `json:"event_id"`
 		Typed      string `json:"beneficiary_reference_id"`
+		Centre     int64  `json:"center_id"`
 		Vaccine    string `json:"vaccine"`
 		Batch      string `json:"vaccine_batch"`
 		Dose       int    `json:"dose"`
@@ -277,7 +287,7 @@ func unmatched(c *Ctx) error {
 		Receipts []string `json:"receipts"`
 	}{[]row{}, append([]string{}, got.Receipts...)}
 	for _, d := range got.Doses {
-		out.Doses = append(out.Doses, row{string(d.Event), string(d.Typed), d.Product, d.Lot, d.Sequence, d.Day.Indian(), d.Vaccinator, instant(d.Received)})
+		out.Doses = append(out.Doses, row{string(d.Event), string(d.Typed), int64(d.Centre), d.Product, d.Lot, d.Sequence, d.Day.Indian(), d.Vaccinator, instant(d.Received)})
 	}
 	return c.json(out)
 }
@@ -319,10 +329,11 @@ func (c *Ctx) correction() (in correctionBody, ref id.Reference, err error) {
 
 // propose keeps a manager's correction until a second person approves it.
 func propose(c *Ctx) error {
-	if _, _, err := c.correction(); err != nil {
+	_, ref, err := c.correction()
+	if err != nil {
 		return err
 	}
-	got, err := c.s.cfg.Doses.Propose(c.r.Context(), c.staff)
+	got, err := c.s.cfg.Doses.Propose(c.r.Context(), c.staff, ref)
 	if err != nil {
 		return err
 	}

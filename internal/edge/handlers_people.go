@@ -364,13 +364,23 @@ func openings(c *Ctx) error {
 	}
 	out := struct {
 		Openings []wireOpening `json:"openings"`
+		Withheld []string      `json:"withheld"`
 		ViewRef  string        `json:"view_ref"`
 		Receipts []string      `json:"receipts"`
-	}{Openings: []wireOpening{}, ViewRef: got.ViewRef, Receipts: got.Receipts}
+	}{Openings: []wireOpening{}, Withheld: texts(got.Withheld), ViewRef: got.ViewRef, Receipts: got.Receipts}
 	for _, e := range got.Entries {
 		out.Openings = append(out.Openings, wireOpening{Index: e.Index, At: instant(e.At), Local: local(e.At), Person: string(e.Person), Ref: string(e.Reference), Kind: e.Kind, View: e.View,
 			Role: e.Role, Place: e.Place, Reason: e.Reason, ViewRef: e.ViewRef})
 	}
 	c.shown(got.ViewRef)
 	return c.json(out)
+}
+
+// texts are reference numbers as an answer lists them, never null.
+func texts(refs []id.Reference) []string {
+	out := make([]string, 0, len(refs))
+	for _, r := range refs {
+		out = append(out, string(r))
+	}
+	return out
 }

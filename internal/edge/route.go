@@ -29,7 +29,8 @@ const (
 )
 
 // Route is one row of the table. BodyLimit is in bytes; 0 means no body. Own
-// routes refuse unknown fields, CoWIN's ignore them.
+// routes refuse unknown fields, CoWIN's ignore them. Waits marks the one that records
+// a dose.
 type Route struct {
 	Method      string
 	Path        string
@@ -39,12 +40,16 @@ type Route struct {
 	ContentType string
 	Rate        Rate
 	Own         bool
+	Waits       bool // a staff request that is kept while the vault is down
 	Handler     func(*Ctx) error
 }
 
 func (r Route) check() error {
 	if !strings.HasPrefix(r.Path, "/") || r.Action == "" || r.ContentType == "" || r.Handler == nil {
 		return fmt.Errorf("edge: route %s %s is not complete", r.Method, r.Path)
+	}
+	if r.Waits && r.Audience != Staff {
+		return fmt.Errorf("edge: route %s %s: only a staff request waits for the vault", r.Method, r.Path)
 	}
 	// Closed sets: an unknown audience would be nobody's to check, an unknown
 	// class of limits would be no limit.
@@ -77,6 +82,7 @@ func (s *Server) routes() []Route {
 	}
 	as := func(r Route, contentType string) Route { r.ContentType = contentType; return r }
 	own := func(r Route) Route { r.Own = true; return r }
+	waits := func(r Route) Route { r.Waits = true; return r }
 	table := []Route{
 		post("/api/v2/auth/public/generateOTP", Public, "code.request", RateCode, requestCode),
 		post("/api/v2/auth/public/confirmOTP", Public, "code.confirm", RateCode, confirmCode(false)),
@@ -95,7 +101,7 @@ func (s *Server) routes() []Route {
 		as(get("/api/v2/registration/certificate/public/download", Holder, "person.certificate", RateSelf, certificate), typePDF),
 		get("/api/v3/openings", Holder, "person.openings", RateSelf, openings),
 		own(post("/api/v3/session/end", Holder, "session.end", RateSelf, endSession)),
-		post("/api/v2/vaccinator/beneficiaries/vaccinate", Staff, "staff.dose", RateSelf, vaccinate),
+		waits(post("/api/v2/vaccinator/beneficiaries/vaccinate", Staff, "staff.dose", RateSelf, vaccinate)),
 		own(post("/api/v3/staff/sessions", Staff, "staff.session", RateSelf, openSession)),
 		get("/api/v3/keys", Public, "keys", RateSearch, publicKeys),
 		as(get("/ledger/{path...}", Public, "ledger", RateSearch, ledgerFile), typeBinary),
@@ -116,5 +122,6 @@ func (s *Server) routes() []Route {
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
 	table = append(table, reportRoutes()...)
+	table = append(table, secondRoutes()...)
 	return table
 }

@@ -91,6 +91,7 @@ type SlipWriter func(scheduling.SlipView) ([]byte, error)
 // X-Forwarded-For is believed. LedgerDir holds the ledger's public files.
 type Config struct {
 	Codes     Codes
+	Second    SecondPersons
 	Partners  Partners
 	People    People
 	Doses     Doses
@@ -122,6 +123,7 @@ type Server struct {
 	revoked  revocationList
 	staff    staffNames
 	reports  reportAnswers
+	acts     publicActs
 	writes   *limiter // of doses without evidence
 	cfg      Config
 	mux      *http.ServeMux
@@ -325,6 +327,7 @@ func (c *Ctx) admit() error {
 			return err
 		}
 		c.staff = signed
+		return c.staffed()
 	}
 	return nil
 }

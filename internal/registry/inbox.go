@@ -106,11 +106,11 @@ func (s *Service) TakeWritten(ctx context.Context, w Written) error {
 		if err := s.step("write:after-vault"); err != nil {
 			return err
 		}
-		state := map[string]WrittenState{vault.InboxSealed: WrittenSealed, vault.InboxNobody: WrittenNobody}[got.Verdict]
-		if state == 0 {
-			state = WrittenRefused
+		if got.Hold != "" { // with the person's code: the booking is used up with it
+			err = s.storeDose(ctx, vault.DoseSealed{Seal: got.Seal, Hold: got.Hold})
+		} else {
+			err = s.storeAmended(ctx, got.Seal)
 		}
-		err = s.storeAmended(ctx, got.Seal)
 		if fault.Is(err, fault.Conflict) && fault.CodeOf(err) == CodeSeq {
 			continue
 		}
@@ -120,7 +120,7 @@ func (s *Service) TakeWritten(ctx context.Context, w Written) error {
 		if err := s.step("write:after-seal"); err != nil {
 			return err
 		}
-		return settle(func() error { return s.store.EndWritten(ctx, w.Centre, w.Event, state) })
+		return s.took(ctx, w, got)
 	}
 	return fault.New(fault.Conflict, CodeSeq, "the record is being changed by others; try again")
 }
@@ -226,7 +226,7 @@ func (s *Service) AnswerDose(ctx context.Context, h vault.Holder, ref id.Referen
 
 // Unmatched is a manager's list of doses without a person.
 func (s *Service) Unmatched(ctx context.Context, signed vault.Signed, c id.Centre) (vault.Unmatched, error) {
-	list, err := s.store.Unmatched(ctx, c, unmatchedPage)
+	list, err := s.nobodys(ctx, c)
 	if err != nil {
 		return vault.Unmatched{}, err
 	}
@@ -237,9 +237,14 @@ func (s *Service) Unmatched(ctx context.Context, signed vault.Signed, c id.Centr
 	return s.vault.Unmatched(ctx, r)
 }
 
-// Propose keeps a correction until a second member of staff approves it.
-func (s *Service) Propose(ctx context.Context, signed vault.Signed) (vault.Proposed, error) {
-	return s.vault.Propose(ctx, vault.ProposeRequest{Signed: signed})
+// Propose keeps a correction until a second member of staff approves it. A number
+// that names nobody is kept as well: the approval refuses it.
+func (s *Service) Propose(ctx context.Context, signed vault.Signed, ref id.Reference) (vault.Proposed, error) {
+	p, err := s.byReference(ctx, ref)
+	if err != nil && !fault.Is(err, fault.Conflict) {
+		return vault.Proposed{}, err
+	}
+	return s.vault.Propose(ctx, vault.ProposeRequest{Signed: signed, Person: p})
 }
 
 // Approve carries a proposed correction out on a second member's signed
@@ -250,9 +255,9 @@ func (s *Service) Approve(ctx context.Context, signed vault.Signed, c id.Centre,
 		return err
 	}
 	var item vault.InboxRow
+	var w Written
 	if assign {
-		w, err := s.store.Written(ctx, c, event)
-		if err != nil && !fault.Is(err, fault.NotFound) {
+		if w, err = s.item(ctx, c, event); err != nil {
 			return err
 		}
 		item = vault.InboxRow{Event: event, Sealed: w.Sealed, Received: w.Received}
@@ -261,7 +266,7 @@ func (s *Service) Approve(ctx context.Context, signed vault.Signed, c id.Centre,
 		return s.vault.Approve(ctx, vault.ApproveRequest{Signed: signed, Person: p, Record: rec, Item: item})
 	})
 	if err == nil && assign {
-		err = settle(func() error { return s.store.EndWritten(ctx, c, event, WrittenSealed) })
+		err = s.settledItem(ctx, c, w)
 	}
 	return err
 }

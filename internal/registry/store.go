@@ -115,6 +115,7 @@ type NoteStore interface {
 type Store interface {
 	PersonStore
 	InboxStore
+	Elsewhere
 	DirectoryStore
 	NoteStore
 }

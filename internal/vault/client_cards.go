@@ -7,6 +7,7 @@ const (
 	MethodWalkIn           = "staff.walkin"
 	MethodCardSession      = "card.session"
 	MethodNewCard          = "card.new"
+	MethodShowCard         = "card.show"
 	MethodLink             = "person.link"
 	MethodMerge            = "person.merge"
 	MethodStaffView        = "staff.view"
@@ -31,6 +32,13 @@ func (c *Client) CardSession(ctx context.Context, r CardAnswer) (Session, error)
 // NewCard replaces the card of a person of the holder's household.
 func (c *Client) NewCard(ctx context.Context, r NewCardRequest) (NewCard, error) {
 	return call[NewCardRequest, NewCard](ctx, c, MethodNewCard, r)
+}
+
+// ShowCard shows an adult's card and PIN in a session of their household by mobile;
+// fault.Invalid, always the same, when they are not right or somebody else's.
+func (c *Client) ShowCard(ctx context.Context, r ShowCardRequest) error {
+	_, err := call[ShowCardRequest, Done](ctx, c, MethodShowCard, r)
+	return err
 }
 
 // Link moves the person of a card into the holder's household. Repeating it answers

@@ -41,3 +41,13 @@ func (c *Client) Approve(ctx context.Context, r ApproveRequest) (Amended, error)
 func (c *Client) RecordGiven(ctx context.Context, r RecordGivenRequest) (Amended, error) {
 	return call[RecordGivenRequest, Amended](ctx, c, MethodRecordGiven, r)
 }
+
+// Corrections lists what waits at a centre for a second person.
+func (c *Client) Corrections(ctx context.Context, r CorrectionsRequest) (Corrections, error) {
+	return call[CorrectionsRequest, Corrections](ctx, c, MethodCorrections, r)
+}
+
+// SecondPersonActs is the public list of what waits at small centres.
+func (c *Client) SecondPersonActs(ctx context.Context, r SecondPersonRequest) (SecondPersonActs, error) {
+	return call[SecondPersonRequest, SecondPersonActs](ctx, c, MethodSecondActs, r)
+}

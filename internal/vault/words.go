@@ -182,9 +182,11 @@ type Opening struct {
 	ViewRef   string
 }
 
-// Openings is a page of the access history, newest first.
+// Openings is a page of the access history, newest first. Withheld names the
+// people left out because their own card has to be shown first.
 type Openings struct {
 	Entries  []Opening
+	Withheld []id.Reference
 	ViewRef  string
 	Receipts []string
 }
@@ -364,6 +366,7 @@ type StaffEnrolRequest struct {
 	Role      string // "vaccinator" or "manager"
 	Centre    id.Centre
 	PublicJWK []byte
+	Person    string // what tells this member of staff from others, as a staff number; "" is Name
 }
 
 // StaffEnrolled names the new credential.

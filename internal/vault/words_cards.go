@@ -76,6 +76,14 @@ type NewCard struct {
 	Receipt string
 }
 
+// ShowCardRequest shows, in a session by mobile, the card and PIN of an adult of
+// that household, so that the session may see what the card guards.
+type ShowCardRequest struct {
+	Holder Holder
+	Card   string
+	PIN    string
+}
+
 // LinkRequest moves the person of a card into the household of the holder's
 // mobile. ToMerge allows an id number that is in use there: the two will be
 // merged.

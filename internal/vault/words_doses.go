@@ -15,6 +15,8 @@ const (
 	MethodPropose     = "staff.correction.propose"
 	MethodApprove     = "staff.correction.approve"
 	MethodRecordGiven = "staff.dose.record"
+	MethodCorrections = "staff.corrections"
+	MethodSecondActs  = "staff.corrections.public"
 )
 
 // StaffNames are the names (RFC 7638 thumbprints) of the active staff keys:
@@ -43,6 +45,8 @@ type AcceptRequest struct {
 type Accepted struct {
 	Verdict string
 	Seal    Seal
+	Hold    id.Hold   // the booking that a dose with the person's code spends
+	Centre  id.Centre // whose list a dose of nobody is on, when not that of the centre typed
 }
 
 // DosesRequest asks for every dose event of the holder's household.
@@ -70,8 +74,10 @@ type DoseEvent struct {
 	Changes   int
 }
 
-// Doses is the released list.
+// Doses is the released list. Withheld names the people left out because their own
+// card has to be shown first.
 type Doses struct {
+	Withheld []id.Reference
 	Events   []DoseEvent
 	ViewRef  string
 	Receipts []string
@@ -110,6 +116,7 @@ type UnmatchedRequest struct {
 type UnmatchedDose struct {
 	Event      id.Event
 	Typed      id.Reference
+	Centre     id.Centre // as typed
 	Product    string
 	Lot        string
 	Sequence   int
@@ -125,8 +132,12 @@ type Unmatched struct {
 }
 
 // ProposeRequest proposes a correction on a manager's signed request. Its facts
-// are in the signed body.
-type ProposeRequest struct{ Signed Signed }
+// are in the signed body. Person is who the registry has under the reference number
+// there, or nobody.
+type ProposeRequest struct {
+	Signed Signed
+	Person id.Person
+}
 
 // Proposed names the proposal; a second member of staff of the centre approves it.
 type Proposed struct {
@@ -150,4 +161,55 @@ type RecordGivenRequest struct {
 	Signed Signed
 	Person id.Person
 	Record Record
+}
+
+// RouteCorrections is the end of the address that a manager signs for the list of
+// corrections that wait.
+const RouteCorrections = "/staff/corrections"
+
+// CorrectionsRequest asks, on a manager's signed request, what waits at the centre
+// for a second person. The centre, and the one proposal that is to be shown, are in
+// the signed address.
+type CorrectionsRequest struct{ Signed Signed }
+
+// WaitingCorrection is one proposal that waits. By is the proposer's key; Mine: the
+// asker is the same human. Times are Unix milliseconds; before NotBefore nobody
+// approves it. Body, of a proposal that is shown, is what the second person signs.
+type WaitingCorrection struct {
+	ID        string
+	Kind      string
+	By        id.Staff
+	Mine      bool
+	At        int64
+	NotBefore int64
+	Expires   int64
+	Body      string
+}
+
+// Corrections is the released list. ViewRef is that of a proposal that is shown.
+type Corrections struct {
+	Waiting  []WaitingCorrection
+	ViewRef  string
+	Receipts []string
+}
+
+// SecondPersonRequest asks for a page of the public list: after an entry's id, ""
+// from a proposal's life ago on.
+type SecondPersonRequest struct{ After string }
+
+// SecondPersonAct is a proposal at a centre with fewer than three members of staff.
+// Times are Unix milliseconds; Done 0: it was not carried out (yet).
+type SecondPersonAct struct {
+	ID        string
+	Centre    id.Centre
+	Kind      string
+	At        int64
+	NotBefore int64
+	Done      int64
+}
+
+// SecondPersonActs is a page of that list, oldest first.
+type SecondPersonActs struct {
+	Acts []SecondPersonAct
+	More bool
 }

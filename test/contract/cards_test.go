@@ -25,6 +25,7 @@ func cardForms(s *harness.Server, asha string, public func(string, map[string]an
 		add(path, func(t *testing.T, body []byte) harness.Answer { t.Helper(); return ask(t, home, "POST", path, body) }, body)
 	}
 	mine(harness.LinkPath, map[string]any{"card": linked.Text, "pin": linked.PIN, "to_merge": "N"})
+	mine(harness.UnlockPath, map[string]any{"card": linked.Text, "pin": linked.PIN})
 	mine(harness.NewCardPath, map[string]any{"beneficiary_reference_id": first})
 	mine(harness.MergePath, map[string]any{"keep": first, "merge": twin})
 }
@@ -62,6 +63,7 @@ func (r *tour) cards(c *harness.Client, asha string) {
 	byCard := r.s.Client().With(r.good(r.s.Client(), "POST", harness.CardSessionPath, map[string]any{"card": card.Text, "pin": card.PIN}).Field("token"))
 	r.good(byCard, "GET", "/v2/appointment/beneficiaries", nil)
 	r.good(c, "POST", harness.LinkPath, map[string]any{"card": card.Text, "pin": card.PIN})
+	r.good(c, "POST", harness.UnlockPath, map[string]any{"card": card.Text, "pin": card.PIN})
 	fresh := r.good(c, "POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": card.Reference})
 	if raw, err := base64.StdEncoding.DecodeString(fresh.Field("card_pdf")); err != nil || !strings.HasPrefix(string(raw), "%PDF-") {
 		r.Errorf("card: %v", err)

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"fmt"
 	"testing"
 
 	"tikakosh/test/harness"
@@ -66,5 +67,41 @@ func (r *tour) doses(c *harness.Client) {
 	change := correctionForm(r.s, "correct", ref, d.Event)
 	change["vaccine_batch"] = "TEST-9"
 	change["correction_id"] = r.signedFor(m, harness.ProposePath, change).Field("correction_id")
+	r.signedGet(m, fmt.Sprintf("%s?center_id=%d", harness.ProposePath, m.Centre))
+	one := r.signedGet(m, fmt.Sprintf("%s?center_id=%d&correction_id=%s", harness.ProposePath, m.Centre, change["correction_id"]))
+	r.private(one, one.Field("view_ref"))
 	r.signed(k, harness.ApprovePath, change)
+	r.good(c, "GET", harness.StatusPath, nil)
+}
+
+// signedGet is good with a staff key's proof over the address with its query.
+func (r *tour) signedGet(k harness.StaffKey, path string) harness.Answer {
+	r.Helper()
+	proof, err := k.Sign(harness.Claims("GET", r.s.API+path, nil, r.s.Now()))
+	if err != nil {
+		r.Fatal(err)
+	}
+	return r.good(r.s.Client(), "GET", path, nil, "DPoP", proof)
+}
+
+// TestWaitingRefusals: the list of what waits for a second person is its centre's
+// managers', and a malformed request is refused in the contract's shape.
+func TestWaitingRefusals(t *testing.T) {
+	s := server(t)
+	m, v := s.StaffKey("manager"), s.StaffKey("vaccinator")
+	c := s.Client()
+	list := fmt.Sprintf("%s?center_id=%d", harness.ProposePath, m.Centre)
+	for name, x := range map[string]struct {
+		a      harness.Answer
+		status int
+	}{
+		"no centre": {c.SignedGet(m, harness.ProposePath), 400}, "a centre that is no number": {c.SignedGet(m, harness.ProposePath+"?center_id=x"), 400},
+		"an id that is none": {c.SignedGet(m, list+"&correction_id=x"), 400}, "nobody's proposal": {c.SignedGet(m, list+"&correction_id="+nowhere), 404},
+		"a vaccinator": {c.SignedGet(v, list), 403}, "another centre": {c.SignedGet(m, fmt.Sprintf("%s?center_id=%d", harness.ProposePath, m.Centre+1)), 403},
+		"no proof": {c.Must("GET", list, nil), 401}, "a bad page": {c.Must("GET", harness.StatusPath+"?after=x", nil), 400},
+	} {
+		if x.a.Status != x.status {
+			t.Errorf("%s: %s", name, x.a.Text())
+		}
+	}
 }

@@ -13,6 +13,7 @@ const (
 	LinkPath        = "/v3/people/link"
 	MergePath       = "/v3/people/merge"
 	NewCardPath     = "/v3/people/card"
+	UnlockPath      = "/v3/people/unlock"
 )
 
 // Card is a printed card with its PIN.

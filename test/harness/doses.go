@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -14,7 +15,29 @@ const (
 	UnmatchedPath = "/v3/staff/doses/unmatched"
 	ProposePath   = "/v3/staff/corrections"
 	ApprovePath   = "/v3/staff/corrections/approve"
+	StatusPath    = "/v3/status/corrections"
 )
+
+// Waiting asks, with a staff key, what waits at its centre for a second person, or
+// what one proposal ("" none) says. The answer may be a refusal.
+func (s *Server) Waiting(k StaffKey, correction string) Answer {
+	s.tb.Helper()
+	path := fmt.Sprintf("%s?center_id=%d", ProposePath, k.Centre)
+	if correction != "" {
+		path += "&correction_id=" + correction
+	}
+	return s.Client().SignedGet(k, path)
+}
+
+// SignedGet asks with a staff key for an address, whose query is signed with it.
+func (c *Client) SignedGet(k StaffKey, path string) Answer {
+	c.Server.tb.Helper()
+	proof, err := k.Sign(Claims("GET", c.Server.API+path, nil, c.Server.Now()))
+	if err != nil {
+		c.Server.tb.Fatal(err)
+	}
+	return c.Must("GET", path, nil, "DPoP", proof)
+}
 
 // DoseEvent is one dose event as its person sees it.
 type DoseEvent struct {

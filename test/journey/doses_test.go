@@ -100,6 +100,8 @@ func TestDosesWithoutEvidence(t *testing.T) {
 			t.Error("a certificate of a disputed dose")
 		}
 	})
+	t.Run("a mistyped centre", func(t *testing.T) { mistypedCentre(t, s, day) })
+	t.Run("with the code, the vault down", func(t *testing.T) { codeWhileDown(t, s, day) })
 	t.Run("corrected", func(t *testing.T) {
 		old := saved(t, c, asha)
 		if a := s.Correct(second, "correct", d.Event, asha, map[string]any{"vaccine_batch": "TEST-2"}); a.Status != 204 {
@@ -203,4 +205,86 @@ func verify(t *testing.T, s *harness.Server, file string, exit int, words ...str
 			t.Errorf("no %q in\n%s", w, out)
 		}
 	}
+}
+
+// mistypedCentre: a dose under a number that is no centre's is on the list of the
+// vaccinator's own centre, and two people put it right.
+func mistypedCentre(t *testing.T, s *harness.Server, day harness.Day) {
+	t.Helper()
+	c, _ := s.Holder()
+	ref := c.Enrol("Gita Test")
+	typed := day
+	typed.Centre = 99_000_001
+	if a := s.WriteDose(typed, ref); a.Status != 204 {
+		t.Fatalf("V5: %s", a.Text())
+	}
+	event := awaitUnmatched(t, s, ref)
+	if d := c.Doses(); len(d) != 0 {
+		t.Errorf("before two people have looked at it: %+v", d)
+	}
+	second := s.StaffKey("second-manager")
+	if a := s.Correct(second, "assign", event, ref, nil); a.Status != 204 {
+		t.Fatalf("assign: %s", a.Text())
+	}
+	if got := s.Unmatched()[ref]; got != "" {
+		t.Error("still on the list")
+	}
+	if d := c.AwaitDose(ref, "unconfirmed"); d.Event != event {
+		t.Errorf("%+v", d)
+	}
+	if a := s.Correct(second, "confirm", event, ref, map[string]any{"person_seen": true}); a.Status != 204 {
+		t.Fatalf("confirm: %s", a.Text())
+	}
+	verify(t, s, saved(t, c, ref), 0, "GENUINE", "Gita Test")
+}
+
+// codeWhileDown: a dose with the person's code is taken while the vault does not
+// answer, and counts when it does again.
+func codeWhileDown(t *testing.T, s *harness.Server, day harness.Day) {
+	t.Helper()
+	c, mobile := s.Holder()
+	right, wrong := c.Enrol("Sona Test"), c.Enrol("Mina Test")
+	var codes []string
+	for _, ref := range []string{right, wrong} {
+		if appointment, a := c.Book(day, 1, ref); appointment == "" {
+			t.Fatalf("book: %s", a.Text())
+		}
+		codes = append(codes, s.SecurityCode(mobile, day.Date, ref))
+	}
+	bad := "0000"
+	if codes[1] == bad {
+		bad = "1111"
+	}
+	pid := s.Role(harness.RoleVault)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	k, results := s.StaffKey("vaccinator"), make(chan string, 2)
+	for ref, code := range map[string]string{right: codes[0], wrong: bad} {
+		go func() {
+			a := s.Client().Signed(k, harness.VaccinatePath, harness.DoseForm(day, ref, code, 1))
+			if a.Status != 204 {
+				results <- a.Text()
+				return
+			}
+			results <- ""
+		}()
+	}
+	for range 2 {
+		if text := <-results; text != "" {
+			t.Errorf("while the vault is down: %s", text)
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.AwaitRole(harness.RoleVault, pid)
+	s.Alive()
+	c.AwaitDose(right, "confirmed")
+	c.AwaitDose(wrong, "unconfirmed")
+	verify(t, s, saved(t, c, right), 0, "GENUINE", "Sona Test")
+	if a := c.Certificate(wrong); a.OK() {
+		t.Error("a certificate of a dose with a wrong code")
+	}
+	unreadable(t, s)
 }

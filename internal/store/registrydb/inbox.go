@@ -12,6 +12,7 @@ import (
 var (
 	_ registry.InboxStore = (*People)(nil)
 	_ registry.InboxQueue = (*Scatter)(nil)
+	_ registry.Elsewhere  = (*People)(nil)
 )
 
 const inboxColumns = `event, centre, person, sealed, received, state, attempts`
@@ -75,6 +76,49 @@ func (s *Scatter) DueWritten(ctx context.Context, now int64, limit int) (out []r
 	err = s.view(ctx, "recorded doses", func(tx sqldb.Tx) (err error) {
 		out, err = collect(ctx, tx, func(r *sql.Rows, w *registry.Written) error { return scanInbox(r, w) },
 			`SELECT `+inboxColumns+` FROM inbox WHERE state = 1 AND due <= $1 ORDER BY due, event LIMIT $2`, now, limit)
+		return err
+	})
+	return out, err
+}
+
+// PutElsewhere implements registry.Elsewhere.
+func (s *People) PutElsewhere(ctx context.Context, p registry.Pointer) error {
+	return s.update(ctx, "dose of another centre", func(tx sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO inbox_elsewhere (event, centre, typed, received, state, bucket) VALUES ($1, $2, $3, $4, 3, $5) ON CONFLICT DO NOTHING`,
+			string(p.Event), int64(p.Centre), int64(p.Typed), p.Received, p.Centre.Bucket())
+		return err
+	})
+}
+
+// EndElsewhere implements registry.Elsewhere.
+func (s *People) EndElsewhere(ctx context.Context, c id.Centre, event id.Event) error {
+	return s.update(ctx, "dose of another centre", func(tx sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE inbox_elsewhere SET state = 2 WHERE event = $1 AND centre = $2 AND bucket = $3`, string(event), int64(c), c.Bucket())
+		return err
+	})
+}
+
+// Elsewhere implements registry.Elsewhere.
+func (s *People) Elsewhere(ctx context.Context, c id.Centre, event id.Event) (registry.Pointer, error) {
+	p := registry.Pointer{Event: event, Centre: c}
+	err := s.view(ctx, "dose of another centre", func(tx sqldb.Tx) error {
+		err := tx.QueryRow(ctx, `SELECT typed, received FROM inbox_elsewhere WHERE event = $1 AND centre = $2 AND bucket = $3`,
+			string(event), int64(c), c.Bucket()).Scan((*int64)(&p.Typed), &p.Received)
+		if isNone(err) {
+			return missing("event")
+		}
+		return err
+	})
+	return p, err
+}
+
+// ListElsewhere implements registry.Elsewhere.
+func (s *People) ListElsewhere(ctx context.Context, c id.Centre, limit int) (out []registry.Pointer, err error) {
+	err = s.view(ctx, "doses of other centres", func(tx sqldb.Tx) (err error) {
+		out, err = collect(ctx, tx, func(r *sql.Rows, p *registry.Pointer) error {
+			p.Centre = c
+			return r.Scan((*string)(&p.Event), (*int64)(&p.Typed), &p.Received)
+		}, `SELECT event, typed, received FROM inbox_elsewhere WHERE centre = $1 AND state = 3 AND bucket = $2 ORDER BY received, event LIMIT $3`, int64(c), c.Bucket(), limit)
 		return err
 	})
 	return out, err

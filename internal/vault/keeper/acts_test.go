@@ -37,7 +37,7 @@ func (r *rig) staff(role string, centre id.Centre) harness.StaffKey {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	got, err := r.k.EnrolStaff(r.t.Context(), vault.StaffEnrolRequest{Name: "Staff Test", Role: role, Centre: centre, PublicJWK: jwk(r.t, k)})
+	got, err := r.k.EnrolStaff(r.t.Context(), vault.StaffEnrolRequest{Name: "Staff Test", Person: id.New(), Role: role, Centre: centre, PublicJWK: jwk(r.t, k)})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 const (
 	bearerLife     = 15 * time.Minute
+	bearerKept     = time.Hour // how long a session's row outlives it
 	bearerType     = "tikakosh+jwt"
 	bearerAudience = "tikakosh"
 	scopeHolder    = "holder"
@@ -192,5 +193,5 @@ func (k *Keeper) endSession(t *txn, h vault.Holder) error {
 	}
 	row.Revoked = true
 	t.append(entry{Kind: signOut, House: row.Household, Role: "holder", Evidence: bearerKey(c.ID)})
-	return put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+int64(time.Hour/time.Millisecond))
+	return put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+bearerKept.Milliseconds())
 }

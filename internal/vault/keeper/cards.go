@@ -333,7 +333,7 @@ func (t *txn) scoped(row state.Bearer) (state.Bearer, error) {
 func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.NewCard, error) {
 	var out vault.NewCard
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.live(r.Holder)
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -342,10 +342,16 @@ func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.New
 			return err
 		}
 		p, err := t.member(h, r.Person)
+		if err == nil {
+			err = t.guarded(bearer, house, r.Person, p)
+		}
 		if err != nil {
 			return err
 		}
 		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, entry{Role: "holder"}); err != nil {
+			return err
+		}
+		if err := t.noteShown(r.Holder, r.Person, p.Card); err != nil { // its PIN is in this session's answer
 			return err
 		}
 		return put(t, state.Persons, string(r.Person), p, 0)
@@ -369,6 +375,7 @@ func (k *Keeper) cardMethods() []method {
 		{vault.MethodWalkIn, web, bind(k.WalkIn)},
 		{vault.MethodCardSession, web, bind(k.CardSession)},
 		{vault.MethodNewCard, web, bind(k.NewCard)},
+		{vault.MethodShowCard, web, bind(k.ShowCard)},
 		{vault.MethodLink, web, bind(k.Link)},
 		{vault.MethodMerge, web, bind(k.Merge)},
 		{vault.MethodStaffView, web, bind(k.StaffView)},

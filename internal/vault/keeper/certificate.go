@@ -41,6 +41,9 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 		if !v.asksFor(r.Holder, p.Reference) {
 			return notYours()
 		}
+		if err := t.guarded(v.bearer, v.house, r.Record.Person, p); err != nil {
+			return err
+		}
 		if err := t.within(boundCertificates, v.house); err != nil {
 			return err
 		}

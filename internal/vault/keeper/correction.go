@@ -148,9 +148,17 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 		if row.Role != roleManager || row.Centre != c.Centre {
 			return forbiddenAt("the manager")
 		}
+		p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+		if err != nil {
+			return err
+		}
+		whom := r.Person // who is told when the proposal is shown to somebody
+		if !ok || p.Reference != c.Reference || p.State != state.Active {
+			whom = ""
+		}
 		sealed := k.keys.contact.Seal(nil, nil, r.Signed.Body, k.contactAAD("correction", name))
 		t.append(entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name})
-		return put(t, state.Corrections, name, state.Correction{Centre: c.Centre, By: staff, Body: sealed, Sum: sum, State: state.CorrectionOpen, At: k.now().UnixMilli()}, 0)
+		return t.proposed(name, state.Correction{Centre: c.Centre, By: staff, Body: sealed, Sum: sum, Kind: c.Kind, Person: whom, State: state.CorrectionOpen, At: k.now().UnixMilli()})
 	})
 	return vault.Proposed{Correction: name, Receipt: done(receipts).Receipt}, err
 }
@@ -182,11 +190,11 @@ func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again
 		return "", "", false, fault.New(fault.Conflict, "correction", "this correction was carried out already")
 	case t.k.now().UnixMilli()-row.At > correctionLife.Milliseconds():
 		return "", "", false, fault.New(fault.Conflict, "correction", "this proposal is too old; propose it again")
-	case row.By == staff && !ablate.Off(ablate.SecondPerson):
-		return "", "", false, fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
 	}
-	row.State, row.Second = state.CorrectionDone, staff
-	return row.By, staff, false, put(t, state.Corrections, c.ID, row, 0)
+	if err := t.mayApprove(row, staff); err != nil {
+		return "", "", false, err
+	}
+	return row.By, staff, false, t.approved(c.ID, row, staff)
 }
 
 // Approve implements the vault's word.
@@ -291,9 +299,10 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		return vault.Amended{}, err
 	}
 	f, err := parseDose(item.Signed.Body)
-	if err != nil || f.centre != c.Centre || vault.InboxEvent(item.Signed.Proof) != c.Event {
+	if err != nil || vault.InboxEvent(item.Signed.Proof) != c.Event {
 		return vault.Amended{}, fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
 	}
+	f.centre = c.Centre // that of the vaccinator, checked below, whatever was typed
 	var out vault.Amended
 	receipts, err := k.update(ctx, func(t *txn) error {
 		by, second, _, err := t.checkApproval(r, c)
@@ -398,10 +407,10 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 			continue
 		}
 		f, err := parseDose(item.Signed.Body)
-		if err != nil || f.centre != b.Centre {
+		if err != nil || (f.centre != b.Centre && !k.wroteAt(ctx, item, b.Centre)) {
 			continue
 		}
-		out.Doses = append(out.Doses, vault.UnmatchedDose{Event: row.Event, Typed: f.reference, Product: f.product.Code, Lot: f.lot, Sequence: f.sequence,
+		out.Doses = append(out.Doses, vault.UnmatchedDose{Event: row.Event, Typed: f.reference, Centre: f.centre, Product: f.product.Code, Lot: f.lot, Sequence: f.sequence,
 			Day: f.day, Vaccinator: f.by, Received: item.Received})
 	}
 	return out, nil

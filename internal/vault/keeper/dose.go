@@ -167,6 +167,8 @@ type encounter struct {
 	again   *vault.DoseSealed // the dose was sealed before
 	code    string            // the booking's code, brought or stood for by other evidence
 	told    string            // key of the notice that the record was opened
+	at      time.Time         // when it took place; zero: now
+	event   id.Event          // the name of a dose that waited; "": a new one
 }
 
 // RecordDose implements the vault's word: staff key, open session of today, and
@@ -303,6 +305,11 @@ func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (
 // today: live, or just spent. Of several, of other programmes, the one for the
 // product comes first.
 func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int, state.OpenSession, error) {
+	return t.openBookingAt(p, centre, product, t.k.now())
+}
+
+// openBookingAt is openBooking for the day of an instant.
+func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at time.Time) (int, state.OpenSession, error) {
 	best, session, rank := -1, state.OpenSession{}, 0
 	for i, b := range p.Bookings {
 		if b.Offer.Centre != centre || (b.State != state.Live && b.State != state.Spent) {
@@ -319,7 +326,7 @@ func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int
 		if s.Product == product {
 			r += 2
 		}
-		if ok && s.Day == t.k.today(s.Zone) && r >= rank {
+		if ok && s.Day == dayAt(s.Zone, at) && r >= rank {
 			best, session, rank = i, s, r
 		}
 	}
@@ -359,8 +366,13 @@ func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) strin
 // sealDose seals the event on top of the head.
 func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter) (vault.DoseSealed, error) {
 	var out vault.DoseSealed
-	ev := id.Event(id.NewOrdered())
-	now := k.now()
+	ev, now := enc.event, enc.at
+	if ev == "" {
+		ev = id.Event(id.NewOrdered())
+	}
+	if now.IsZero() {
+		now = k.now()
+	}
 	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEvent(ev, f.product, f.lot, f.sequence, now.UnixMilli(), enc.session.Zone, rules.SourceAdministered, string(enc.staff))}
@@ -369,7 +381,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if err != nil {
 			return err
 		}
-		i, s, err := t.openBooking(p, enc.session.Centre, enc.session.Product)
+		i, s, err := t.openBookingAt(p, enc.session.Centre, enc.session.Product, now)
 		if err != nil {
 			return err
 		}
@@ -386,6 +398,11 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		}
 		if err := t.unchanged(op); err != nil {
 			return err
+		}
+		if enc.event != "" {
+			if err := t.holdEvent(enc.event, op.id); err != nil {
+				return err
+			}
 		}
 		key, err := k.dataKey(op.id, p)
 		if err != nil {
@@ -419,11 +436,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 }
 
 func (k *Keeper) today(zone string) civil.Date {
-	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		loc = time.UTC
-	}
-	return civil.Of(k.now().In(loc))
+	return dayAt(zone, k.now())
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

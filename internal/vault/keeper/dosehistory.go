@@ -19,8 +19,10 @@ const viewDoses = "all dose events"
 // Doses implements the vault's word: every dose event of the household's people,
 // also those that do not count.
 func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, error) {
+	var withheld []id.Reference
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
-		house, _, err := t.live(r.Holder)
+		withheld = nil
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -32,12 +34,15 @@ func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, 
 		if err != nil {
 			return err
 		}
+		if people, withheld, err = t.unguarded(bearer, house, people); err != nil {
+			return err
+		}
 		return t.released(o, people, records, claim{view: viewDoses, role: "holder"})
 	})
 	if err != nil {
 		return vault.Doses{}, err
 	}
-	out := vault.Doses{Events: []vault.DoseEvent{}, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts}
+	out := vault.Doses{Events: []vault.DoseEvent{}, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts, Withheld: withheld}
 	for _, p := range o.people {
 		docs, err := p.doses(k)
 		if err != nil {
@@ -106,7 +111,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 	}
 	person := r.Record.Person
 	mine := func(t *txn) error {
-		house, _, err := t.live(r.Holder)
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -114,8 +119,12 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 		if err != nil {
 			return err
 		}
-		if _, err = t.member(h, person); err != nil && ablate.Off(ablate.Ownership) {
-			err = nil
+		p, err := t.member(h, person)
+		if err != nil && ablate.Off(ablate.Ownership) {
+			return nil
+		}
+		if err == nil {
+			err = t.guarded(bearer, house, person, p)
 		}
 		return err
 	}

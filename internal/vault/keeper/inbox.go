@@ -67,29 +67,29 @@ func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffName
 // time is held against when it came in. It may be asked again for the same
 // request: the event is named by the proof, so that the same request is the same
 // dose. stale says that it is the manager's to judge: it waited too long, or the
-// credential was ended meanwhile.
-func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale bool, err error) {
+// credential was ended meanwhile; used that the request was seen before.
+func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale, used bool, err error) {
 	staff, claims, row, err := t.proofParts(item.Signed)
 	if err != nil {
-		return "", row, false, err
+		return "", row, false, false, err
 	}
 	received := time.UnixMilli(item.Received)
 	if err := claims.match(item.Signed); err != nil {
-		return "", row, false, err
+		return "", row, false, false, err
 	}
 	if d := received.Sub(time.Unix(claims.Issued, 0)); d > proofWindow+inboxSkew || d < -proofWindow-inboxSkew {
-		return "", row, false, badProof("the proof's time is not that of its arrival")
+		return "", row, false, false, badProof("the proof's time is not that of its arrival")
 	}
 	wait := t.k.now().Sub(received)
 	if wait < -inboxSkew { // a clock is wrong, perhaps ours: it waits, as it was acknowledged
-		return "", row, false, fault.New(fault.Unavailable, "clock", "the request is from the future")
+		return "", row, false, false, fault.New(fault.Unavailable, "clock", "the request is from the future")
 	}
 	stale = wait > inboxLife || !row.Active
 	key := string(staff) + "/" + claims.ID
-	if _, used, err := get[state.Counter](t, state.Replays, key); err != nil || used {
-		return staff, row, stale, err
+	if _, used, err = get[state.Counter](t, state.Replays, key); err != nil || used {
+		return staff, row, stale, used, err
 	}
-	return staff, row, stale, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(2*inboxLife).UnixMilli())
+	return staff, row, stale, false, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(2*inboxLife).UnixMilli())
 }
 
 // AcceptDose implements the vault's word: a dose that was recorded write-only. It
@@ -106,9 +106,14 @@ func (k *Keeper) AcceptDose(ctx context.Context, r vault.AcceptRequest) (vault.A
 		return vault.Accepted{Verdict: vault.InboxRefused}, nil //nolint:nilerr // the verdict is the answer
 	}
 	facts, err := parseDose(item.Signed.Body)
-	if err != nil || vault.InboxEvent(item.Signed.Proof) != r.Event || facts.code != "" || facts.shown != (vault.Evidence{}) {
+	if err != nil || vault.InboxEvent(item.Signed.Proof) != r.Event {
 		k.log.Warn("alarm: a sealed dose is not one that waits for a person", "alarm", "inbox")
-		return vault.Accepted{Verdict: vault.InboxRefused}, nil //nolint:nilerr // the verdict is the answer; what came with evidence is recorded at once, never here
+		return vault.Accepted{Verdict: vault.InboxRefused}, nil //nolint:nilerr // the verdict is the answer
+	}
+	if facts.code != "" || facts.shown.Card != "" { // a one-time code cannot be judged later
+		if got, done, err := k.acceptShown(ctx, r, item, facts); err != nil || done {
+			return got, err
+		}
 	}
 	var out vault.Accepted
 	receipts, err := k.update(ctx, func(t *txn) (err error) {
@@ -136,12 +141,15 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 			return out, nil
 		}
 	}
-	staff, row, stale, err := t.late(item)
+	staff, row, stale, _, err := t.late(item)
 	if err != nil {
 		return vault.Accepted{}, err
 	}
-	if row.Role != roleVaccinator || row.Centre != f.centre {
+	if row.Role != roleVaccinator {
 		return vault.Accepted{}, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses")
+	}
+	if row.Centre != f.centre { // mistyped: its own centre works on it
+		return vault.Accepted{Verdict: vault.InboxNobody, Centre: row.Centre}, nil
 	}
 	doc, today, err := t.unconfirmed(r.Event, item, staff, f)
 	if err != nil {

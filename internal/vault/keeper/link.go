@@ -37,7 +37,10 @@ func (k *Keeper) Link(ctx context.Context, r vault.LinkRequest) (vault.Linked, e
 		if err != nil {
 			return err
 		}
-		return t.link(house, card.Person, p, r.ToMerge, &out)
+		if err := t.link(house, card.Person, p, r.ToMerge, &out); err != nil {
+			return err
+		}
+		return t.noteShown(r.Holder, card.Person, key)
 	})
 	if err == nil {
 		err = refused

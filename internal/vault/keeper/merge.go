@@ -99,6 +99,14 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, one := range []struct {
+		id  id.Person
+		row state.Person
+	}{{r.Keep.Person, keep}, {r.Merge.Person, other}} {
+		if err := t.guarded(bearer, house, one.id, one.row); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range keep.Pending {
 		if s.Merge == r.Merge.Person && s.Base == keep.Seq && s.MergeSeq == other.Seq && int64(len(r.Keep.Parts)) == keep.Seq {
 			return &vault.MergeSealed{Seal: vault.Seal{ID: s.ID, Person: r.Keep.Person, Parts: s.Parts}, Merged: s.Merge}, nil

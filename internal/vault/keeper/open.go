@@ -286,9 +286,10 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	var rows []state.Entry
 	var who map[id.Person]id.Reference
 	var viewID string
+	var withheld []id.Reference
 	receipts, err := k.update(ctx, func(t *txn) error {
-		rows, who, viewID = nil, map[id.Person]id.Reference{}, newViewID()
-		house, _, err := t.live(r.Holder)
+		rows, who, viewID, withheld = nil, map[id.Person]id.Reference{}, newViewID(), nil
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -307,6 +308,12 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 			if err != nil {
 				return err
 			}
+			if err := t.guarded(bearer, house, m.Person, p); fault.Is(err, fault.Forbidden) && r.Person == "" {
+				withheld = append(withheld, p.Reference)
+				continue
+			} else if err != nil {
+				return err
+			}
 			who[m.Person] = p.Reference
 			page, err := t.tx.ByPerson(ctx, tag, r.Before, r.Limit)
 			if err != nil {
@@ -323,7 +330,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	if err != nil {
 		return vault.Openings{}, err
 	}
-	out := vault.Openings{ViewRef: k.viewRef(viewID), Receipts: receipts, Entries: []vault.Opening{}}
+	out := vault.Openings{ViewRef: k.viewRef(viewID), Receipts: receipts, Entries: []vault.Opening{}, Withheld: withheld}
 	sortNewest(rows)
 	for _, row := range rows[:min(len(rows), r.Limit)] {
 		e, err := k.openEntry(row)

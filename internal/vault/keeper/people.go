@@ -252,7 +252,8 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	now := t.k.now().UnixMilli()
 	doc.Reference = id.NewReference()
 	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Epoch: t.k.keys.epochName,
-		Wrapped: t.k.newDataKey(person), Chain: vault.ChainStart(t.k.keys.realm, person), Created: now}
+		Wrapped: t.k.newDataKey(person), Chain: vault.ChainStart(t.k.keys.realm, person), Created: now,
+		Born: t.k.sealBorn(person, doc.birth())}
 	key, err := t.k.dataKey(person, p)
 	if err != nil {
 		return err
@@ -384,7 +385,7 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 	if err := t.voidCard(p); err != nil {
 		return err
 	}
-	p.State, p.Wrapped, p.Flags = state.Removed, nil, nil
+	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
 	e.Kind, e.Person, e.House = "removed", m.Person, house
 	t.append(e)
 	task := state.Task{ID: removeTask(m.Person), Kind: "remove", Person: m.Person, Since: t.k.now().UnixMilli()}
@@ -418,7 +419,7 @@ func (t *txn) useTag(tag string, house id.Household, person id.Person, now int64
 func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done, error) {
 	person := r.Record.Person
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.live(r.Holder)
+		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -427,6 +428,9 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 			return err
 		}
 		p, err := t.member(h, person)
+		if err == nil {
+			err = t.guarded(bearer, house, person, p)
+		}
 		if err != nil {
 			return err
 		}

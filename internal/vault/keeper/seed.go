@@ -90,7 +90,7 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 	now := k.now().UnixMilli()
 	s.person, doc.Reference = id.Person(id.New()), id.NewReference()
 	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Epoch: k.keys.epochName, Wrapped: k.newDataKey(s.person),
-		Chain: vault.ChainStart(k.keys.realm, s.person), Created: now}
+		Chain: vault.ChainStart(k.keys.realm, s.person), Created: now, Born: k.sealBorn(s.person, doc.birth())}
 	key, err := k.dataKey(s.person, s.row)
 	if err != nil {
 		return s, err

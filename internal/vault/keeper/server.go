@@ -56,6 +56,8 @@ func (k *Keeper) methods() []method {
 		{vault.MethodUnmatched, []Caller{web}, bind(k.Unmatched)},
 		{vault.MethodPropose, []Caller{web}, bind(k.Propose)},
 		{vault.MethodApprove, []Caller{web}, bind(k.Approve)},
+		{vault.MethodCorrections, []Caller{web}, bind(k.Corrections)},
+		{vault.MethodSecondActs, []Caller{web}, bind(k.SecondPersonActs)},
 		{vault.MethodRecordGiven, []Caller{web}, bind(k.RecordGiven)},
 		{vault.MethodBook, []Caller{web}, bind(k.Book)},
 		{vault.MethodDrawn, []Caller{worker}, bind(k.Drawn)},

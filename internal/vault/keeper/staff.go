@@ -45,8 +45,11 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 	if r.Role != roleManager && r.Role != roleVaccinator {
 		return vault.StaffEnrolled{}, fault.New(fault.Invalid, "role", "a staff role is manager or vaccinator")
 	}
-	if r.Centre <= 0 || r.Name == "" || len(r.Name) > 200 {
+	if r.Centre <= 0 || r.Name == "" || len(r.Name) > 200 || len(r.Person) > 200 {
 		return vault.StaffEnrolled{}, fault.New(fault.Invalid, "staff", "a staff member needs a name and a centre")
+	}
+	if r.Person == "" {
+		r.Person = r.Name
 	}
 	staff, err := thumbprint(r.PublicJWK)
 	if err != nil {
@@ -59,9 +62,12 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 			}
 			return err
 		}
-		row := state.Staff{Role: r.Role, Centre: r.Centre, JWK: r.PublicJWK, Active: true, Since: k.now().UnixMilli(),
+		row := state.Staff{Role: r.Role, Centre: r.Centre, JWK: r.PublicJWK, Active: true, Since: k.now().UnixMilli(), Human: k.humanTag(r.Person),
 			Name: k.keys.contact.Seal(nil, nil, []byte(r.Name), k.contactAAD("staff", string(staff)))}
 		t.append(entry{Kind: "staff", View: "enrolled", Role: "operator", Actor: string(staff), Reason: r.Role})
+		if err := t.noteStaffAt(r.Centre, staff); err != nil {
+			return err
+		}
 		return put(t, state.StaffKeys, string(staff), row, 0)
 	})
 	return vault.StaffEnrolled{Staff: staff, Receipt: done(receipts).Receipt}, err

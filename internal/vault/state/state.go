@@ -197,7 +197,7 @@ type IDUse struct {
 }
 
 // Person is everything the vault keeps of a person: the wrapped data key, the
-// head of the sealed parts, pending seals and bookings. No contents.
+// head of the sealed parts, pending seals and bookings. No contents in the clear.
 type Person struct {
 	Household id.Household
 	Reference id.Reference
@@ -213,6 +213,7 @@ type Person struct {
 	Told      []string `json:",omitempty"` // keyed digests of the last doses recorded without evidence
 	Created   int64
 	Card      string      `json:",omitempty"` // key of the card's row
+	Born      []byte      `json:",omitempty"` // sealed: year or date of birth, so that it is known who is an adult
 	Merging   *MergeRef   `json:",omitempty"` // sealed into another person, end not known yet
 	Joined    []id.Person `json:",omitempty"` // registrations that ended in this one
 }
@@ -289,6 +290,7 @@ type Staff struct {
 	JWK    []byte
 	Active bool
 	Since  int64
+	Human  string `json:",omitempty"` // keyed tag of whose key it is: one person may have several
 }
 
 // The states of a challenge.
@@ -343,6 +345,8 @@ type Bearer struct {
 	Origin    string
 	Person    id.Person `json:",omitempty"` // a card's session: for this person alone
 	Card      string    `json:",omitempty"` // key of that card's row
+
+	Shown map[id.Person]string `json:",omitempty"` // adults whose card was shown in this session, with the key of that card's row
 
 	Partner id.Partner `json:",omitempty"` // a partner's session: only they can use it
 	Scopes  []string   `json:",omitempty"` // what the person's consent allows
