@@ -26,8 +26,8 @@ import (
 )
 
 type ledgerCmd struct {
-	Verify ledgerVerifyCmd `cmd:"" help:"Verify the ledger's files alone: signature, root, every entry and tile."`
-	Audit  ledgerAuditCmd  `cmd:"" help:"Compare every sealed part in the registry with the ledger."`
+	Verify ledgerVerifyCmd `cmd:"" help:"Verify the ledger's files alone, up to the last checkpoint: signature, root, every entry and tile. Exit code 0: all right; 1: something was altered or cannot be read, and the message names it; 2: wrong usage."`
+	Audit  ledgerAuditCmd  `cmd:"" help:"Compare every sealed part in the registry with the ledger. Exit code 0: no finding; 1: findings, or it could not be done; 2: wrong usage."`
 }
 
 type ledgerVerifyCmd struct {
@@ -50,7 +50,20 @@ func (c *ledgerVerifyCmd) Run() error {
 		return err
 	}
 	fmt.Printf("ok: %s, %d entries, root %s, %d cosignatures\n", rep.Origin, rep.Size, rep.Root, rep.Signatures)
+	fmt.Printf("covers everything up to the last checkpoint (%s); what was written after it is covered by the next one, within a minute while the vault runs\n", covered(rep))
 	return nil
+}
+
+// covered says what range a verification was about.
+func covered(rep ledger.Report) string {
+	text := "no entry yet"
+	if rep.Size > 0 {
+		text = fmt.Sprintf("entries 0 to %d", rep.Size-1)
+	}
+	if !rep.Time.IsZero() {
+		text += ", file of " + rep.Time.Format(time.RFC3339)
+	}
+	return text
 }
 
 type ledgerAuditCmd struct {

@@ -118,7 +118,7 @@ func (r Result) verdict() string {
 	case encode.CodeExpired:
 		return "EXPIRED: genuine, but no longer valid. A new one is free."
 	case encode.CodeRevoked:
-		return "REVOKED: genuine, but taken back by its issuer. The person can download the present one."
+		return "REVOKED: genuine, but taken back by its issuer. If a dose still counts, the person can download the present one; if none does, there is none."
 	case encode.CodeListOld:
 		return "NOT DECIDED: the signature is right, but the revocation list is too old. Fetch a newer one."
 	case encode.CodeNotYet:

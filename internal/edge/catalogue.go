@@ -39,6 +39,8 @@ func hindi() map[string]string {
 		"the request body is too large":                                                            "अनुरोध बहुत बड़ा है",
 		"a mobile number has ten digits and begins with 6, 7, 8 or 9":                              "मोबाइल नंबर में दस अंक होते हैं और वह 6, 7, 8 या 9 से शुरू होता है",
 		"a date is wanted as dd-mm-yyyy":                                                           "तारीख दिन-माह-वर्ष (dd-mm-yyyy) के रूप में दें",
+		"birth_date is not a day up to today":                                                      "birth_date आज तक का कोई दिन नहीं है",
+		"birth_year and birth_date contradict each other: birth_date lies in another year":         "birth_year और birth_date मेल नहीं खाते: birth_date किसी और वर्ष की है",
 		"birth_year is not plausible":                                                              "birth_year संभव नहीं लगता",
 		"a person under 18 is registered with the name of a guardian":                              "18 वर्ष से कम के व्यक्ति का पंजीकरण अभिभावक के नाम के साथ होता है",
 		"comorbidity_ind is Y or N":                                                                "comorbidity_ind Y या N होता है",

@@ -220,8 +220,8 @@ func answerDose(confirm bool) func(*Ctx) error {
 		if err != nil {
 			return err
 		}
-		if !id.Valid(in.Event) {
-			return missing("event_id")
+		if err := eventID(in.Event); err != nil {
+			return err
 		}
 		if !confirm && in.Reason == "" {
 			return missing("reason")
@@ -319,12 +319,21 @@ func (c *Ctx) correction() (in correctionBody, ref id.Reference, err error) {
 		return in, "", missing("kind")
 	case in.Centre <= 0:
 		return in, "", missing("center_id")
-	case !id.Valid(in.Event):
-		return in, "", missing("event_id")
 	case in.Reason == "":
 		return in, "", missing("reason")
 	}
-	return in, ref, nil
+	return in, ref, eventID(in.Event)
+}
+
+// eventID reports why a text is not the id of a dose event.
+func eventID(text string) error {
+	if text == "" {
+		return missing("event_id")
+	}
+	if !id.Valid(text) {
+		return fault.New(fault.Invalid, "USRRES0001", "event_id is not an id of a dose event, as the list of doses has it")
+	}
+	return nil
 }
 
 // propose keeps a manager's correction until a second person approves it.
@@ -346,8 +355,11 @@ func approve(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	if !id.Valid(in.ID) {
+	if in.ID == "" {
 		return missing("correction_id")
+	}
+	if !id.Valid(in.ID) {
+		return fault.New(fault.Invalid, "USRRES0001", "correction_id is not an id of a correction")
 	}
 	if err := c.s.cfg.Doses.Approve(c.r.Context(), c.staff, id.Centre(in.Centre), id.Event(in.Event), ref, in.Kind == "assign"); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/vault"
 )
 
 // wireError is CoWIN's error shape (contract.md 1.1).
@@ -51,8 +52,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 			return
 		}
 	case fault.NotFound:
-		status, body.Text = http.StatusNotFound, "Not found"
-		body.Code = "NOTFOUND"
+		status = http.StatusNotFound
+		if f.Code != vault.CodeNoDose { // nothing else says what it was that is not there
+			body.Code, body.Text = "NOTFOUND", "Not found"
+		}
 	case fault.Conflict:
 		status = http.StatusConflict
 	case fault.Full:

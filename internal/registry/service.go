@@ -267,7 +267,7 @@ func (s *Service) Certificate(ctx context.Context, h vault.Holder, ref id.Refere
 		out, err = s.vault.Certificate(ctx, vault.CertificateRequest{Holder: h, Record: recs[0], Language: lang})
 		return err
 	})
-	if fault.Is(err, fault.NotFound) {
+	if fault.Is(err, fault.NotFound) && fault.CodeOf(err) != vault.CodeNoDose {
 		return vault.Certificate{}, notFound()
 	}
 	return out, err

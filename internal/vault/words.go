@@ -158,6 +158,10 @@ type RemoveRequest struct {
 // Done is the evidence of an act that released nothing.
 type Done struct{ Receipt string }
 
+// CodeNoDose is the code of the fault.NotFound of a certificate for somebody of whom
+// the caller may have one, and who has no dose that counts.
+const CodeNoDose = "NODOSE"
+
 // OpeningsRequest asks for the access history of the holder's household, or
 // of one person of it. Before (an entry index, exclusive) pages backwards; 0
 // starts at the newest. Limit is at most 200.

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"tikakosh/test/harness"
@@ -101,6 +102,34 @@ func TestWaitingRefusals(t *testing.T) {
 		"no proof": {c.Must("GET", list, nil), 401}, "a bad page": {c.Must("GET", harness.StatusPath+"?after=x", nil), 400},
 	} {
 		if x.a.Status != x.status {
+			t.Errorf("%s: %s", name, x.a.Text())
+		}
+	}
+}
+
+// TestClearTexts: a refusal says what is wrong with what was sent, in both languages.
+func TestClearTexts(t *testing.T) {
+	s := server(t)
+	c, _ := s.Holder()
+	ref := c.Enrol("Asha Test")
+	born := harness.Person{Name: "Ravi Test", ID: s.PAN()}.Form()
+	born["birth_year"], born["birth_date"] = "1980", "01-02-1981"
+	m := s.StaffKey("manager")
+	form := correctionForm(s, "revoke", ref, "x")
+	for name, x := range map[string]struct {
+		a      harness.Answer
+		status int
+		text   string
+	}{
+		"birth":                {c.Must("POST", enrolPath, born), 400, "contradict"},
+		"birth, Hindi":         {c.Must("POST", enrolPath, born, "Accept-Language", "hi_IN"), 400, "मेल नहीं खाते"},
+		"a bogus event":        {c.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": ref, "event_id": "x"}), 400, "event_id is not an id"},
+		"no event":             {c.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": ref}), 400, "missing: event_id"},
+		"a bogus event, staff": {s.Client().Signed(m, harness.ProposePath, form), 400, "event_id is not an id"},
+		"no dose":              {c.Certificate(ref), 404, "No dose of this person counts"},
+		"a stranger's":         {c.Certificate("10000000000009"), 404, "Not found"},
+	} {
+		if x.a.Status != x.status || !strings.Contains(x.a.Field("error"), x.text) {
 			t.Errorf("%s: %s", name, x.a.Text())
 		}
 	}

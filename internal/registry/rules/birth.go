@@ -27,8 +27,14 @@ func (b Birth) Check(today civil.Date) error {
 	if b.Year < today.Year-MaxAge || b.Year > today.Year {
 		return bad
 	}
-	if !b.Date.IsZero() && (!b.Date.Valid() || b.Date.Year != b.Year || b.Date.After(today)) {
-		return bad
+	if b.Date.IsZero() {
+		return nil
+	}
+	if !b.Date.Valid() || b.Date.After(today) {
+		return fault.New(fault.Invalid, "USRRES0001", "birth_date is not a day up to today")
+	}
+	if b.Date.Year != b.Year {
+		return fault.New(fault.Invalid, "USRRES0001", "birth_year and birth_date contradict each other: birth_date lies in another year")
 	}
 	return nil
 }

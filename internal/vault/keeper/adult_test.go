@@ -10,111 +10,144 @@ import (
 	"tikakosh/internal/vault"
 )
 
-// TestOtherAdult: what an adult's card guards in a household, from whom, and until
-// when.
-func TestOtherAdult(t *testing.T) {
+// family is a household of a first adult, an adult with a card and a child, and the
+// session that linked the card.
+type family struct {
+	*rig
+	s                   site
+	mobile              string
+	h                   vault.Holder
+	w                   vault.WalkedIn
+	first, adult, child id.Person
+}
+
+func newFamily(t *testing.T) *family {
+	t.Helper()
 	r := newRig(t)
-	s := r.site("COVISHIELD")
-	ctx := t.Context()
-	const mobile = "0000000931"
-	h := r.signIn(mobile)
-	w := r.walkIn(s.vaccinator, 2)
-	adult := w.Enrolled.Seal.Person
-	if _, err := r.k.Link(ctx, vault.LinkRequest{Holder: h, Card: w.Card, PIN: w.PIN}); err != nil {
+	f := &family{rig: r, s: r.site("COVISHIELD"), mobile: "0000000931"}
+	f.h, f.w = r.signIn(f.mobile), r.walkIn(f.s.vaccinator, 2)
+	f.adult = f.w.Enrolled.Seal.Person
+	if _, err := r.k.Link(t.Context(), vault.LinkRequest{Holder: f.h, Card: f.w.Card, PIN: f.w.PIN}); err != nil {
 		t.Fatal(err)
 	}
-	history := func(h vault.Holder, p id.Person) error {
-		_, err := r.k.Openings(ctx, vault.OpeningsRequest{Holder: h, Person: p})
-		return err
-	}
-	phone := r.signIn(mobile)
-	if err := history(phone, adult); err != nil {
+	if err := f.history(r.signIn(f.mobile), f.adult); err != nil {
 		t.Errorf("the only adult a household ever had: %v", err)
 	}
-	first := r.enrol(h, "first", asha(1))
-	r.store(first.Seal, true)
 	child := asha(3)
 	child.Name, child.BirthYear, child.Guardian = "Child Test", r.today().Year-10, "Asha Test"
-	c := r.enrol(h, "child", child)
-	r.store(c.Seal, true)
+	for key, who := range map[string]vault.Identity{"first": asha(1), "child": child} {
+		e := r.enrol(f.h, key, who)
+		r.store(e.Seal, true)
+		if key == "first" {
+			f.first = e.Seal.Person
+		} else {
+			f.child = e.Seal.Person
+		}
+	}
+	return f
+}
 
-	show := func(h vault.Holder, card, pin string) error {
-		_, err := r.k.ShowCard(ctx, vault.ShowCardRequest{Holder: h, Card: card, PIN: pin})
-		return err
+func (f *family) history(h vault.Holder, p id.Person) error {
+	_, err := f.k.Openings(f.t.Context(), vault.OpeningsRequest{Holder: h, Person: p})
+	return err
+}
+
+func (f *family) show(h vault.Holder, card, pin string) error {
+	_, err := f.k.ShowCard(f.t.Context(), vault.ShowCardRequest{Holder: h, Card: card, PIN: pin})
+	return err
+}
+
+// guarded holds every act about a person against whether their card guards them.
+func (f *family) guarded(what string, h vault.Holder, p id.Person, want bool) {
+	f.t.Helper()
+	ctx := f.t.Context()
+	recs := f.records(f.first, p)
+	one := []error{f.history(h, p)}
+	_, err := f.k.AnswerDose(ctx, vault.AnswerDoseRequest{Holder: h, Record: recs[1], Event: id.Event(id.New()), Confirm: true})
+	one = append(one, err)
+	_, err = f.k.Certificate(ctx, vault.CertificateRequest{Holder: h, Record: recs[1]})
+	one = append(one, err)
+	if p != f.first {
+		_, err = f.k.Merge(ctx, vault.MergeRequest{Holder: h, Keep: recs[0], Merge: recs[1]})
+		one = append(one, err)
 	}
-	guarded := func(what string, h vault.Holder, p id.Person, want bool) {
-		t.Helper()
-		recs := r.records(first.Seal.Person, p)
-		one := []error{history(h, p)}
-		_, err := r.k.AnswerDose(ctx, vault.AnswerDoseRequest{Holder: h, Record: recs[1], Event: id.Event(id.New()), Confirm: true})
-		one = append(one, err)
-		_, err = r.k.Certificate(ctx, vault.CertificateRequest{Holder: h, Record: recs[1]})
-		one = append(one, err)
-		if p != first.Seal.Person {
-			_, err = r.k.Merge(ctx, vault.MergeRequest{Holder: h, Keep: recs[0], Merge: recs[1]})
-			one = append(one, err)
-		}
-		for i, err := range one {
-			if (fault.CodeOf(err) == "CARDFIRST") != want {
-				t.Errorf("%s, act %d: %v", what, i, err)
-			}
-		}
-		all, err := r.k.Openings(ctx, vault.OpeningsRequest{Holder: h, Limit: 200})
-		doses, err2 := r.k.Doses(ctx, vault.DosesRequest{Holder: h, Records: r.records(first.Seal.Person, adult, c.Seal.Person)})
-		if err != nil || err2 != nil || (len(all.Withheld) == 1) != want || (len(doses.Withheld) == 1) != want {
-			t.Errorf("%s: the lists leave %v and %v out: %v %v", what, all.Withheld, doses.Withheld, err, err2)
-		}
-		for _, o := range all.Entries {
-			if want && o.Person == p {
-				t.Errorf("%s: the list has %+v", what, o)
-			}
+	for i, err := range one {
+		if (fault.CodeOf(err) == "CARDFIRST") != want {
+			f.t.Errorf("%s, act %d: %v", what, i, err)
 		}
 	}
-	guarded("by the mobile alone", phone, adult, true)
-	guarded("in the session that linked", h, adult, false)
-	guarded("by the card", r.byCard(w), first.Seal.Person, false)
+	all, err := f.k.Openings(ctx, vault.OpeningsRequest{Holder: h, Limit: 200})
+	doses, err2 := f.k.Doses(ctx, vault.DosesRequest{Holder: h, Records: f.records(f.first, f.adult, f.child)})
+	if err != nil || err2 != nil || (len(all.Withheld) == 1) != want || (len(doses.Withheld) == 1) != want {
+		f.t.Errorf("%s: the lists leave %v and %v out: %v %v", what, all.Withheld, doses.Withheld, err, err2)
+	}
+	for _, o := range all.Entries {
+		if want && o.Person == p {
+			f.t.Errorf("%s: the list has %+v", what, o)
+		}
+	}
+}
+
+// TestOtherAdult: what an adult's card guards in a household, and from whom.
+func TestOtherAdult(t *testing.T) {
+	r := newFamily(t)
+	ctx, phone := t.Context(), r.signIn("0000000931")
+	r.guarded("by the mobile alone", phone, r.adult, true)
+	r.guarded("in the session that linked", r.h, r.adult, false)
+	r.guarded("by the card", r.byCard(r.w), r.first, false)
 	for name, err := range map[string]error{
-		"a new card": second(r.k.NewCard(ctx, vault.NewCardRequest{Holder: phone, Person: adult})),
-		"deleting":   second(r.k.Remove(ctx, vault.RemoveRequest{Holder: phone, Record: r.records(adult)[0]})),
+		"a new card": second(r.k.NewCard(ctx, vault.NewCardRequest{Holder: phone, Person: r.adult})),
+		"deleting":   second(r.k.Remove(ctx, vault.RemoveRequest{Holder: phone, Record: r.records(r.adult)[0]})),
 	} {
 		if fault.CodeOf(err) != "CARDFIRST" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// A child's card guards nothing from who cares for it.
-	if _, err := r.k.NewCard(ctx, vault.NewCardRequest{Holder: phone, Person: c.Seal.Person}); err != nil {
+	if _, err := r.k.NewCard(ctx, vault.NewCardRequest{Holder: phone, Person: r.child}); err != nil {
 		t.Fatal(err)
 	}
-	if err := history(r.signIn(mobile), c.Seal.Person); err != nil {
+	if err := r.history(r.signIn(r.mobile), r.child); err != nil {
 		t.Errorf("a child: %v", err)
 	}
 	// Nor does it help to leave: the household had another adult.
-	if _, err := r.k.Remove(ctx, vault.RemoveRequest{Holder: phone, Record: r.records(first.Seal.Person)[0]}); err != nil {
+	if _, err := r.k.Remove(ctx, vault.RemoveRequest{Holder: phone, Record: r.records(r.first)[0]}); err != nil {
 		t.Fatal(err)
 	}
-	if err := history(phone, adult); fault.CodeOf(err) != "CARDFIRST" {
+	if err := r.history(phone, r.adult); fault.CodeOf(err) != "CARDFIRST" {
 		t.Errorf("after the other adult left: %v", err)
 	}
-	stranger := r.walkIn(s.vaccinator, 4)
-	for name, err := range map[string]error{"a wrong PIN": show(phone, w.Card, wrongPIN(w.PIN)), "somebody else's card": show(phone, stranger.Card, stranger.PIN)} {
+	r.audit()
+}
+
+// TestShowCard: card and PIN let one session through, until the card ends.
+func TestShowCard(t *testing.T) {
+	r := newFamily(t)
+	phone := r.signIn(r.mobile)
+	stranger := r.walkIn(r.s.vaccinator, 4)
+	for name, err := range map[string]error{"a wrong PIN": r.show(phone, r.w.Card, wrongPIN(r.w.PIN)), "somebody else's card": r.show(phone, stranger.Card, stranger.PIN),
+		"no card": r.show(phone, "TK1:", r.w.PIN)} {
 		if !fault.Is(err, fault.Invalid) || fault.CodeOf(err) != "CARD" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := show(phone, w.Card, w.PIN); err != nil {
+	if err := r.history(phone, r.adult); fault.CodeOf(err) != "CARDFIRST" {
+		t.Errorf("after wrong ones: %v", err)
+	}
+	if err := r.show(phone, r.w.Card, r.w.PIN); err != nil {
 		t.Fatal(err)
 	}
-	if err := history(phone, adult); err != nil {
+	if err := r.history(phone, r.adult); err != nil {
 		t.Errorf("after card and PIN: %v", err)
 	}
-	if err := history(r.signIn(mobile), adult); fault.CodeOf(err) != "CARDFIRST" {
+	if err := r.history(r.signIn(r.mobile), r.adult); fault.CodeOf(err) != "CARDFIRST" {
 		t.Errorf("another session: %v", err)
 	}
-	fresh, err := r.k.NewCard(ctx, vault.NewCardRequest{Holder: r.byCard(w), Person: adult})
+	fresh, err := r.k.NewCard(t.Context(), vault.NewCardRequest{Holder: r.byCard(r.w), Person: r.adult})
 	if err != nil || fresh.Card == "" {
 		t.Fatal(err)
 	}
-	if err := history(phone, adult); fault.CodeOf(err) != "CARDFIRST" {
+	if err := r.history(phone, r.adult); fault.CodeOf(err) != "CARDFIRST" {
 		t.Errorf("after the card was replaced: %v", err)
 	}
 	r.audit()

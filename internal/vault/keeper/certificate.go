@@ -108,7 +108,7 @@ func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, e
 			Country: d.Country, FromRecord: d.Source != rules.SourceAdministered})
 	}
 	if len(f.Doses) == 0 {
-		return f, fault.New(fault.NotFound, "certificate", "no dose is recorded yet")
+		return f, fault.New(fault.NotFound, vault.CodeNoDose, "No dose of this person counts, so there is no certificate: none was recorded, it waits to be confirmed, or it was taken back")
 	}
 	return f, nil
 }

@@ -65,8 +65,10 @@ func parseCorrection(body []byte) (c correction, err error) {
 	switch {
 	case !slices.Contains([]string{correctAssign, correctConfirm, correctFacts, correctRevoke}, c.Kind):
 		return c, fault.New(fault.Invalid, "USRRES0001", "kind is assign, confirm, correct or revoke")
-	case c.Centre <= 0 || !id.Valid(string(c.Event)):
-		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id or event_id")
+	case c.Centre <= 0:
+		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id")
+	case !id.Valid(string(c.Event)):
+		return c, fault.New(fault.Invalid, "USRRES0001", "event_id is not an id of a dose event, as the list of doses has it")
 	case c.Dose < 0 || c.Dose > 9:
 		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: dose")
 	case c.Kind == correctFacts && c.Vaccine == "" && c.Batch == "" && c.Dose == 0 && c.Date == "":
