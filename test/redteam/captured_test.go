@@ -550,6 +550,15 @@ func (a *attacker) inventions(ctx context.Context, victim vault.Record) error {
 	}
 	o, err := a.vault.OpenSession(ctx, vault.OpenSessionRequest{Signed: signed})
 	a.try("a session opened with the vaccinator's key", o, err)
+	address := fmt.Sprintf("%s%s?center_id=%d", a.API, harness.ProposePath, a.Today.Centre)
+	proof, err := key.Sign(harness.Claims("GET", address, nil, a.Now))
+	if err != nil {
+		return err
+	}
+	l, err := a.vault.Corrections(ctx, vault.CorrectionsRequest{Signed: vault.Signed{Method: "GET", URL: address, Proof: proof}})
+	a.try("what waits for a second person, with the vaccinator's key", l, err)
+	err = a.vault.ShowCard(ctx, vault.ShowCardRequest{Holder: vault.Holder{Bearer: a.MyBearer}, Card: vault.NewCardSecret().Text(), PIN: "123456"})
+	a.try("an invented card shown", nil, err)
 	return nil
 }
 
