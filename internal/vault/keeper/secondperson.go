@@ -76,12 +76,33 @@ func publicKey(proposal string) string { return publicPrefix + proposal }
 
 const publicPrefix = "public/"
 
-// noteStaffAt adds a key to the list of its centre's, where that list exists; it is
-// made when it is asked for first.
+// staffListed is the key of the row that says that every centre's list is kept since
+// its first key. Where keys are older, a list is made when it is asked for first.
+const staffListed = "staff/listed"
+
+// noteStaffAt adds a key to the list of its centre's.
 func (t *txn) noteStaffAt(c id.Centre, staff id.Staff) error {
-	row, ok, err := get[state.Correction](t, state.Corrections, staffAtKey(c))
-	if err != nil || !ok || slices.Contains(row.Open, string(staff)) {
+	_, whole, err := get[state.Correction](t, state.Corrections, staffListed)
+	if err != nil {
 		return err
+	}
+	if !whole {
+		first, err := t.tx.Scan(t.ctx, state.StaffKeys, "", 1)
+		if err != nil {
+			return err
+		}
+		if whole = len(first) == 0; whole {
+			if err := put(t, state.Corrections, staffListed, state.Correction{State: state.CorrectionDone, At: t.k.now().UnixMilli()}, 0); err != nil {
+				return err
+			}
+		}
+	}
+	row, ok, err := get[state.Correction](t, state.Corrections, staffAtKey(c))
+	if err != nil || (!ok && !whole) || slices.Contains(row.Open, string(staff)) {
+		return err
+	}
+	if !ok {
+		row = state.Correction{Centre: c, State: state.CorrectionDone, At: t.k.now().UnixMilli()}
 	}
 	row.Open = append(row.Open, string(staff))
 	return put(t, state.Corrections, staffAtKey(c), row, 0)
@@ -92,6 +113,9 @@ func (t *txn) staffAt(c id.Centre) ([]string, error) {
 	row, ok, err := get[state.Correction](t, state.Corrections, staffAtKey(c))
 	if err != nil || ok {
 		return row.Open, err
+	}
+	if _, whole, err := get[state.Correction](t, state.Corrections, staffListed); err != nil || whole {
+		return nil, err
 	}
 	row = state.Correction{Centre: c, State: state.CorrectionDone, At: t.k.now().UnixMilli()}
 	const page = 500
