@@ -30,7 +30,7 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 	var enc encounter
 	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
 		enc = encounter{}
-		ok := false
+		var ok bool
 		if ok, err = t.lateEncounter(r, item, f, &enc); err != nil || !ok || enc.again != nil {
 			return err
 		}
