@@ -116,12 +116,10 @@ func TestForgedItem(t *testing.T) {
 	for name, r := range map[string]vault.AcceptRequest{
 		"a key nobody enrolled":    c.item(unknown, nil, nil),
 		"a manager":                c.item(c.manager, nil, nil),
-		"another centre":           c.item(c.staff("vaccinator", 8), nil, nil),
 		"another body":             c.item(c.vaccinator, nil, func(it *vault.InboxItem) { it.Signed.Body = append(it.Signed.Body, ' ') }),
 		"another address":          c.item(c.vaccinator, nil, func(it *vault.InboxItem) { it.Signed.URL += "x" }),
 		"another time":             c.item(c.vaccinator, nil, func(it *vault.InboxItem) { it.Received -= time.Hour.Milliseconds() }),
 		"from the future":          c.item(c.vaccinator, nil, func(it *vault.InboxItem) { it.Received += time.Hour.Milliseconds() }),
-		"with evidence":            c.item(c.vaccinator, map[string]any{"security_code": c.code}, nil),
 		"sealed for another event": moved,
 		"not sealed to this vault": {Event: moved.Event, Sealed: make([]byte, 2000), Person: c.person, Record: c.records(c.person)[0]},
 		"no dose":                  c.item(c.vaccinator, map[string]any{"vaccine": "WATER"}, nil),
