@@ -21,7 +21,7 @@ import (
 // suite are the tests that run on PostgreSQL too, as the worker's user.
 func suite() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
-		"TestSealedParts": TestSealedParts, "TestAuditPages": TestAuditPages, "TestMembers": TestMembers, "TestReferences": TestReferences,
+		"TestElsewhere": TestElsewhere, "TestSealedParts": TestSealedParts, "TestAuditPages": TestAuditPages, "TestMembers": TestMembers, "TestReferences": TestReferences,
 		"TestNotes": TestNotes, "TestWhatIsStoredStays": TestWhatIsStoredStays, "TestListingPages": TestListingPages, "TestClosedDatabase": TestClosedDatabase,
 		"TestHoldLife": TestHoldLife, "TestReleaseAfterReturn": TestReleaseAfterReturn, "TestBindFenceCancel": TestBindFenceCancel, "TestClaims": TestClaims,
 		"TestPurge": TestPurge, "TestReports": TestReports,
