@@ -206,7 +206,7 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 	return out, nil
 }
 
-// phase runs one phase. The requests are made and the connections opened
+// phase runs one phase. The requests are made, then the connections opened,
 // before the clock and the processor's time begin.
 func (s *server) phase(ctx context.Context, ph phase, people []person, c int) (result, error) {
 	if ph.prep != nil {
@@ -214,14 +214,14 @@ func (s *server) phase(ctx context.Context, ph phase, people []person, c int) (r
 			return result{}, err
 		}
 	}
-	if err := s.connect(c); err != nil {
-		return result{}, err
-	}
 	for i := range people {
 		var err error
 		if people[i].next, err = ph.ask(&people[i]); err != nil {
 			return result{}, err
 		}
+	}
+	if err := s.connect(c); err != nil {
+		return result{}, err
 	}
 	stop, err := s.profile(ctx, ph.name)
 	if err != nil {
@@ -261,7 +261,7 @@ func (s *server) profile(ctx context.Context, name string) (stop func() error, e
 		return func() error { return nil }, nil
 	}
 	file := filepath.Join(s.perf, strings.NewReplacer(" ", "-", ":", "").Replace(name)+".perf")
-	cmd := exec.CommandContext(ctx, "perf", "record", "-q", "-F", "499", "-g", "-o", file, "-p",
+	cmd := exec.CommandContext(ctx, "perf", "record", "-q", "-F", "1999", "-g", "-o", file, "-p",
 		fmt.Sprintf("%d,%d", s.pids["vault"], s.pids["web"]))
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
@@ -76,7 +75,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+	srv := &ipc.Server{Logger: log,
 		Handler: custody.Handler(t, t.open, func(err error) {
 			if errors.Is(err, errBroken) {
 				log.Error("the token failed; starting again", "error", err.Error())

@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"html/template"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -67,13 +66,12 @@ func (c *courierServeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: o.set.Sent(notify.NewCourier(sender, now).Handler()), ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	srv := &ipc.Server{Handler: o.set.Sent(notify.NewCourier(sender, now).Handler()), Logger: log}
 	return serveUntil(ctx, func() error { supervise.Ready(); return srv.Serve(ln) }, srv)
 }
 
 // serveUntil serves until ctx ends, then lets requests finish.
-func serveUntil(ctx context.Context, serve func() error, srv *http.Server) error {
+func serveUntil(ctx context.Context, serve func() error, srv server) error {
 	failed := make(chan error, 1)
 	go func() { failed <- serve() }()
 	select {

@@ -26,7 +26,7 @@ const custodyRetry = 500 * time.Millisecond
 // the vault has its keys, every call is answered that it waits for them.
 type door struct {
 	mu      sync.Mutex
-	servers []*http.Server
+	servers []server
 	rooms   map[keeper.Caller]*atomic.Pointer[http.Handler]
 	wg      sync.WaitGroup
 	fail    context.CancelCauseFunc
@@ -61,12 +61,26 @@ func (d *door) room(name string, ln net.Listener, caller keeper.Caller) {
 	waiting := http.Handler(http.HandlerFunc(waitsForKeys))
 	p.Store(&waiting)
 	d.rooms[caller] = p
-	d.listen(name, ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.Load()).ServeHTTP(w, r) }))
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*p.Load()).ServeHTTP(w, r) })
+	if caller == keeper.CallerOperator { // a path in the file system: any HTTP client
+		d.listen(name, ln, httpServer(h, d.log))
+		return
+	}
+	d.listen(name, ln, &ipc.Server{Handler: h, Logger: d.log})
+}
+
+// server is what answers on one of the vault's sockets.
+type server interface {
+	Serve(ln net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
+func httpServer(h http.Handler, log *slog.Logger) server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
 }
 
 // listen serves one more socket until close.
-func (d *door) listen(name string, ln net.Listener, h http.Handler) {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelWarn)}
+func (d *door) listen(name string, ln net.Listener, srv server) {
 	d.mu.Lock()
 	d.servers = append(d.servers, srv)
 	d.mu.Unlock()

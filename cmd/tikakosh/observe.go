@@ -49,10 +49,9 @@ func (o *observed) answerOn(ctx context.Context, end *os.File) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: metrics.Role(o.set, o.ready, o.trace.Drain), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
-		ErrorLog: slog.NewLogLogger(o.log.Handler(), slog.LevelDebug)}
-	go func() { _ = srv.Serve(ln) }() // ends with the process, or below
-	context.AfterFunc(ctx, func() { _ = srv.Close() })
+	srv := &ipc.Server{Handler: metrics.Role(o.set, o.ready, o.trace.Drain), Logger: o.log}
+	go func() { _ = srv.Serve(ln) }()                        // ends with the process, or below
+	context.AfterFunc(ctx, func() { _ = srv.Shutdown(ctx) }) // at once: ctx has ended
 	return nil
 }
 

@@ -198,7 +198,7 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 		if err != nil {
 			return err
 		}
-		d.listen("outbox", ln, outboxPage(courier, os.Getenv(outboxVariable)))
+		d.listen("outbox", ln, httpServer(outboxPage(courier, os.Getenv(outboxVariable)), log))
 	}
 	supervise.Ready()
 	log.Info("vault ready", "separated", c.Separated)

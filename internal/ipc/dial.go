@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"syscall"
 	"time"
@@ -113,35 +112,5 @@ func (d *Dialer) pass(ctx context.Context, fd int) error {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Millisecond):
 		}
-	}
-}
-
-// BaseURL is the base address for requests through HTTPClient. Its host is only
-// a name: the rendezvous decides where a request goes.
-const BaseURL = "http://vault"
-
-// idle connections kept, and for how long. The server keeps its side longer, so
-// that a request seldom meets a connection that is just being closed.
-const (
-	idleConns = 64
-	idleTime  = 5 * time.Second
-)
-
-// HTTPClient makes an HTTP/1.1 client over the rendezvous. timeout bounds one
-// whole call, the answer's body included; 0 leaves it to the context. It follows
-// no redirects and uses no proxy. A POST that was sent when the server died
-// fails and is not repeated: only its caller knows whether it may be.
-func HTTPClient(d *Dialer, timeout time.Duration) *http.Client {
-	return &http.Client{
-		Timeout:       timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:            func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx) },
-			MaxIdleConns:           idleConns,
-			MaxIdleConnsPerHost:    idleConns,
-			IdleConnTimeout:        idleTime,
-			DisableCompression:     true,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
 	}
 }

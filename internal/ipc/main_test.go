@@ -39,7 +39,7 @@ func serveChild() error {
 	if err != nil {
 		return err
 	}
-	srv := http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: 5 * time.Second}
+	srv := Server{Handler: http.HandlerFunc(echo)}
 	return srv.Serve(l)
 }
 
@@ -80,10 +80,17 @@ func rig(t testing.TB) (*Dialer, *listener) {
 
 func serve(t testing.TB, l *listener) {
 	t.Helper()
-	srv := &http.Server{Handler: http.HandlerFunc(echo), ReadHeaderTimeout: 5 * time.Second}
+	srv := &Server{Handler: http.HandlerFunc(echo)}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
-	t.Cleanup(func() { srv.Close(); <-done })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
 }
 
 // openFiles counts this process's descriptors.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -52,11 +50,19 @@ func client(t testing.TB, c *Courier) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: c.Handler(), ReadHeaderTimeout: time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	srv := &ipc.Server{Handler: c.Handler()}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
 	d := ipc.NewDialer(ce)
-	t.Cleanup(func() { srv.Close(); <-done; d.Close(); ce.Close(); se.Close() })
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = srv.Shutdown(now)
+		<-done
+		d.Close()
+		ce.Close()
+		se.Close()
+	})
 	return NewClient(ipc.HTTPClient(d, 5*time.Second))
 }
 
