@@ -4,8 +4,6 @@ package keeperdb
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"tikakosh/internal/fault"
@@ -60,13 +58,28 @@ type tx struct {
 	q sqldb.Tx
 }
 
+// one reads one row into the places of into, or reports that there is none. Its
+// result is closed at once, unlike a *sql.Row's as far as a store can see, so that
+// the compiled statement serves the next question of the same transaction too.
+func (t *tx) one(ctx context.Context, query string, args []any, into ...any) (ok bool, err error) {
+	rows, err := t.q.Query(ctx, query, args...)
+	if err != nil {
+		return false, failed(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return false, failed(rows.Err())
+	}
+	if err := rows.Scan(into...); err != nil {
+		return false, failed(err)
+	}
+	return true, failed(rows.Close())
+}
+
 func (t *tx) Get(ctx context.Context, table state.Table, key string) (state.Stored, bool, error) {
 	r := state.Stored{Key: key}
-	err := t.q.QueryRow(ctx, t.s.sql[table].get, key, id.Bucket(key)).Scan(&r.Version, &r.Content, &r.MAC, &r.Expires)
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, false, nil
-	}
-	return r, err == nil, failed(err)
+	ok, err := t.one(ctx, t.s.sql[table].get, []any{key, id.Bucket(key)}, &r.Version, &r.Content, &r.MAC, &r.Expires)
+	return r, ok, err
 }
 
 func (t *tx) Put(ctx context.Context, table state.Table, r state.Stored) error {
@@ -156,11 +169,8 @@ func (t *tx) Expire(ctx context.Context, table state.Table, before int64, limit 
 
 func (t *tx) Head(ctx context.Context) (state.Head, error) {
 	var h state.Head
-	err := t.q.QueryRow(ctx, "SELECT next_index, digest, mac FROM ledger_head WHERE realm = $1", int(t.s.realm)).Scan(&h.Next, &h.Digest, &h.MAC)
-	if errors.Is(err, sql.ErrNoRows) {
-		return state.Head{}, nil
-	}
-	return h, failed(err)
+	_, err := t.one(ctx, "SELECT next_index, digest, mac FROM ledger_head WHERE realm = $1", []any{int(t.s.realm)}, &h.Next, &h.Digest, &h.MAC)
+	return h, err
 }
 
 func (t *tx) SetHead(ctx context.Context, h state.Head) error {
@@ -217,12 +227,9 @@ func (t *tx) AddTask(ctx context.Context, k state.Task) error {
 
 func (t *tx) GetTask(ctx context.Context, taskID string) (state.Task, bool, error) {
 	k := state.Task{ID: taskID}
-	err := t.q.QueryRow(ctx, "SELECT kind, person, ref, since FROM task WHERE id = $1 AND bucket = $2", taskID, id.Bucket(taskID)).
-		Scan(&k.Kind, &k.Person, &k.Ref, &k.Since)
-	if errors.Is(err, sql.ErrNoRows) {
-		return k, false, nil
-	}
-	return k, err == nil, failed(err)
+	ok, err := t.one(ctx, "SELECT kind, person, ref, since FROM task WHERE id = $1 AND bucket = $2", []any{taskID, id.Bucket(taskID)},
+		&k.Kind, &k.Person, &k.Ref, &k.Since)
+	return k, ok, err
 }
 
 func (t *tx) EndTask(ctx context.Context, taskID string) error {

@@ -125,20 +125,22 @@ func (t *tx) end() {
 }
 
 // free reports whether no result of the same text may still be open. A *sql.Row
-// does not tell, so it counts as open.
+// does not tell, so it counts as open. Results that were read to their end are
+// forgotten here.
 func (t *tx) free(query string) bool {
+	free, kept := true, t.open[:0]
 	for _, c := range t.open {
-		if c.query != query {
-			continue
+		if c.rows != nil {
+			if _, err := c.rows.Columns(); err != nil && c.rows.Err() == nil {
+				continue // closed, and without an error that end would have to note
+			}
 		}
-		if c.rows == nil {
-			return false
-		}
-		if _, err := c.rows.Columns(); err == nil {
-			return false
-		}
+		free = free && c.query != query
+		kept = append(kept, c)
 	}
-	return true
+	clear(t.open[len(kept):])
+	t.open = kept
+	return free
 }
 
 // result is what Update or View returns after the function returned err: the
