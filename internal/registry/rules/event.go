@@ -62,6 +62,11 @@ func NewDoseEvent(event id.Event, p Product, lot string, sequence int, at int64,
 	if err != nil {
 		loc = time.UTC
 	}
+	return NewDoseEventIn(loc, event, p, lot, sequence, at, source, author)
+}
+
+// NewDoseEventIn is NewDoseEvent for a time zone at hand.
+func NewDoseEventIn(loc *time.Location, event id.Event, p Product, lot string, sequence int, at int64, source, author string) DoseEvent {
 	precision := PrecisionMinute
 	if source != SourceAdministered {
 		precision = PrecisionDay

@@ -78,9 +78,9 @@ func (t *txn) cooled(p state.Person, session id.Session) error {
 // over says whether a booking's day is over where its centre is: what is live
 // then was missed, and stands in nobody's way.
 func (t *txn) over(b state.Booking) bool {
-	loc, err := time.LoadLocation(b.Offer.Zone)
-	if err != nil {
-		return false
+	loc := t.k.zone(b.Offer.Zone)
+	if loc == time.UTC && b.Offer.Zone != "UTC" {
+		return false // no such zone
 	}
 	return !t.k.now().Before(time.Date(b.Offer.Day.Year, b.Offer.Day.Month, b.Offer.Day.Day+1, 0, 0, 0, 0, loc))
 }

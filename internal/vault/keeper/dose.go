@@ -186,6 +186,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	var refused error
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		enc, refused = encounter{}, nil
+		t.quiet = true // the staff member gets the dose's receipt
 		var err error
 		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
 			return err
@@ -375,7 +376,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 	}
 	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
-		DoseEvent: rules.NewDoseEvent(ev, f.product, f.lot, f.sequence, now.UnixMilli(), enc.session.Zone, rules.SourceAdministered, string(enc.staff))}
+		DoseEvent: rules.NewDoseEventIn(k.zone(enc.session.Zone), ev, f.product, f.lot, f.sequence, now.UnixMilli(), rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
 		p, err := t.person(op.id)
 		if err != nil {
@@ -435,8 +436,20 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 	return out, nil
 }
 
-func (k *Keeper) today(zone string) civil.Date {
-	return dayAt(zone, k.now())
+func (k *Keeper) today(zone string) civil.Date { return civil.Of(k.now().In(k.zone(zone))) }
+
+// zone is the time zone of a name, or UTC. Loading one reads a file, so it is done
+// once for each of the few names there are.
+func (k *Keeper) zone(name string) *time.Location {
+	if loc, ok := k.zones.Load(name); ok {
+		return loc.(*time.Location)
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	k.zones.Store(name, loc)
+	return loc
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -95,6 +95,8 @@ type Keeper struct {
 	verified chan struct{} // closed when the rows were found to be the ledger's
 
 	proven verifiedBearers // bearers whose signature was right
+	proofs readyProofs     // proofs of requests under way, verified before their transaction
+	zones  sync.Map        // time zones by name, as loaded
 
 	revoked revoked
 }

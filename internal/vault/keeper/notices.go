@@ -85,10 +85,10 @@ func (t *txn) notice(n state.Notice, after, life time.Duration) (key string, err
 	}
 	row := state.Stored{Key: key, Version: 1, Content: content, Expires: now.Add(after + life).UnixMilli()}
 	row.MAC = t.k.rowMAC(state.Notices, row)
-	if _, there, err := t.tx.Get(t.ctx, state.Notices, key); err != nil || there {
-		return key, err
-	}
-	if err := t.tx.Put(t.ctx, state.Notices, row); err != nil {
+	switch err := t.tx.Put(t.ctx, state.Notices, row); {
+	case fault.Is(err, fault.Conflict): // it is there
+		return key, nil
+	case err != nil:
 		return "", err
 	}
 	t.told = append(t.told, due{key, when})
@@ -458,11 +458,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 	case noticeDose, noticePlaces:
 		return map[string]string{"date": v.Day.Indian(), "centre": place}, true, nil
 	case noticeOpening:
-		loc, err := time.LoadLocation(v.Zone)
-		if err != nil {
-			loc = time.UTC
-		}
-		at := time.UnixMilli(v.At).In(loc)
+		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
 	case noticeSignIn:
 		loc, err := time.LoadLocation(v.Zone)
@@ -541,7 +537,7 @@ func (t *txn) bookingNotices(house id.Household, hold, old id.Hold, offer vault.
 	if _, err := t.notice(n, 0, noticeLife); err != nil {
 		return err
 	}
-	if wait := remindAt(offer.Day, offer.Zone).Sub(t.k.now()); wait > reminderSense {
+	if wait := remindAt(offer.Day, t.k.zone(offer.Zone)).Sub(t.k.now()); wait > reminderSense {
 		n.ID, n.Kind = "remind/"+string(hold), noticeReminder
 		_, err := t.notice(n, wait, reminderLife)
 		return err
@@ -557,11 +553,7 @@ const (
 	reminderSense = 6 * time.Hour
 )
 
-func remindAt(day civil.Date, zone string) time.Time {
-	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		loc = time.UTC
-	}
+func remindAt(day civil.Date, loc *time.Location) time.Time {
 	return day.AddDays(-1).In(loc).Add(reminderHour * time.Hour)
 }
 

@@ -137,7 +137,7 @@ func (t *txn) partner(call vault.PartnerCall, bearer string, spend bool) (id.Par
 	}
 	var who string
 	var row state.Partner
-	claims, err := readProof(call.Signed.Proof, forbidden(), func(thumb string) ([]byte, error) {
+	claims, err := t.k.readProof(call.Signed.Proof, forbidden(), func(thumb string) ([]byte, error) {
 		var ok bool
 		var err error
 		who = thumb

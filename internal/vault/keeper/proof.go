@@ -2,10 +2,14 @@ package keeper
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -30,50 +34,160 @@ type proofClaims struct {
 	Access string `json:"ath,omitempty"` // base64url SHA-256 of the bearer, of a partner's request with one
 }
 
-// readProof reads a compact ES256 proof of form typ dpop+jwt with its key in
-// the header, and verifies it under the key that enrolled returns for the
-// header's key, named by its thumbprint. bad is the error for anything else.
-func readProof(proof string, bad error, enrolled func(thumb string) (jwk []byte, err error)) (c proofClaims, err error) {
+// readyProof is a proof as far as it can be judged without looking anything up:
+// its form was right, and the signature is that of the key in its header.
+type readyProof struct {
+	key    *ecdsa.PublicKey
+	thumb  string
+	claims proofClaims
+}
+
+// parseProof reads a compact ES256 proof of form typ dpop+jwt with its key in the
+// header and verifies it under that key.
+func parseProof(proof string) (p readyProof, ok bool) {
 	if len(proof) > 4096 || strings.Count(proof, ".") != 2 {
-		return c, bad
+		return p, false
 	}
 	tok, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil || len(tok.Signatures) != 1 {
-		return c, bad
+		return p, false
 	}
 	h := tok.Signatures[0].Protected
 	typ, _ := h.ExtraHeaders[jose.HeaderType].(string)
-	if typ != "dpop+jwt" || h.JSONWebKey == nil {
-		return c, bad
+	if typ != "dpop+jwt" || h.JSONWebKey == nil || !h.JSONWebKey.Valid() || !h.JSONWebKey.IsPublic() {
+		return p, false
 	}
-	jwk, err := h.JSONWebKey.MarshalJSON()
+	if p.key, ok = h.JSONWebKey.Key.(*ecdsa.PublicKey); !ok || p.key.Curve != elliptic.P256() {
+		return p, false
+	}
+	thumb, err := h.JSONWebKey.Thumbprint(crypto.SHA256)
 	if err != nil {
-		return c, bad
+		return p, false
 	}
-	thumb, err := thumbprint(jwk)
-	if err != nil {
-		return c, bad
-	}
-	known, err := enrolled(string(thumb))
-	if err != nil {
-		return c, err
-	}
+	p.thumb = base64.RawURLEncoding.EncodeToString(thumb)
 	payload := tok.UnsafePayloadWithoutVerification()
 	if !ablate.Off(ablate.VaultProof) {
-		var key jose.JSONWebKey
-		if json.Unmarshal(known, &key) != nil {
-			return c, integrity(state.StaffKeys, "an enrolled key is malformed")
-		}
-		if payload, err = tok.Verify(key.Key); err != nil {
-			return c, bad
+		if payload, err = tok.Verify(p.key); err != nil {
+			return p, false
 		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(payload))
 	dec.DisallowUnknownFields()
-	if dec.Decode(&c) != nil {
-		return c, bad
+	return p, dec.Decode(&p.claims) == nil
+}
+
+// readProof returns the claims of a proof that is signed by the key that enrolled
+// returns for the header's key, named by its thumbprint. bad is the error for
+// anything else.
+func (k *Keeper) readProof(proof string, bad error, enrolled func(thumb string) (jwk []byte, err error)) (c proofClaims, err error) {
+	p, ok := k.proofs.get(proof)
+	if !ok {
+		if p, ok = parseProof(proof); !ok {
+			return c, bad
+		}
 	}
-	return c, nil
+	known, err := enrolled(p.thumb)
+	if err != nil {
+		return c, err
+	}
+	if !ablate.Off(ablate.VaultProof) {
+		key, err := k.proofs.enrolledKey(known)
+		if err != nil {
+			return c, err
+		}
+		if !key.Equal(p.key) {
+			return c, bad
+		}
+	}
+	return p.claims, nil
+}
+
+// readyProofs holds proofs that were verified before the transaction that needs
+// them, as long as their request lasts, and the keys last read from enrolled rows. It
+// grants nothing: whether the key is enrolled and the proof fresh and unused is
+// looked up in the transaction.
+type readyProofs struct {
+	mu   sync.RWMutex
+	by   map[[sha256.Size]byte]readyProof
+	keys map[string]*ecdsa.PublicKey // by their text
+}
+
+// The bounds of what is kept; beyond them a proof is verified where it is needed.
+const (
+	readyMax = 10_000
+	keysMax  = 1_000
+)
+
+func (r *readyProofs) get(proof string) (readyProof, bool) {
+	name := sha256.Sum256([]byte(proof))
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	p, ok := r.by[name]
+	return p, ok
+}
+
+// enrolledKey reads the key of an enrolled row, whose MAC was checked.
+func (r *readyProofs) enrolledKey(jwk []byte) (*ecdsa.PublicKey, error) {
+	r.mu.RLock()
+	key := r.keys[string(jwk)]
+	r.mu.RUnlock()
+	if key != nil {
+		return key, nil
+	}
+	var j jose.JSONWebKey
+	if json.Unmarshal(jwk, &j) == nil {
+		key, _ = j.Key.(*ecdsa.PublicKey)
+	}
+	if key == nil {
+		return nil, integrity(state.StaffKeys, "an enrolled key is malformed")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys == nil || len(r.keys) >= keysMax {
+		r.keys = map[string]*ecdsa.PublicKey{}
+	}
+	r.keys[string(jwk)] = key
+	return key, nil
+}
+
+// ahead verifies the proofs in a request before the transaction that needs them, as
+// verifyAhead does with bearers. The caller calls forget when the request is over.
+func (r *readyProofs) ahead(request []byte) (forget func()) {
+	var names [][sha256.Size]byte
+	mark := []byte(`"Proof":"`)
+	for len(names) < 4 {
+		_, rest, ok := bytes.Cut(request, mark)
+		if !ok {
+			break
+		}
+		text, after, closed := bytes.Cut(rest, []byte(`"`))
+		request = after
+		if !closed || len(text) == 0 {
+			continue
+		}
+		if p, ok := parseProof(string(text)); ok {
+			name := sha256.Sum256(text)
+			names = append(names, name)
+			r.mu.Lock()
+			if r.by == nil {
+				r.by = map[[sha256.Size]byte]readyProof{}
+			}
+			if len(r.by) < readyMax {
+				r.by[name] = p
+			}
+			r.mu.Unlock()
+		}
+	}
+	return func() {
+		if len(names) == 0 {
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, name := range names {
+			delete(r.by, name)
+		}
+	}
 }
 
 // covers reports why a proof is not for this request, with this bearer ("" for

@@ -139,6 +139,7 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 				return
 			}
 			k.verifyAhead(body)
+			defer k.proofs.ahead(body)()
 			answer, err := m.run(r.Context(), body)
 			if err != nil {
 				fail(w, k.log, m.name, err)

@@ -138,7 +138,7 @@ func (t *txn) proof(s vault.Signed) (staff id.Staff, row state.Staff, used bool,
 
 func (t *txn) proofParts(s vault.Signed) (staff id.Staff, c proofClaims, row state.Staff, err error) {
 	bad := badProof("a DPoP proof of an enrolled staff key is wanted")
-	c, err = readProof(s.Proof, bad, func(thumb string) ([]byte, error) {
+	c, err = t.k.readProof(s.Proof, bad, func(thumb string) ([]byte, error) {
 		var ok bool
 		var err error
 		staff = id.Staff(thumb)
