@@ -92,6 +92,7 @@ type EnrolRequest struct {
 	Key      string
 	Identity Identity
 	Consent  Consent
+	Receipts bool `json:",omitempty"` // the caller hands receipts on; else none is signed
 }
 
 // Enrolled is the sealed new person. Members are all of the household now, and
@@ -212,13 +213,14 @@ type Offer struct {
 // transaction the old one ends for everybody; it is live again when the new one
 // is released because the registry could not bind it.
 type BookRequest struct {
-	Holder  Holder
-	Hold    id.Hold
-	Old     id.Hold `json:",omitempty"`
-	DrawAt  int64   `json:",omitempty"` // above 0: no booking yet, an entry of a draw at that time
-	Dose    int
-	Offer   Offer
-	Records []Record
+	Holder   Holder
+	Hold     id.Hold
+	Old      id.Hold `json:",omitempty"`
+	DrawAt   int64   `json:",omitempty"` // above 0: no booking yet, an entry of a draw at that time
+	Dose     int
+	Offer    Offer
+	Records  []Record
+	Receipts bool `json:",omitempty"` // the caller hands receipts on; else none is signed
 }
 
 // Booked is the vault's leave: the presence rows exist.
@@ -336,9 +338,10 @@ type OpenSessionRequest struct{ Signed Signed }
 // DoseRequest records a dose. The facts are in the vaccinator's signed body;
 // Person and Record are what the registry has under the reference id in it.
 type DoseRequest struct {
-	Signed Signed
-	Person id.Person
-	Record Record
+	Signed   Signed
+	Person   id.Person
+	Record   Record
+	Receipts bool `json:",omitempty"` // the caller hands receipts on; else none is signed
 }
 
 // DoseSealed is the sealed dose and the booking it spends.

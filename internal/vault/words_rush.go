@@ -11,7 +11,10 @@ const MaxBookings = 64
 
 // BookManyRequest asks for many bookings at once. Each is granted or refused
 // by itself, as if it had come alone; their rows share commits.
-type BookManyRequest struct{ Items []BookRequest }
+type BookManyRequest struct {
+	Items    []BookRequest
+	Receipts bool `json:",omitempty"` // the caller hands receipts on; else none is signed
+}
 
 // BookedOne is the outcome of one booking: its receipts, or why it was refused.
 type BookedOne struct {

@@ -109,7 +109,7 @@ func (r *rig) slipCode(h vault.Holder, hold id.Hold, p id.Person) string {
 }
 
 func (r *rig) dose(k harness.StaffKey, p id.Person, body map[string]any) (vault.DoseSealed, error) {
-	return r.k.RecordDose(r.t.Context(), vault.DoseRequest{Signed: r.sign(k, doseURL, body), Person: p, Record: r.records(p)[0]})
+	return r.k.RecordDose(r.t.Context(), vault.DoseRequest{Signed: r.sign(k, doseURL, body), Person: p, Record: r.records(p)[0], Receipts: true})
 }
 
 // patient is a registered person with her household's session.

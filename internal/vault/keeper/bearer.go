@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -70,7 +69,15 @@ func (k *Keeper) signBearer(c bearerClaims) (string, error) {
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "bearer signer")
 	}
-	text, err := jwt.Signed(signer).Claims(c).Serialize()
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "bearer")
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "bearer")
+	}
+	text, err := signed.CompactSerialize()
 	return text, fault.Wrap(fault.Internal, err, "bearer")
 }
 

@@ -32,7 +32,7 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error { return t.openForBooking(o, r) })
+	o, err := k.open(ctx, func(t *txn, o *opening) error { t.quiet = !r.Receipts; return t.openForBooking(o, r) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
@@ -41,7 +41,7 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			return vault.Booked{}, err
 		}
 	}
-	receipts, err := k.update(ctx, func(t *txn) error { return t.bookAll(o.people, r, programme) })
+	receipts, err := k.update(ctx, func(t *txn) error { t.quiet = !r.Receipts; return t.bookAll(o.people, r, programme) })
 	if err != nil {
 		return vault.Booked{}, err
 	}

@@ -315,6 +315,7 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 		err = k.confirmApart(ctx, r, attempt)
 	} else {
 		_, err = k.update(ctx, func(t *txn) error {
+			t.quiet = true // nobody is handed the receipt of a new household's entry
 			ch, ok, err := get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
 			if err != nil {
 				return err

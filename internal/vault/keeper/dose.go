@@ -186,7 +186,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	var refused error
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		enc, refused = encounter{}, nil
-		t.quiet = true // the staff member gets the dose's receipt
+		t.quiet = true // nobody is handed the opening's receipt
 		var err error
 		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
 			return err
@@ -214,7 +214,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	if err := k.eligible(o.people[0], facts.sequence, offer); err != nil {
 		return vault.DoseSealed{}, err
 	}
-	return k.sealDose(ctx, o.people[0], facts, enc)
+	return k.sealDose(ctx, o.people[0], facts, enc, r.Receipts)
 }
 
 // wrongCodeFault is one answer for every way a code can be wrong.
@@ -365,7 +365,7 @@ func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) strin
 }
 
 // sealDose seals the event on top of the head.
-func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter) (vault.DoseSealed, error) {
+func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter, signed bool) (vault.DoseSealed, error) {
 	var out vault.DoseSealed
 	ev, now := enc.event, enc.at
 	if ev == "" {
@@ -378,6 +378,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEventIn(k.zone(enc.session.Zone), ev, f.product, f.lot, f.sequence, now.UnixMilli(), rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
+		t.quiet = !signed
 		p, err := t.person(op.id)
 		if err != nil {
 			return err

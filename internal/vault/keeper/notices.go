@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	noticeSenders = 16
+	noticeSenders = 32               // notices being sent at a time
 	emailSenders  = 8                // so many of them at most are at a mail server
 	noticeWindow  = 20_000           // notices in memory: in the queue, being sent, or waiting for their next try
 	noticeTry     = 15 * time.Second // one try at the most
@@ -242,18 +242,7 @@ func (k *Keeper) dispatch(told []due) {
 // runPost starts the senders, the sweep and the deletion of what is sent.
 func (k *Keeper) runPost(ctx context.Context, wg *sync.WaitGroup) {
 	ctx = context.WithValue(ctx, postWork{}, true)
-	for range noticeSenders {
-		wg.Go(func() {
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case key := <-k.post.queue:
-					k.sendNotice(ctx, key)
-				}
-			}
-		})
-	}
+	wg.Go(func() { k.sendNotices(ctx) })
 	wg.Go(func() { k.endNotices(ctx) })
 	wg.Go(func() {
 		select {
@@ -309,39 +298,83 @@ func (k *Keeper) sweepNotices(ctx context.Context) {
 	}
 }
 
+// sendNotices reads what is due and hands each to a sender of its own: as many at
+// once as wait and as there are senders free, so that they share one reading, and so
+// that no message waits, written out, for a sender. It returns when ctx has ended and every
+// sender is done.
+func (k *Keeper) sendNotices(ctx context.Context) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	free := make(chan struct{}, noticeSenders)
+	for {
+		var keys []string
+		select {
+		case <-ctx.Done():
+			return
+		case free <- struct{}{}:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case key := <-k.post.queue:
+			keys = append(keys, key)
+		}
+	gather:
+		for {
+			select {
+			case free <- struct{}{}:
+			default:
+				break gather
+			}
+			select {
+			case key := <-k.post.queue:
+				keys = append(keys, key)
+			default:
+				<-free
+				break gather
+			}
+		}
+		for _, l := range k.written(ctx, keys) {
+			sending.Go(func() {
+				defer func() { <-free }()
+				k.sendNotice(ctx, l)
+			})
+		}
+	}
+}
+
 // sendNotice tries once each message of a notice that has not gone. What may still
 // succeed is tried again after a while, and no sender waits for it.
-func (k *Keeper) sendNotice(ctx context.Context, key string) {
-	all, err := k.letter(ctx, key)
+func (k *Keeper) sendNotice(ctx context.Context, l letter) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil && !fault.Is(err, fault.Integrity) {
-		k.again(ctx, key)
+	if l.err != nil && !fault.Is(l.err, fault.Integrity) {
+		k.again(ctx, l.key)
 		return
 	}
-	if err != nil {
-		k.log.Error("alarm: a notice cannot be trusted and is dropped", "alarm", "notice", "kind", fault.KindOf(err))
+	if l.err != nil {
+		k.log.Error("alarm: a notice cannot be trusted and is dropped", "alarm", "notice", "kind", fault.KindOf(l.err))
 	}
 	later := false
-	for _, n := range all {
-		if len(all) > 1 && k.post.gone(n.ID) {
+	for _, n := range l.all {
+		if len(l.all) > 1 && k.post.gone(n.ID) {
 			continue
 		}
 		wait := k.sendLetter(ctx, n)
 		if ctx.Err() != nil {
 			return
 		}
-		if later = later || wait; !wait && len(all) > 1 {
+		if later = later || wait; !wait && len(l.all) > 1 {
 			k.post.went(n.ID)
 		}
 	}
 	if later {
-		k.again(ctx, key)
+		k.again(ctx, l.key)
 		return
 	}
-	k.post.forget(all)
-	k.post.end(key)
+	k.post.forget(l.all)
+	k.post.end(l.key)
 }
 
 // sendLetter tries one message and says whether it is worth another try.
@@ -410,38 +443,57 @@ func deleteNotices(ctx context.Context, tx state.Tx, keys []string) error {
 	return nil
 }
 
-// letter makes the messages of a row: who gets them, in which language, what they
-// say. There are none when nothing is to be sent any more. A household's number
-// and address are opened to send messages only.
-func (k *Keeper) letter(ctx context.Context, key string) (out []Notice, err error) {
-	err = k.view(ctx, func(t *txn) error {
-		out = nil
-		row, there, err := t.tx.Get(ctx, state.Notices, key)
-		if err != nil || !there {
-			return err
+// letter is what a row becomes: its messages, to whom, in which language and what they
+// say. There are none when nothing is to be sent any more.
+type letter struct {
+	key string
+	all []Notice
+	err error
+}
+
+// written makes the messages of rows in one reading. A household's number and
+// address are opened to send messages only.
+func (k *Keeper) written(ctx context.Context, keys []string) []letter {
+	out := make([]letter, len(keys))
+	err := k.view(ctx, func(t *txn) error {
+		for i, key := range keys {
+			out[i] = letter{key: key}
+			out[i].all, out[i].err = t.letter(key)
 		}
-		var v state.Notice
-		if !hmac.Equal(row.MAC, k.rowMAC(state.Notices, row)) && !ablate.Off(ablate.RowMAC) || json.Unmarshal(row.Content, &v) != nil {
-			return integrity(state.Notices, "a row's MAC does not match")
-		}
-		if row.Expires > 0 && k.now().UnixMilli() > row.Expires {
-			k.log.Warn("message given up", "template", v.Kind, "kind", "expired")
-			return nil
-		}
-		h, err := t.household(v.Household)
-		if err != nil {
-			return err
-		}
-		n := Notice{ID: v.ID, Template: v.Kind, Language: h.Language, Deadline: row.Expires}
-		params, said, err := t.saying(v)
-		if err != nil || !said {
-			return err
-		}
-		n.Params = params
-		out, err = t.letters(v, h, n)
-		return err
+		return nil
 	})
-	return out, err
+	for i := range out {
+		if err != nil {
+			out[i] = letter{key: keys[i], err: err}
+		}
+	}
+	return out
+}
+
+func (t *txn) letter(key string) ([]Notice, error) {
+	row, there, err := t.tx.Get(t.ctx, state.Notices, key)
+	if err != nil || !there {
+		return nil, err
+	}
+	var v state.Notice
+	if !hmac.Equal(row.MAC, t.k.rowMAC(state.Notices, row)) && !ablate.Off(ablate.RowMAC) || json.Unmarshal(row.Content, &v) != nil {
+		return nil, integrity(state.Notices, "a row's MAC does not match")
+	}
+	if row.Expires > 0 && t.k.now().UnixMilli() > row.Expires {
+		t.k.log.Warn("message given up", "template", v.Kind, "kind", "expired")
+		return nil, nil
+	}
+	h, err := t.household(v.Household)
+	if err != nil {
+		return nil, err
+	}
+	n := Notice{ID: v.ID, Template: v.Kind, Language: h.Language, Deadline: row.Expires}
+	params, said, err := t.saying(v)
+	if err != nil || !said {
+		return nil, err
+	}
+	n.Params = params
+	return t.letters(v, h, n)
 }
 
 // saying fills the places of a message from the vault's own rows.
@@ -461,11 +513,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
 	case noticeSignIn:
-		loc, err := time.LoadLocation(v.Zone)
-		if err != nil {
-			loc = time.UTC
-		}
-		at := time.UnixMilli(v.At).In(loc)
+		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
 	case noticeLinked, noticeEmail:
 		return map[string]string{}, true, nil

@@ -155,7 +155,7 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	}
 	var out vault.Enrolled
 	receipts, err := k.update(ctx, func(t *txn) error {
-		out = vault.Enrolled{}
+		out, t.quiet = vault.Enrolled{}, !r.Receipts
 		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err

@@ -42,11 +42,12 @@ func (k *Keeper) BookMany(ctx context.Context, r vault.BookManyRequest) (vault.B
 	}
 	err := errAlone
 	if !ablate.Off(ablate.ReceiptFirst) { // its control needs the one way through open
-		err = k.bookTogether(ctx, items)
+		err = k.bookTogether(ctx, items, r.Receipts)
 	}
 	if errors.Is(err, errAlone) {
 		for _, it := range items {
 			var b vault.Booked
+			it.req.Receipts = r.Receipts
 			b, it.err = k.Book(ctx, it.req)
 			it.receipts = b.Receipts
 		}
@@ -66,8 +67,8 @@ func (k *Keeper) BookMany(ctx context.Context, r vault.BookManyRequest) (vault.B
 	return out, nil
 }
 
-func (k *Keeper) bookTogether(ctx context.Context, items []*bookItem) error {
-	if err := k.each(ctx, items, (*txn).openFor); err != nil {
+func (k *Keeper) bookTogether(ctx context.Context, items []*bookItem, receipts bool) error {
+	if err := k.each(ctx, items, receipts, (*txn).openFor); err != nil {
 		return err
 	}
 	ablate.Crash("open:after-receipt")
@@ -76,16 +77,17 @@ func (k *Keeper) bookTogether(ctx context.Context, items []*bookItem) error {
 			it.err = k.mayBook(it)
 		}
 	}
-	return k.each(ctx, items, (*txn).bookFor)
+	return k.each(ctx, items, receipts, (*txn).bookFor)
 }
 
 // each runs one step of every booking that is still to be granted in one
-// transaction and gives each the receipts of its own entries. A step that
+// transaction and gives each the receipts of its own entries when signed is wanted. A step that
 // fails before its first write refuses its booking alone.
-func (k *Keeper) each(ctx context.Context, items []*bookItem, step func(*txn, *bookItem) error) error {
+func (k *Keeper) each(ctx context.Context, items []*bookItem, signed bool, step func(*txn, *bookItem) error) error {
 	refused := make([]error, len(items))
 	any := false
 	receipts, err := k.update(ctx, func(t *txn) error {
+		t.quiet = !signed
 		for i, it := range items {
 			if refused[i] = nil; it.err != nil {
 				continue
@@ -113,7 +115,7 @@ func (k *Keeper) each(ctx context.Context, items []*bookItem, step func(*txn, *b
 		if it.err != nil {
 			continue
 		}
-		if it.err = refused[i]; it.err == nil {
+		if it.err = refused[i]; it.err == nil && signed {
 			it.receipts = append(it.receipts, receipts[it.from:it.to]...)
 		}
 	}

@@ -38,7 +38,7 @@ func TestBookMany(t *testing.T) {
 		ask(h, "h12", 1, r.offer("COVISHIELD"), people[2]),    // and once more: no
 	}
 	want := []string{"", "APPOIN0022", "person", "wrong_dose", "too_young", "bearer", "USRRES0001", "", "", "person", "", "person", "", "APPOIN0022"}
-	got, err := r.k.BookMany(t.Context(), vault.BookManyRequest{Items: items})
+	got, err := r.k.BookMany(t.Context(), vault.BookManyRequest{Items: items, Receipts: true})
 	if err != nil || len(got.Items) != len(items) {
 		t.Fatal(err, len(got.Items))
 	}
