@@ -171,8 +171,8 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	sharing, stopSharing := context.WithCancel(context.WithoutCancel(ctx)) // bookings under way are finished after ctx
-	shared := r.bookings.Run(sharing)
-	defer func() { stopSharing(); shared() }()
+	shared, removed := r.bookings.Run(sharing), r.people.Run(sharing)
+	defer func() { stopSharing(); shared(); removed() }()
 	supervise.Ready()
 	log.Info("web ready")
 	return srv.Run(ctx, ln, r.http.CloseIdleConnections)

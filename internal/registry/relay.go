@@ -23,17 +23,33 @@ const maxDefer = 10 * time.Minute
 // carry does what a note says remains. Every step is idempotent and the note
 // is removed last, so it may run any number of times, also at the same time.
 func (s *Service) carry(ctx context.Context, n Note) error {
+	if err := s.steps(ctx, n); err != nil {
+		return err
+	}
+	return s.done(ctx, n)
+}
+
+// done removes a note whose steps are done.
+func (s *Service) done(ctx context.Context, n Note) error {
+	return settle(func() error { return s.store.Done(ctx, n) })
+}
+
+// steps does what a note says remains, but for removing it.
+func (s *Service) steps(ctx context.Context, n Note) error {
 	switch n.Kind {
 	case NoteMalformed:
 		return fault.New(fault.Integrity, "note", "a stored note is malformed")
 	case NoteEnrolled:
-		if err := settle(func() error { return s.store.SetMember(ctx, n.Member) }); err != nil {
+		// Rows of two owners: each has a transaction, and the two may share a commit.
+		named := make(chan error, 1)
+		go func() {
+			named <- settle(func() error { return s.store.SetReference(ctx, n.Ref, n.Person) })
+		}()
+		err := settle(func() error { return s.store.SetMember(ctx, n.Member) })
+		if err = errors.Join(err, <-named); err != nil {
 			return err
 		}
 		if err := s.step("enrol:after-member"); err != nil {
-			return err
-		}
-		if err := settle(func() error { return s.store.SetReference(ctx, n.Ref, n.Person) }); err != nil {
 			return err
 		}
 	case NoteRemoved:
@@ -45,11 +61,9 @@ func (s *Service) carry(ctx context.Context, n Note) error {
 		}
 	}
 	if n.Seal != "" {
-		if err := s.reporter.tell(ctx, n.Seal); err != nil {
-			return err
-		}
+		return s.reporter.tell(ctx, n.Seal)
 	}
-	return settle(func() error { return s.store.Done(ctx, n) })
+	return nil
 }
 
 // errStop marks a step at which a test ends the saga as a crash would.
@@ -59,7 +73,10 @@ var errStop = errors.New("stopped between steps")
 // the caller's next read sees all of it. The change is already durable: what
 // fails here is left to the relay.
 func (s *Service) carryInline(ctx context.Context, n Note) error {
-	err := s.carry(ctx, n)
+	err := s.steps(ctx, n)
+	if err == nil && !s.ended.add(n) {
+		err = s.done(ctx, n)
+	}
 	if errors.Is(err, errStop) {
 		return err
 	}

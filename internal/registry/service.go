@@ -49,6 +49,7 @@ type Service struct {
 	step     func(point string) error
 	known    known
 	reporter reporter
+	ended    ended
 }
 
 // New makes the service over its storage and the vault.
