@@ -188,6 +188,16 @@ const (
 // SQLite would, or a busy process would starve the others.
 const lockPoll = time.Millisecond
 
+const (
+	// writerCache is how much of the file the writer keeps, in KiB. Rows have
+	// random keys, so a group of writes touches other pages than the one before.
+	writerCache = 16 << 10
+	// checkpointPages is how long the log gets, in pages of 4 KiB, before it is moved
+	// into the file: a page that was written several times meanwhile is moved once, and
+	// the writer stands still for the file's sync less often.
+	checkpointPages = 4000
+)
+
 // dsn puts every setting into the data source name, where it holds for each
 // connection of a pool; a PRAGMA run on the pool reaches only one of them.
 func dsn(path string, o Options, p purpose) string {
@@ -210,6 +220,8 @@ func dsn(path string, o Options, p purpose) string {
 		q.Add("_pragma", "query_only(1)")
 	default:
 		q.Add("_pragma", "temp_store(MEMORY)") // what a savepoint may have to restore
+		q.Add("_pragma", "cache_size(-"+strconv.Itoa(writerCache)+")")
+		q.Add("_pragma", "wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")")
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Set("_txlock", "immediate")
 	}
