@@ -101,10 +101,10 @@ func run(n, c, rounds int, bin, only, perf string, onPostgres bool) error {
 		return err
 	}
 	defer srv.stop()
+	srv.perf = perf
 	if only == "rush" {
 		return srv.rush(ctx, filepath.Join(dir, "data"), c)
 	}
-	srv.perf = perf
 	var raw sqldb.DB
 	if pg != nil {
 		raw, err = pg.openRaw(ctx)

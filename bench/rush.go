@@ -101,6 +101,10 @@ func (s *server) measure(name string, people []person, sessions []slotOf, n, c i
 		requests[i] = fmt.Appendf(nil, "POST /api/v2/appointment/schedule HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 			u.Host, p.token, len(body), body)
 	}
+	stop, err := s.profile(context.Background(), strings.ReplaceAll(name, ",", ""))
+	if err != nil {
+		return err
+	}
 	before, began := s.usage(), time.Now()
 	var next, booked, full, busy, other atomic.Int64
 	var failed atomic.Value
@@ -146,7 +150,7 @@ func (s *server) measure(name string, people []person, sessions []slotOf, n, c i
 	}
 	wg.Wait()
 	wall := time.Since(began).Seconds()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, stop())...); err != nil {
 		return err
 	}
 	fmt.Printf("%-48s %7.0f/s  booked %d, full %d, busy %d, other %d %v\n", name, float64(n)/wall, booked.Load(), full.Load(), busy.Load(), other.Load(), failed.Load())
