@@ -150,7 +150,7 @@ func (s *server) measure(name string, people []person, sessions []slotOf, n, c i
 	}
 	wg.Wait()
 	wall := time.Since(began).Seconds()
-	if err := errors.Join(append(errs, stop())...); err != nil {
+	if err := errors.Join(errors.Join(errs...), stop()); err != nil {
 		return err
 	}
 	fmt.Printf("%-48s %7.0f/s  booked %d, full %d, busy %d, other %d %v\n", name, float64(n)/wall, booked.Load(), full.Load(), busy.Load(), other.Load(), failed.Load())
