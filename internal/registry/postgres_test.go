@@ -8,7 +8,7 @@ import (
 
 func TestPostgres(t *testing.T) {
 	pgtest.Run(t, pgtest.Suite{Run: map[string]func(*testing.T){
-		"TestHouseholdLife": TestHouseholdLife, "TestDoseLosesAndRepeats": TestDoseLosesAndRepeats, "TestDoseGivesNothingAway": TestDoseGivesNothingAway,
+		"TestHouseholdLife": TestHouseholdLife, "TestNotesEndTogether": TestNotesEndTogether, "TestDoseLosesAndRepeats": TestDoseLosesAndRepeats, "TestDoseGivesNothingAway": TestDoseGivesNothingAway,
 		"TestReferenceDrawnTwice": TestReferenceDrawnTwice, "TestIntegrityIsReadTwice": TestIntegrityIsReadTwice, "TestOpenings": TestOpenings,
 		"TestKeys": TestKeys, "TestRelayDefersAndGoesOn": TestRelayDefersAndGoesOn, "TestSeeded": TestSeeded, "TestRemovalOfNobody": TestRemovalOfNobody,
 		"TestSameKey": TestSameKey, "TestKeyStandsForOneRequest": TestKeyStandsForOneRequest, "TestMalformedNote": TestMalformedNote,
