@@ -327,7 +327,7 @@ func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at
 		if s.Product == product {
 			r += 2
 		}
-		if ok && s.Day == dayAt(s.Zone, at) && r >= rank {
+		if ok && s.Day == t.k.dayAt(s.Zone, at) && r >= rank {
 			best, session, rank = i, s, r
 		}
 	}
@@ -437,7 +437,10 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 	return out, nil
 }
 
-func (k *Keeper) today(zone string) civil.Date { return civil.Of(k.now().In(k.zone(zone))) }
+func (k *Keeper) today(zone string) civil.Date { return k.dayAt(zone, k.now()) }
+
+// dayAt is the civil day of an instant in a zone.
+func (k *Keeper) dayAt(zone string, at time.Time) civil.Date { return civil.Of(at.In(k.zone(zone))) }
 
 // zone is the time zone of a name, or UTC. Loading one reads a file, so it is done
 // once for each of the few names there are.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -58,7 +57,7 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 	} else if err != nil {
 		return out, false, err
 	}
-	got, err := k.sealDose(ctx, o.people[0], f, enc)
+	got, err := k.sealDose(ctx, o.people[0], f, enc, false)
 	if fault.Is(err, fault.Conflict) && fault.CodeOf(err) == "assigned" { // two people were faster
 		return vault.Accepted{Verdict: vault.InboxSealed, Seal: vault.Seal{Person: r.Person}}, true, nil
 	}
@@ -106,15 +105,6 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 		_, err := t.wrongStaffCode(staff, r.Person, p)
 		return false, err
 	}
-	day := dayAt(session.Zone, at)
+	day := t.k.dayAt(session.Zone, at)
 	return f.product.Code == session.Product && f.day == day && session.Day == day, nil
-}
-
-// dayAt is the civil day of an instant in a zone.
-func dayAt(zone string, at time.Time) civil.Date {
-	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		loc = time.UTC
-	}
-	return civil.Of(at.In(loc))
 }
