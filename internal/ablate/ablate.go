@@ -48,6 +48,7 @@ const (
 	SmallCells     Control = "small-cells"      // counts are published rounded down to tens
 	AdultCard      Control = "adult-card"       // an adult's own card guards what is theirs from the rest of the household
 	StaffFirst     Control = "staff-first"      // a staff request is proven before anything is read for it
+	WriteOnly      Control = "write-only"       // a dose without evidence is kept unread, whoever it names
 )
 
 // The controls of what others may do with a person's consent.
@@ -77,6 +78,6 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, AdultCard,
+		StaffFirst, AdultCard, WriteOnly,
 	}
 }

@@ -1,6 +1,10 @@
 package edge
 
-import "strings"
+import (
+	"maps"
+	"strings"
+	"sync"
+)
 
 // The message catalogue of the API's refusals: the English text as the code
 // writes it, and its Hindi. Field names and codes are the contract's and stay.
@@ -42,7 +46,6 @@ func hindi() map[string]string {
 		"birth_date is not a day up to today":                                                      "birth_date आज तक का कोई दिन नहीं है",
 		"birth_year and birth_date contradict each other: birth_date lies in another year":         "birth_year और birth_date मेल नहीं खाते: birth_date किसी और वर्ष की है",
 		"birth_year is not plausible":                                                              "birth_year संभव नहीं लगता",
-		"a person under 18 is registered with the name of a guardian":                              "18 वर्ष से कम के व्यक्ति का पंजीकरण अभिभावक के नाम के साथ होता है",
 		"comorbidity_ind is Y or N":                                                                "comorbidity_ind Y या N होता है",
 		"consent_version is missing":                                                               "consent_version नहीं मिला",
 		"consent_version has up to 64 visible characters":                                          "consent_version में 64 तक दिखने वाले अक्षर होते हैं",
@@ -131,17 +134,27 @@ func hindiForms() [][4]string {
 	}
 }
 
+// The catalogue as it is looked up, made once.
+var (
+	hindiWhole = sync.OnceValue(func() map[string]string {
+		out := map[string]string{}
+		for _, part := range wholeTexts() {
+			maps.Copy(out, part())
+		}
+		return out
+	})
+	hindiParts = sync.OnceValue(hindiForms)
+)
+
 // inLanguage is a refusal's text in the caller's language: "hi", or English.
 func inLanguage(language, text string) string {
 	if language != "hi" {
 		return text
 	}
-	for _, part := range wholeTexts() {
-		if t, ok := part()[text]; ok {
-			return t
-		}
+	if t, ok := hindiWhole()[text]; ok {
+		return t
 	}
-	for _, f := range hindiForms() {
+	for _, f := range hindiParts() {
 		if rest, ok := strings.CutPrefix(text, f[0]); ok {
 			if middle, ok := strings.CutSuffix(rest, f[1]); ok && (f[1] != "" || f[0] != "") {
 				return f[2] + middle + f[3]

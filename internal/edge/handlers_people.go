@@ -46,6 +46,19 @@ type wireBeneficiary struct {
 	Dose1        string            `json:"dose1_date"`
 	Dose2        string            `json:"dose2_date"`
 	Appointments []wireAppointment `json:"appointments"`
+	Draws        []wireEntry       `json:"draws,omitempty"`
+}
+
+// wireEntry is an entry of a draw on one's own record.
+type wireEntry struct {
+	ID      string `json:"appointment_confirmation_no"`
+	Centre  int64  `json:"center_id"`
+	Session string `json:"session_id"`
+	Date    string `json:"date"`
+	Slot    string `json:"slot"`
+	Dose    int    `json:"dose"`
+	At      string `json:"draw_at"`
+	Result  string `json:"result"`
 }
 
 // beneficiaries is B1.
@@ -91,6 +104,10 @@ func wirePerson(p vault.Person, appts []scheduling.Appointment) wireBeneficiary 
 		Vaccine: p.Product, Dose1: p.Dose1.Indian(), Dose2: p.Dose2.Indian(), Appointments: []wireAppointment{}}
 	if p.Comorbidity {
 		w.Comorbidity = "Y"
+	}
+	for _, d := range p.Draws {
+		w.Draws = append(w.Draws, wireEntry{ID: string(d.Hold), Centre: int64(d.Offer.Centre), Session: string(d.Offer.Session), Date: d.Offer.Day.Indian(),
+			Slot: d.Offer.Slot, Dose: d.Dose, At: instant(d.DrawAt), Result: d.Result})
 	}
 	for _, a := range appts {
 		w.Appointments = append(w.Appointments, wireAppointment{ID: string(a.Hold), Centre: int64(a.Centre), Name: a.Place.Name, State: a.Place.State,

@@ -88,13 +88,15 @@ type wireVaccination struct {
 }
 
 type wireArea struct {
-	ID    string `json:"id"`
-	State int    `json:"state_id"`
-	Name  string `json:"state_name"`
-	Title string `json:"title"`
-	Total int64  `json:"total"`
-	Fully int64  `json:"totally_vaccinated"`
-	Today int64  `json:"today"`
+	ID       string `json:"id"`
+	State    int    `json:"state_id"`
+	Name     string `json:"state_name"`
+	District int    `json:"district_id,omitempty"`
+	Of       string `json:"district_name,omitempty"`
+	Title    string `json:"title"`
+	Total    int64  `json:"total"`
+	Fully    int64  `json:"totally_vaccinated"`
+	Today    int64  `json:"today"`
 }
 
 type wireTop struct {
@@ -187,32 +189,67 @@ func publicReport(c *Ctx) error {
 // report adds up what is shown. A day's own figures are the difference of two
 // published days, and 0 when the day before was not published.
 func (s *Server) report(q areaAsked, last, before statistics.Published) wireReport {
-	out := wireReport{Areas: []wireArea{}, AEFI: []any{}}
+	out := wireReport{AEFI: []any{}}
 	if !last.Day.IsZero() {
 		out.Timestamp = last.Day.String() + "T23:59:59+05:30"
 	}
 	if before.Day.IsZero() || before.Day.AddDays(1) != last.Day {
 		before = last
 	}
-	name := ""
-	if q.state != 0 {
-		name = "-" // no state has this name
-		if x, ok := s.cfg.Places.State(q.state); ok {
-			name = x.Name
-		}
-	}
-	for _, x := range s.cfg.Places.States() {
-		f, old := last.Sum(x.Name), before.Sum(x.Name)
-		out.Areas = append(out.Areas, wireArea{strconv.Itoa(x.ID), x.ID, x.Name, x.Name, f.Doses, f.Second, f.Doses - old.Doses})
-	}
+	area, known := s.areaOf(q)
+	out.Areas = s.areas(q, last, before)
 	var f, old statistics.Figures
-	if q.district == 0 { // of a district nothing is published
-		f, old = last.Sum(name), before.Sum(name)
+	if known {
+		f, old = last.Sum(area), before.Sum(area)
 	}
 	out.Top.Sites = s.sites(q)
 	out.Top.Registration = wireRegistration{f.Registered, f.Registered18, f.Registered45, f.Registered - old.Registered}
 	out.Top.Vaccination = wireVaccination{f.Doses, f.Doses, f.First, f.Second, f.Precaution, f.Male, f.Female, f.Others, f.Covishield, f.Covaxin, f.Sputnik,
 		f.Doses - old.Doses, f.First - old.First, f.Second - old.Second, f.Male - old.Male, f.Female - old.Female, f.Others - old.Others}
+	return out
+}
+
+// areaOf names what is asked for; false when there is no such state or district.
+func (s *Server) areaOf(q areaAsked) (a statistics.Area, known bool) {
+	if q.state == 0 && q.district == 0 {
+		return a, true
+	}
+	for _, x := range s.cfg.Places.States() {
+		if q.state != 0 && x.ID != q.state {
+			continue
+		}
+		if q.district == 0 {
+			return statistics.Area{State: x.Name}, true
+		}
+		for _, d := range s.cfg.Places.Districts(x.ID) {
+			if d.ID == q.district {
+				return statistics.Area{State: x.Name, District: d.Name}, true
+			}
+		}
+	}
+	return a, false
+}
+
+// areas are the states or, where a state is asked for, its districts.
+func (s *Server) areas(q areaAsked, last, before statistics.Published) []wireArea {
+	out := []wireArea{}
+	row := func(w wireArea, a statistics.Area) {
+		f, old := last.Sum(a), before.Sum(a)
+		w.Total, w.Fully, w.Today = f.Doses, f.Second, f.Doses-old.Doses
+		out = append(out, w)
+	}
+	for _, x := range s.cfg.Places.States() {
+		if q.state == 0 {
+			row(wireArea{ID: strconv.Itoa(x.ID), State: x.ID, Name: x.Name, Title: x.Name}, statistics.Area{State: x.Name})
+			continue
+		}
+		if x.ID != q.state {
+			continue
+		}
+		for _, d := range s.cfg.Places.Districts(x.ID) {
+			row(wireArea{ID: strconv.Itoa(d.ID), State: x.ID, Name: x.Name, District: d.ID, Of: d.Name, Title: d.Name}, statistics.Area{State: x.Name, District: d.Name})
+		}
+	}
 	return out
 }
 

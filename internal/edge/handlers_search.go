@@ -30,6 +30,7 @@ type wireSession struct {
 	MaxAge    int      `json:"max_age_limit,omitempty"`
 	Vaccine   string   `json:"vaccine"`
 	Slots     []string `json:"slots"`
+	DrawAt    string   `json:"draw_at,omitempty"` // until then requests are entries of a draw
 }
 
 type wireCentre struct {
@@ -280,6 +281,10 @@ func wireOf(c scheduling.Centre) wireCentre {
 }
 
 func sessionOf(s scheduling.Listed) wireSession {
-	return wireSession{ID: string(s.ID), Date: s.Day.Indian(), Available: s.Available(), Dose1: s.Available1, Dose2: s.Available2,
+	w := wireSession{ID: string(s.ID), Date: s.Day.Indian(), Available: s.Available(), Dose1: s.Available1, Dose2: s.Available2,
 		MinAge: s.MinAge, MaxAge: s.MaxAge, Vaccine: s.Product, Slots: s.Slots}
+	if s.DrawAt > 0 {
+		w.DrawAt = instant(s.DrawAt)
+	}
+	return w
 }

@@ -29,6 +29,7 @@ import (
 const (
 	smartBase   = "/api/v3/scheduling/"
 	smartAge    = time.Minute
+	smartDraw   = "/fhir/StructureDefinition/draw-at" // until then requests are entries of a draw
 	smartPrefix = "http://fhir-registry.smarthealthit.org/"
 	typeNDJSON  = "application/fhir+ndjson"
 	fhirInstant = "2006-01-02T15:04:05Z07:00"
@@ -266,6 +267,7 @@ type (
 		URL     string      `json:"url"`
 		Link    string      `json:"valueUrl,omitempty"`
 		Integer *int        `json:"valueInteger,omitempty"`
+		Instant string      `json:"valueInstant,omitempty"`
 		Coding  *fhirCoding `json:"valueCoding,omitempty"`
 	}
 	fhirIdentifier struct {
@@ -377,6 +379,9 @@ func (w *smartWriter) slot(c scheduling.Centre, s scheduling.Listed, pool int, s
 	if status == "free" {
 		query := url.Values{"center_id": {strconv.FormatInt(int64(c.ID), 10)}, "session_id": {string(s.ID)}, "dose": {strconv.Itoa(pool)}}
 		more = append(more, fhirExtension{URL: smartPrefix + "StructureDefinition/booking-deep-link", Link: w.public + "/?" + query.Encode()})
+		if s.DrawAt > 0 { // the specification has no word for it: ours, under our own address
+			more = append(more, fhirExtension{URL: w.public + smartDraw, Instant: time.UnixMilli(s.DrawAt).UTC().Format(fhirInstant)})
+		}
 	}
 	return w.line(struct {
 		Type     string          `json:"resourceType"`

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func (s *shelved) Reports(_ context.Context, until civil.Date) (last, before sta
 func TestReport(t *testing.T) {
 	day := civil.Date{Year: 2026, Month: 11, Day: 23}
 	cell := func(state, product string, dose, gender int, n int64) statistics.Cell {
-		return statistics.Cell{State: state, Product: product, Dose: dose, Gender: gender, N: n}
+		return statistics.Cell{State: state, District: map[string]string{"Delhi": "Central Delhi"}[state], Product: product, Dose: dose, Gender: gender, N: n}
 	}
 	shelf := &shelved{last: statistics.Published{Day: day, Cells: []statistics.Cell{{Band: statistics.From18, N: 50}, {Band: statistics.From45, N: 30},
 		cell("Delhi", "COVISHIELD", 1, 2, 40), cell("Delhi", "COVAXIN", 2, 1, 20), cell("Goa", "COVAXIN", 1, 3, 10)}},
@@ -77,7 +78,13 @@ func TestReport(t *testing.T) {
 	if _, out := get("?state_id=" + delhi); out.Top.Vaccination.Doses != 60 || out.Top.Registration != (wireRegistration{}) {
 		t.Errorf("of a state: %+v", out.Top)
 	}
-	for _, query := range []string{"?state_id=9999", "?state_id=" + delhi + "&district_id=1"} {
+	central, north := district(t, get, delhi, "Central Delhi"), district(t, get, delhi, "North Delhi")
+	for _, query := range []string{"?district_id=" + central, "?state_id=" + delhi + "&district_id=" + central} {
+		if _, out := get(query); out.Top.Vaccination.Doses != 60 || out.Top.Vaccination.Today != 50 {
+			t.Errorf("%s: %+v", query, out.Top)
+		}
+	}
+	for _, query := range []string{"?state_id=9999", "?state_id=" + delhi + "&district_id=99999", "?district_id=" + north, "?state_id=1&district_id=" + central} {
 		if _, out := get(query); out.Top.Vaccination != (wireVaccination{}) {
 			t.Errorf("%s: %+v", query, out.Top)
 		}
@@ -97,4 +104,20 @@ func TestReport(t *testing.T) {
 	if w, _ := get("?date=2026-02-30"); w.Code != 400 {
 		t.Errorf("30 February: %d", w.Code)
 	}
+}
+
+// district is the number of a state's district, as its report lists it.
+func district(t *testing.T, get func(string, ...string) (*httptest.ResponseRecorder, wireReport), state, name string) string {
+	t.Helper()
+	_, out := get("?state_id=" + state)
+	for _, x := range out.Areas {
+		if x.Of == name {
+			if want := map[bool]int64{true: 60}[name == "Central Delhi"]; x.Total != want || x.Title != name || strconv.Itoa(x.District) != x.ID {
+				t.Errorf("%+v", x)
+			}
+			return x.ID
+		}
+	}
+	t.Fatalf("%s is not listed: %+v", name, out.Areas)
+	return ""
 }

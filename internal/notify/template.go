@@ -68,6 +68,11 @@ func templates() map[string]template {
 			hi:     "{date} का अपॉइंटमेंट{centre} रद्द किया गया।{people}\nयदि यह आपने नहीं किया तो टीकाकोष में साइन इन करके फिर से बुक करें।",
 			places: map[string]func(string) bool{"date": isDate, "centre": isCentre, "people": isPeople(false)},
 		},
+		"undrawn": {
+			en:     "The draw{centre} for {date} is over: no place for your request.{people}\nSign in to Tikakosh to see it and to book elsewhere.",
+			hi:     "{date} की लॉटरी{centre} पूरी हुई: आपके अनुरोध को जगह नहीं मिली।{people}\nइसे देखने और दूसरी जगह बुक करने के लिए टीकाकोष में साइन इन करें।",
+			places: map[string]func(string) bool{"date": isDate, "centre": isCentre, "people": isPeople(false)},
+		},
 		"reminder": {
 			en:     "Reminder: appointment{centre} tomorrow, {date}, {slot}.{people}",
 			hi:     "याद दिलाना: कल {date}, {slot} को अपॉइंटमेंट{centre} है।{people}",
@@ -114,7 +119,7 @@ func templates() map[string]template {
 
 // Compose fills a template of the catalogue: "code" (code, host or ""),
 // "code-partner", "code-certificate" and "code-status" (code, partner),
-// "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel"
+// "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
 // "opening" (date, time, centre or ""), "signin" (date, time), "code-email"
 // (code), "linked" and "email-changed" (nothing). Dates are

@@ -15,6 +15,7 @@ func fitting() map[string]map[string]string {
 		"moved":    {"date": "01-02-2026", "slot": "AFTERNOON", "people": "1234:0042", "centre": "PHC No 2"},
 		"reminder": {"date": "01-02-2026", "slot": "09:00AM-11:00AM", "people": "1234:0042", "centre": "नगर अस्पताल"},
 		"cancel":   {"date": "01-02-2026", "people": "1234,2345", "centre": "X"},
+		"undrawn":  {"date": "01-02-2026", "people": "1234,2345", "centre": "X"},
 		"dose":     {"date": "01-02-2026", "centre": "City Hospital"},
 		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"linked":   {},

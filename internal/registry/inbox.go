@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -79,6 +80,9 @@ func (s *Service) WriteDose(ctx context.Context, w Written, ref id.Reference) er
 	p, err := s.byReference(ctx, ref)
 	if err != nil && !fault.Is(err, fault.Conflict) {
 		return err
+	}
+	if p == "" && ablate.Off(ablate.WriteOnly) {
+		return notFound()
 	}
 	w.Person, w.State = p, WrittenWaits
 	due := s.now().UnixMilli() // the worker takes it: an answer that took it along would tell by its time whom the number names

@@ -278,6 +278,9 @@ func (s *Service) bind(ctx context.Context, a Appointment) error {
 	return boundAs(st, err)
 }
 
+// codeBooked is the code of a bind that another live appointment is in the way of.
+const codeBooked = "booked"
+
 // boundAs is what a bind's outcome means to the booking.
 func boundAs(st State, err error) error {
 	switch {
@@ -286,7 +289,7 @@ func boundAs(st State, err error) error {
 	case st == Fenced || st == Cancelled:
 		return fault.New(fault.Conflict, "hold", "the place was given up before the booking was complete")
 	case st == None:
-		return fault.New(fault.Conflict, "booked", "somebody has a live appointment, or one still being cancelled")
+		return fault.New(fault.Conflict, codeBooked, "somebody has a live appointment, or one still being cancelled")
 	}
 	return nil
 }

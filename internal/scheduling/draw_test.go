@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/registrytest"
 	"tikakosh/internal/scheduling"
+	"tikakosh/internal/vault"
 )
 
 // drawn is a session of so many places whose draw is held a day later, with
@@ -293,8 +294,11 @@ func TestDrawBreaks(t *testing.T) {
 			check(w, fmt.Sprintf("update %d of kind %d", n, how))
 		}
 	}
-	down := fault.New(fault.Unavailable, "vault", "down")
-	for _, late := range []bool{false, true} {
+	for _, f := range []struct {
+		err  error
+		late bool
+	}{{fault.New(fault.Unavailable, "vault", "down"), false}, {fault.New(fault.Unavailable, "vault", "down"), true},
+		{fault.New(fault.Conflict, "record", "the record changed meanwhile; try again"), false}, {fault.New(fault.Internal, "x", "broken"), false}} {
 		for n := 1; ; n++ {
 			w := newDrawn(t, 4, 5)
 			w.size = 8
@@ -302,11 +306,11 @@ func TestDrawBreaks(t *testing.T) {
 			calls := 0
 			hook := func(string) error {
 				if calls++; calls == n {
-					return down
+					return f.err
 				}
 				return nil
 			}
-			if late {
+			if f.late {
 				w.vault.After = hook
 			} else {
 				w.vault.Before = hook
@@ -317,7 +321,7 @@ func TestDrawBreaks(t *testing.T) {
 				break
 			}
 			w.clock.Add(-24 * time.Hour)
-			check(w, fmt.Sprintf("call %d, late %v", n, late))
+			check(w, fmt.Sprintf("call %d, late %v, %v", n, f.late, f.err))
 		}
 	}
 }
@@ -340,5 +344,69 @@ func TestDrawAskedAgain(t *testing.T) {
 	w.hold()
 	if v, err := w.svc.DrawOf(t.Context(), w.s.ID); err != nil || len(v.Won) != 1 || w.taken(w.s) != 1 {
 		t.Errorf("%d places taken, %+v %v", w.taken(w.s), v, err)
+	}
+}
+
+// TestDrawRefusal: a real refusal ends an entry, and the place goes to the next in
+// the order of the draw; a record that keeps changing holds the draw up and takes
+// nobody's place.
+func TestDrawRefusal(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		ends bool
+	}{
+		"not eligible": {fault.New(fault.Invalid, "DOSE0001", "too young"), true},
+		"withdrawn":    {fault.New(fault.Conflict, vault.CodeHoldEnded, "ended"), true},
+		"changing":     {fault.New(fault.Conflict, "record", "the record changed meanwhile; try again"), false},
+		"version":      {fault.New(fault.Conflict, "version", "the row changed meanwhile"), false},
+		"joining":      {fault.New(fault.Conflict, "merging", "try again"), false},
+	} {
+		w := newDrawn(t, 1, 1)
+		for range 3 {
+			h, refs := w.household(1)
+			if _, err := w.svc.Apply(t.Context(), h, fresh(w.s, id.New(), refs...)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.size = 8
+		w.clock.Add(24 * time.Hour)
+		calls := 0
+		w.vault.Before = func(method string) error {
+			if method != "Drawn" {
+				return nil
+			}
+			if calls++; calls == 1 || !c.ends {
+				return c.err
+			}
+			return nil
+		}
+		_, err := w.drawer.Run(t.Context(), w.clock.Now())
+		if !c.ends {
+			if !fault.Is(err, fault.Conflict) || w.taken(w.s) != 1 {
+				t.Errorf("%s: %v, %d places taken", name, err, w.taken(w.s))
+			}
+			w.clock.Add(26 * time.Hour) // longer than any hold of an ordinary booking
+			if _, err := w.sweeper.Sweep(t.Context(), w.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+			w.vault.Before = nil
+			_, err = w.drawer.Run(t.Context(), w.clock.Now())
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		w.clock.Add(3 * time.Second)
+		v, err := w.svc.DrawOf(t.Context(), w.s.ID)
+		if err != nil || v.State != scheduling.DrawDone || w.taken(w.s) != 1 || len(v.Won) != 1 {
+			t.Fatalf("%s: %+v %v", name, v, err)
+		}
+		order := recomputed(t, v)
+		want := order[0]
+		if c.ends {
+			want = order[1]
+		}
+		if v.Won[0] != want {
+			t.Errorf("%s: won %v, in order %v", name, v.Won, order)
+		}
 	}
 }

@@ -103,9 +103,14 @@ func NewDrawer(s *Service, due DueDraws, checkpoint func() (string, int64, error
 	return &Drawer{s: s, due: due, checkpoint: checkpoint}
 }
 
-// drawHold is how long a place is held for a drawn entry: long enough that after
-// a break the draw itself goes on with it, before the sweep ends it.
-const drawHold = time.Hour
+// drawHold is how long a place is held for a drawn entry: so long that the draw
+// itself goes on with it after any break, before the sweep ends it. A vault that
+// is away for a day must cost no winner the place.
+const drawHold = 7 * 24 * time.Hour
+
+// drawPatience is how long a draw waits for an appointment that the registry still
+// has in the way of a winner and that the vault says is over.
+const drawPatience = time.Hour
 
 // drawsAtOnce bounds the draws looked at in one round.
 const drawsAtOnce = 20
@@ -224,19 +229,16 @@ func (w *Drawer) turn(ctx context.Context, v Session, e Entry) (EntryState, erro
 	if err := s.step("draw:after-hold"); err != nil {
 		return 0, err
 	}
-	err = s.fresh(func() error {
-		recs, err := s.records.Records(ctx, e.People)
-		if err != nil {
-			return err
-		}
-		_, err = s.vault.Drawn(ctx, vault.DrawnRequest{Hold: e.Hold, Won: true, Persons: e.People, Records: recs})
-		return err
-	})
+	err = s.drawn(ctx, e)
+	if err != nil && !vault.DrawRefused(err) {
+		return 0, err // nobody is refused for a fault that passes: the draw goes on here
+	}
 	b := &booking{session: v, in: BookInput{Slot: e.Slot}}
 	for i := 0; err == nil && i < len(e.People); i++ {
 		err = s.bind(ctx, b.appointment(h, e.People[i]))
 	}
-	if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Unknown) {
+	inTheWay := fault.CodeOf(err) == codeBooked && now.UnixMilli() < h.Created+drawPatience.Milliseconds()
+	if err != nil && (inTheWay || !fault.Is(err, fault.Conflict) && !vault.DrawRefused(err)) {
 		return 0, err
 	}
 	if err != nil {
@@ -247,4 +249,24 @@ func (w *Drawer) turn(ctx context.Context, v Session, e Entry) (EntryState, erro
 		return Refused, err
 	}
 	return Drawn, s.close(ctx, []Hold{h})
+}
+
+// drawn asks the vault for a winner's people. A record that changed while the
+// vault looked at it is brought again, a few times at once and then by the next
+// round.
+func (s *Service) drawn(ctx context.Context, e Entry) (err error) {
+	for range tries {
+		err = s.fresh(func() error {
+			recs, err := s.records.Records(ctx, e.People)
+			if err != nil {
+				return err
+			}
+			_, err = s.vault.Drawn(ctx, vault.DrawnRequest{Hold: e.Hold, Won: true, Persons: e.People, Records: recs})
+			return err
+		})
+		if !fault.Is(err, fault.Conflict) || vault.DrawRefused(err) {
+			break
+		}
+	}
+	return err
 }

@@ -255,7 +255,7 @@ func arrange(touched map[*centreEntry]bool) {
 func same(x, y Session) bool {
 	return x.ID == y.ID && x.Centre == y.Centre && x.Day == y.Day && x.Zone == y.Zone && x.Programme == y.Programme &&
 		x.Product == y.Product && x.MinAge == y.MinAge && x.MaxAge == y.MaxAge && x.Cap1 == y.Cap1 && x.Cap2 == y.Cap2 &&
-		x.Taken1 == y.Taken1 && x.Taken2 == y.Taken2 && x.Fee == y.Fee && x.BookingCloses == y.BookingCloses && slices.Equal(x.Slots, y.Slots)
+		x.Taken1 == y.Taken1 && x.Taken2 == y.Taken2 && x.Fee == y.Fee && x.BookingCloses == y.BookingCloses && x.DrawAt == y.DrawAt && slices.Equal(x.Slots, y.Slots)
 }
 
 func (a *Availability) zone(name string) (*time.Location, error) {

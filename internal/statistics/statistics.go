@@ -42,23 +42,32 @@ func Band(born, year int) string {
 	return From45
 }
 
-// Cell is one count: of registrations in an age band, or of doses by state, product,
-// number and gender (1 male, 2 female, 3 others). No two cells count the same thing.
+// Cell is one count: of registrations in an age band, or of doses by state,
+// district, product, number and gender (1 male, 2 female, 3 others). No two cells count
+// the same thing.
 type Cell struct {
-	Band    string `json:",omitempty"`
-	State   string `json:",omitempty"`
-	Product string `json:",omitempty"`
-	Dose    int    `json:",omitempty"`
-	Gender  int    `json:",omitempty"`
-	N       int64
+	Band     string `json:",omitempty"`
+	State    string `json:",omitempty"`
+	District string `json:",omitempty"` // "" in counts of before districts were told apart
+	Product  string `json:",omitempty"`
+	Dose     int    `json:",omitempty"`
+	Gender   int    `json:",omitempty"`
+	N        int64
 }
+
+// inState separates a state from its district in a key.
+const inState = "\x1f"
 
 // Key names the cell without its count.
 func (c Cell) Key() string {
 	if c.Band != "" {
 		return "registered/" + c.Band
 	}
-	return "dose/" + c.Product + "/" + strconv.Itoa(c.Dose) + "/" + strconv.Itoa(c.Gender) + "/" + c.State
+	place := c.State
+	if c.District != "" {
+		place += inState + c.District
+	}
+	return "dose/" + c.Product + "/" + strconv.Itoa(c.Dose) + "/" + strconv.Itoa(c.Gender) + "/" + place
 }
 
 // ParseKey is the inverse of Key.
@@ -72,7 +81,8 @@ func ParseKey(key string) (Cell, bool) {
 	}
 	dose, err1 := strconv.Atoi(f[2])
 	gender, err2 := strconv.Atoi(f[3])
-	return Cell{State: f[4], Product: f[1], Dose: dose, Gender: gender}, err1 == nil && err2 == nil
+	state, district, _ := strings.Cut(f[4], inState)
+	return Cell{State: state, District: district, Product: f[1], Dose: dose, Gender: gender}, err1 == nil && err2 == nil
 }
 
 // Published is what is public of one day: the rounded cells as of its end. Cells that
@@ -82,13 +92,33 @@ type Published struct {
 	Cells []Cell
 }
 
-// Publish rounds the true cells as of the end of a day.
+// Publish rounds the true cells as of the end of a day. Whoever is vaccinated is
+// registered, so registrations bound first doses and the other way round. Where the
+// rounded registrations are fewer than the rounded first doses, the two together would
+// narrow cells: then the age bands are withheld, and what is known of registrations is
+// that they are no fewer than the first doses.
 func Publish(day civil.Date, cells []Cell) Published {
-	unit := int64(Least)
 	if ablate.Off(ablate.SmallCells) {
-		unit = 1
+		return publish(day, cells, 1)
 	}
-	return publish(day, cells, unit)
+	return withhold(publish(day, cells, Least))
+}
+
+// withhold leaves the age bands out where they say too much.
+func withhold(p Published) Published {
+	var registered, first int64
+	for _, c := range p.Cells {
+		switch {
+		case c.Band != "":
+			registered += c.N
+		case c.Dose == 1:
+			first += c.N
+		}
+	}
+	if registered < first {
+		p.Cells = slices.DeleteFunc(p.Cells, func(c Cell) bool { return c.Band != "" })
+	}
+	return p
 }
 
 func publish(day civil.Date, cells []Cell, unit int64) Published {
@@ -110,19 +140,27 @@ type Figures struct {
 	Covishield, Covaxin, Sputnik           int64
 }
 
-// Sum adds up the cells of a state, or all of them with "". Registrations are of the
-// whole country only: people register without saying where they live.
-func (p Published) Sum(state string) (f Figures) {
+// Area is a state, a district of it, or, empty, the country.
+type Area struct{ State, District string }
+
+func (a Area) has(c Cell) bool {
+	return a == Area{} || c.State == a.State && (a.District == "" || a.District == c.District)
+}
+
+// Sum adds up the cells of an area. Registrations are of the whole country only: people
+// register without saying where they live. They are no fewer than the first doses.
+func (p Published) Sum(a Area) (f Figures) {
+	country := a == Area{}
 	for _, c := range p.Cells {
-		if c.Band != "" {
-			if state == "" {
-				f.register(c)
-			}
-			continue
-		}
-		if state == "" || c.State == state {
+		switch {
+		case c.Band == "" && a.has(c):
 			f.dose(c)
+		case c.Band != "" && country:
+			f.register(c)
 		}
+	}
+	if country {
+		f.Registered = max(f.Registered, f.First)
 	}
 	return f
 }

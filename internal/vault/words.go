@@ -138,6 +138,7 @@ type Person struct {
 	Product      string // of the latest counted dose, or ""
 	Dose1, Dose2 civil.Date
 	Joined       []id.Person `json:",omitempty"` // registrations that ended in this one: their past appointments are this person's
+	Draws        []DrawEntry `json:",omitempty"` // where places are drawn, the oldest first
 }
 
 // Opened is a released view with its evidence. ViewRef is printed wherever the

@@ -1,6 +1,9 @@
 package vault
 
-import "tikakosh/internal/id"
+import (
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+)
 
 // CloseDrawRequest puts the digest of a draw's entries on the ledger, before
 // the checkpoint that seeds the draw is signed. Digest is lower-case hex SHA-256.
@@ -28,4 +31,41 @@ type DrawnRequest struct {
 	Won     bool
 	Persons []id.Person
 	Records []Record
+}
+
+// How a draw stands or ended for an entry.
+const (
+	DrawWaiting   = "waiting"
+	DrawWon       = "won"
+	DrawNoPlace   = "no_place"  // no place was left when its turn came
+	DrawDenied    = "refused"   // the rules did not agree any more, or somebody of the party had left
+	DrawWithdrawn = "withdrawn" // cancelled before the draw
+)
+
+// DrawEntry is a person's entry in a draw as the person sees it. DrawAt is in
+// Unix milliseconds.
+type DrawEntry struct {
+	Hold   id.Hold
+	Offer  Offer
+	Dose   int
+	DrawAt int64
+	Result string
+}
+
+// CodeHoldEnded is the code of a Conflict that says that an entry or a hold has
+// ended: withdrawn, given up or removed.
+const CodeHoldEnded = "hold"
+
+// DrawRefused reports whether an error of Drawn ends the entry for good, so that
+// the next in the draw gets the place: the rules refuse (fault.Invalid), or the
+// entry has ended or its person has left. Anything else, above all a record that
+// changed between two steps, is to be asked again.
+func DrawRefused(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Invalid, fault.NotFound:
+		return true
+	case fault.Conflict:
+		return fault.CodeOf(err) == CodeHoldEnded
+	}
+	return false
 }

@@ -34,6 +34,7 @@ type extension struct {
 	Link    *string `json:"valueUrl"`
 	Phone   *string `json:"valueString"`
 	Integer *int    `json:"valueInteger"`
+	Instant string  `json:"valueInstant"`
 	Coding  *struct {
 		System  string `json:"system"`
 		Code    string `json:"code"`
@@ -215,6 +216,10 @@ func slotAsSpecified(t *testing.T, s *harness.Server, r resource, schedules map[
 			}
 		case smartRegistry + "StructureDefinition/slot-capacity":
 			capacity = *e.Integer
+		case s.Root + "/fhir/StructureDefinition/draw-at":
+			if _, err := time.Parse(time.RFC3339, e.Instant); err != nil || r.Status != "free" {
+				t.Errorf("slot %s: drawn at %q", r.ID, e.Instant)
+			}
 		default:
 			t.Errorf("slot %s: extension %s", r.ID, e.URL)
 		}

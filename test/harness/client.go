@@ -358,6 +358,10 @@ type Beneficiary struct {
 		Session string `json:"session_id"`
 		Dose    int    `json:"dose"`
 	} `json:"appointments"`
+	Draws []struct {
+		ID     string `json:"appointment_confirmation_no"`
+		Result string `json:"result"`
+	} `json:"draws"`
 }
 
 // TryBeneficiaries asks for the booking view.

@@ -29,14 +29,15 @@ func TestDraw(t *testing.T) {
 	s.Exec(harness.RegistryDB, fmt.Sprintf("UPDATE session SET draw_at = %d, cap1 = taken1 + 2 WHERE session = '%s'", at.UnixMilli(), day.Session))
 	type entrant struct {
 		c      *harness.Client
+		mobile string
 		ref    string
 		number int
 		hold   string
 	}
 	var all []entrant
 	for i := range 6 {
-		c, _ := s.Holder()
-		e := entrant{c: c, ref: c.Enrol("Asha Test")}
+		c, mobile := s.Holder()
+		e := entrant{c: c, mobile: mobile, ref: c.Enrol("Asha Test")}
 		for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 			a := c.Must("POST", "/v2/appointment/schedule", map[string]any{"dose": 1, "session_id": day.Session, "slot": day.Slot, "beneficiaries": []string{e.ref}})
 			var got struct {
@@ -105,6 +106,7 @@ func TestDraw(t *testing.T) {
 		if d.Commitments[e.number-1] != sum("tikakosh/draw-entry/v1", e.hold) {
 			t.Errorf("entry %d is not in the draw", e.number)
 		}
+		drawTold(t, s, e.c, e.mobile, e.hold, slices.Contains(won, e.number))
 		appointments := e.c.Beneficiaries()[0].Appointments
 		if booked := len(appointments) == 1 && appointments[0].ID == e.hold; booked != slices.Contains(won, e.number) {
 			t.Errorf("entry %d: %+v, winners %v", e.number, appointments, won)
@@ -112,5 +114,18 @@ func TestDraw(t *testing.T) {
 	}
 	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
+}
+
+// drawTold checks what one entrant is told: by message, and on the own record.
+func drawTold(t *testing.T, s *harness.Server, c *harness.Client, mobile, hold string, won bool) {
+	t.Helper()
+	want := map[bool]string{true: "won", false: "no_place"}[won]
+	if own := c.Beneficiaries()[0].Draws; len(own) != 1 || own[0].ID != hold || own[0].Result != want {
+		t.Errorf("the own record says %+v, want %s", own, want)
+	}
+	told := s.AwaitMessages(mobile, 1, 10*time.Second)
+	if len(told) != 2 || strings.Contains(told[0].Text, "no place for your request") == won {
+		t.Errorf("%s was told %q", want, told)
 	}
 }

@@ -85,6 +85,7 @@ func upgrade(t *testing.T, dir string) {
 	c := s.Client().SignIn(f.Mobile)
 	samePeople(t, c, f)
 	sameOpenings(t, c, f)
+	recounted(t, s)
 	goesOn(t, s, c, f)
 	if out, exit := s.Command("ledger", "audit", "--data", data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
@@ -92,6 +93,25 @@ func upgrade(t *testing.T, dir string) {
 	s.Stop()
 	if now := ledgerSize(t, s, data); now <= f.LedgerSize {
 		t.Errorf("the ledger has %d entries, %d before", now, f.LedgerSize)
+	}
+}
+
+// recounted waits until the vault has counted who was there before the dashboard's
+// counters: people and doses of the old data.
+func recounted(t *testing.T, s *harness.Server) {
+	t.Helper()
+	for begin := time.Now(); len(s.Column(harness.VaultDB, "SELECT key FROM stat WHERE key = 'recounted'")) == 0; time.Sleep(100 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("the old data is not counted\n%s", s.Log())
+		}
+	}
+	want := s.Column(harness.RegistryDB, "SELECT count(DISTINCT person) FROM sealed WHERE part = 'identity'")
+	got := s.Column(harness.VaultDB, "SELECT sum(json_extract(CAST(content AS TEXT), '$.N')) FROM stat WHERE key LIKE 'registered/%'")
+	if len(got) != 1 || got[0] != want[0] {
+		t.Errorf("%v registrations are counted, %v people are there", got, want)
+	}
+	if doses := s.Column(harness.VaultDB, "SELECT key FROM stat WHERE key LIKE 'dose/%/1/%'"); len(doses) == 0 {
+		t.Error("no first dose is counted")
 	}
 }
 

@@ -72,13 +72,25 @@ func CertificatePDF(f Facts, hc1 string, fonts *Fonts) ([]byte, error) {
 // nameLines are the person's names as printed: as recorded, in the second
 // script, and romanised where neither is Latin.
 func (s *sheet) nameLines(name, local string) {
-	s.row(txtName, clean(name))
+	s.name(txtName, name)
 	if l := clean(local); l != "" && l != clean(name) {
-		s.row(label{}, l)
+		s.name(label{}, l)
 	}
 	if !isLatin(name) && (local == "" || !isLatin(local)) {
 		s.row(txtMachineName, showICAO(ICAOName(name)))
 	}
+}
+
+// name prints a name as recorded or, when no face has its letters, that it is on
+// record and cannot be shown, with its Latin form: never empty boxes.
+func (s *sheet) name(l label, name string) {
+	ok, err := s.t.shows(name)
+	if s.err = cmp.Or(s.err, err); ok {
+		s.row(l, clean(name))
+		return
+	}
+	s.row(l, showICAO(ICAOName(name)))
+	s.row(label{}, txtNoLetters.both())
 }
 
 func (s *sheet) certificateHead(f Facts) {
@@ -94,7 +106,7 @@ func (s *sheet) certificateHead(f Facts) {
 	}
 	s.row(txtGender, genderLabel(f.Gender).both())
 	s.row(txtID, idLine(f.IDType, f.IDLast4))
-	s.row(txtGuardian, clean(f.Guardian))
+	s.name(txtGuardian, f.Guardian)
 	s.row(txtReference, clean(string(f.ReferenceID)))
 	s.row(txtStatus, statusOf(f).both())
 }

@@ -12,9 +12,9 @@ import (
 	"tikakosh/internal/fault"
 )
 
-// fontFiles are the Noto Sans faces, under the licence in fonts/OFL.txt. Urdu
-// (Nastaliq) is not among them: a name in Arabic script prints as empty boxes
-// beside its machine-readable form.
+// fontFiles are the Noto Sans faces and, for Urdu, Kashmiri and Sindhi, the
+// letters of Noto Naskh Arabic, under the licence in fonts/OFL.txt. A name that no
+// face has is printed in Latin letters, with a note.
 //
 //go:embed fonts/*.ttf
 var fontFiles embed.FS
@@ -43,6 +43,7 @@ var faceOrder = [...]struct {
 	{language.Telugu, "NotoSansTelugu"},
 	{language.Kannada, "NotoSansKannada"},
 	{language.Malayalam, "NotoSansMalayalam"},
+	{language.Arabic, "NotoNaskhArabic"},
 }
 
 // Fonts holds the faces a page is set in. Each is parsed when first used and
@@ -51,7 +52,7 @@ type Fonts struct {
 	load [len(faceOrder)]func() (*face, error)
 }
 
-// DefaultFonts returns the built-in faces: Latin and nine scripts of India.
+// DefaultFonts returns the built-in faces: Latin and ten scripts of India.
 func DefaultFonts() *Fonts {
 	f := &Fonts{}
 	for i, o := range faceOrder {

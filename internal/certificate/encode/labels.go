@@ -10,6 +10,7 @@ var (
 	txtTitle       = label{"Vaccination certificate", "टीकाकरण प्रमाणपत्र"}
 	txtPerson      = label{"Person", "व्यक्ति"}
 	txtName        = label{"Name", "नाम"}
+	txtNoLetters   = label{"recorded in a script that this page cannot show", "ऐसी लिपि में दर्ज है जो यह पृष्ठ नहीं दिखा सकता"}
 	txtMachineName = label{"Name in Latin letters", "रोमन लिपि में नाम"}
 	txtBirth       = label{"Date of birth", "जन्म तिथि"}
 	txtBirthYear   = label{"Year of birth", "जन्म वर्ष"}

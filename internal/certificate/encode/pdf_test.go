@@ -149,7 +149,7 @@ func mustPDF(t testing.TB, f Facts, hc1 string) []byte {
 
 func TestCertificatePage(t *testing.T) {
 	s := testSigner(t, 7)
-	for _, name := range []string{"रमेश कुमार शर्मा", "பாலசுப்பிரமணியன்", "সুব্রত মুখোপাধ্যায়", "ਗੁਰਪ੍ਰੀਤ ਸਿੰਘ", "રમેશભાઈ", "ରମେଶ", "లక్ష్మీ", "ಮಂಜುನಾಥ", "ശ്രീകുമാർ", "José Åström"} {
+	for _, name := range []string{"रमेश कुमार शर्मा", "பாலசுப்பிரமணியன்", "সুব্রত মুখোপাধ্যায়", "ਗੁਰਪ੍ਰੀਤ ਸਿੰਘ", "રમેશભાઈ", "ରମେଶ", "లక్ష్మీ", "ಮಂಜುನಾಥ", "ശ്രീകുമാർ", "José Åström", "محمد اقبال"} {
 		f := testFacts(t, "COVISHIELD", name, "Ramesh K. Sharma")
 		f.Guardian = "कमला देवी"
 		hc1 := mustEncode(t, f, s)

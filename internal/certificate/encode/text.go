@@ -48,7 +48,8 @@ type shapedRun struct {
 	out  shaping.Output
 }
 
-// shape lays out one line, left to right. Controls are dropped first.
+// shape lays out one line, its runs from left to right; within a run of Arabic
+// script the glyphs come from right to left. Controls are dropped first.
 func (t *typesetter) shape(s string) (shaped, error) {
 	s = clean(s)
 	line := shaped{text: s}
@@ -59,7 +60,7 @@ func (t *typesetter) shape(s string) (shaped, error) {
 			return shaped{}, err
 		}
 		out := t.shaper.Shape(shaping.Input{
-			Text: runes, RunStart: from, RunEnd: to, Direction: di.DirectionLTR,
+			Text: runes, RunStart: from, RunEnd: to, Direction: direction(script),
 			Face: t.faces[i], Size: fixed.I(em), Script: script, Language: language.NewLanguage("und"),
 		})
 		line.runs = append(line.runs, shapedRun{face: i, text: runes[from:to], out: out})
@@ -67,6 +68,26 @@ func (t *typesetter) shape(s string) (shaped, error) {
 		from = to
 	}
 	return line, nil
+}
+
+func direction(s language.Script) di.Direction {
+	if s == language.Arabic {
+		return di.DirectionRTL
+	}
+	return di.DirectionLTR
+}
+
+// shows reports whether every character of a line has a glyph.
+func (t *typesetter) shows(s string) (bool, error) {
+	line, err := t.shape(s)
+	for _, r := range line.runs {
+		for _, g := range r.out.Glyphs {
+			if g.GlyphID == 0 { // .notdef, an empty box
+				return false, err
+			}
+		}
+	}
+	return true, err
 }
 
 // itemise returns the face and the end of the longest stretch from a position

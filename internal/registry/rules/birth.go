@@ -61,15 +61,6 @@ func (b Birth) AtLeastOn(day civil.Date) int {
 // same people count as adults here and for the vaccines.
 func (b Birth) Minor(day civil.Date) bool { return b.AgeOn(day) < adult }
 
-// CheckGuardian says whether a registration names the guardian it needs: a
-// minor's does, an adult's may. It returns fault.Invalid otherwise.
-func CheckGuardian(b Birth, guardian string, today civil.Date) error {
-	if b.Minor(today) && guardian == "" {
-		return fault.New(fault.Invalid, "guardian", "a person under 18 is registered with the name of a guardian")
-	}
-	return nil
-}
-
 // days returns the first and the last day the person can have been born on.
 func (b Birth) days() (first, last civil.Date) {
 	if !b.Date.IsZero() {

@@ -90,7 +90,7 @@ func (t *txn) unchanged(o openPerson) error {
 
 // grown is unchanged for a row that was read.
 func (o openPerson) grown(now state.Person) error {
-	if now.Seq != o.row.Seq {
+	if now.Seq != o.row.Seq || (now.Band == nil) != (o.row.Band == nil) { // counted meanwhile: its change would be lost
 		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
 	}
 	return nil
@@ -112,7 +112,7 @@ func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, pro
 		how, became = "entered in a draw", state.Entered
 	}
 	p.Bookings = keptBookings(append(p.Bookings, state.Booking{Hold: r.Hold, From: r.Old, Offer: r.Offer, Programme: programme, Dose: r.Dose,
-		State: became, Nonce: id.Secret(10), At: now}))
+		State: became, Nonce: id.Secret(10), At: now, DrawAt: r.DrawAt}))
 	by.Kind, by.Person, by.House, by.View, by.Evidence = "booking", person, p.Household, how, string(r.Hold)
 	t.append(by)
 	if became == state.Live { // an entry is the draw's to end

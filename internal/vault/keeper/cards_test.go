@@ -372,6 +372,7 @@ func mergeAfter(t *testing.T, days int, status string) {
 		t.Errorf("another person: %v", err)
 	}
 	r.wantCounted("before the merge", 2, 0)
+	joined := r.oneFewer()
 	m, err := merge(h, keep, other)
 	if err != nil {
 		t.Fatal(err)
@@ -412,6 +413,7 @@ func mergeAfter(t *testing.T, days int, status string) {
 		t.Fatal(err)
 	}
 	r.wantCounted("after the merge", 1, map[string]int64{"Vaccinated": 1}[status])
+	joined()
 	if p, err := r.k.Person(ctx, other); err != nil || p.State != state.Merged || len(p.Wrapped) == 0 {
 		t.Errorf("the one who ended: %+v %v", p, err)
 	}

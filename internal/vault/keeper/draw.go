@@ -62,16 +62,15 @@ func (k *Keeper) Drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 		return vault.Booked{}, fault.New(fault.Invalid, "USRRES0001", "a booking names a hold and at least one person")
 	}
 	if !r.Won {
-		receipts, err := k.update(ctx, func(t *txn) error { return t.notDrawn(r, "not drawn") })
+		receipts, err := k.update(ctx, func(t *txn) error { return t.notDrawn(r, vault.DrawNoPlace) })
 		return vault.Booked{Receipts: receipts}, err
 	}
 	b, err := k.drawn(ctx, r)
-	switch fault.KindOf(err) {
-	case "", fault.Unavailable, fault.Unknown, fault.Integrity:
+	if !vault.DrawRefused(err) { // done, or to be asked again: a record that changed meanwhile ends nobody
 		return b, err
 	}
 	// Refused for good: nobody waits any longer.
-	_, ended := k.update(ctx, func(t *txn) error { return t.notDrawn(r, "refused") })
+	_, ended := k.update(ctx, func(t *txn) error { return t.notDrawn(r, vault.DrawDenied) })
 	if ended != nil {
 		return vault.Booked{}, ended
 	}
@@ -103,6 +102,9 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 	if err != nil || repeated {
 		return vault.Booked{}, err
 	}
+	if len(o.people) != len(r.Persons) { // somebody's registration ended in another one since they entered
+		return vault.Booked{}, holdEnded()
+	}
 	for _, p := range o.people {
 		b := p.row.Bookings[bookingOf(p.row, r.Hold)]
 		if err := k.eligible(p, b.Dose, b.Offer); err != nil {
@@ -132,14 +134,13 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 
 // entered is a person's booking that waits for a draw, or was drawn before.
 func (t *txn) entered(person id.Person, hold id.Hold) (state.Booking, error) {
-	gone := fault.New(fault.Conflict, "hold", "this hold has ended")
 	p, ok, err := get[state.Person](t, state.Persons, string(person))
 	if err != nil {
 		return state.Booking{}, err
 	}
 	i := bookingOf(p, hold)
 	if !ok || p.State == state.Removed || i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
-		return state.Booking{}, gone
+		return state.Booking{}, holdEnded()
 	}
 	return p.Bookings[i], nil
 }
@@ -152,14 +153,14 @@ func (t *txn) drawOne(person id.Person, hold id.Hold) error {
 	}
 	i := bookingOf(p, hold)
 	if i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
-		return fault.New(fault.Conflict, "hold", "this hold has ended")
+		return holdEnded()
 	}
 	if p.Bookings[i].State == state.Live {
 		return nil
 	}
 	now := t.k.now().UnixMilli()
 	p.Bookings = slices.Clone(p.Bookings)
-	p.Bookings[i].State, p.Bookings[i].At = state.Live, now
+	p.Bookings[i].State, p.Bookings[i].At, p.Bookings[i].Drawn = state.Live, now, vault.DrawWon
 	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: "drawn", Role: "system", Evidence: string(hold)})
 	if err := t.tx.AddTask(t.ctx, state.Task{ID: taskID("book", hold, person), Kind: "book", Person: person, Ref: string(hold), Since: now}); err != nil {
 		return err
@@ -167,8 +168,14 @@ func (t *txn) drawOne(person id.Person, hold id.Hold) error {
 	return put(t, state.Persons, string(person), p, 0)
 }
 
-// notDrawn ends bookings that wait for a draw; others stay as they are.
+func holdEnded() error { return fault.New(fault.Conflict, vault.CodeHoldEnded, "this hold has ended") }
+
+// notDrawn ends bookings that wait for a draw; others stay as they are. The
+// people's household is told.
 func (t *txn) notDrawn(r vault.DrawnRequest, how string) error {
+	var house id.Household
+	var centre id.Centre
+	var ended []id.Person
 	for _, person := range r.Persons {
 		p, ok, err := get[state.Person](t, state.Persons, string(person))
 		if err != nil {
@@ -179,13 +186,52 @@ func (t *txn) notDrawn(r vault.DrawnRequest, how string) error {
 			continue
 		}
 		p.Bookings = slices.Clone(p.Bookings)
-		p.Bookings[i].State = state.Released
-		t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: "system", Evidence: string(r.Hold)})
+		p.Bookings[i].State, p.Bookings[i].Drawn = state.Released, how
+		if house == "" {
+			house, centre = p.Household, p.Bookings[i].Offer.Centre
+		}
+		ended = append(ended, person)
+		t.append(entry{Kind: "booking", Person: person, House: p.Household, View: drawnView(how), Role: "system", Evidence: string(r.Hold)})
 		if err := put(t, state.Persons, string(person), p, 0); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(ended) == 0 {
+		return nil
+	}
+	n := state.Notice{ID: "undrawn/" + string(r.Hold), Household: house, Kind: noticeUndrawn, Hold: r.Hold, Persons: ended, Centre: centre}
+	_, err := t.notice(n, 0, noticeLife)
+	return err
+}
+
+// drawnView is how an ended entry is called on the ledger.
+func drawnView(how string) string {
+	if how == vault.DrawNoPlace {
+		return "not drawn"
+	}
+	return "refused"
+}
+
+// drawsOf are a person's entries in draws, the oldest first.
+func drawsOf(p state.Person) []vault.DrawEntry {
+	var out []vault.DrawEntry
+	for _, b := range p.Bookings {
+		if b.DrawAt == 0 {
+			continue
+		}
+		e := vault.DrawEntry{Hold: b.Hold, Offer: b.Offer, Dose: b.Dose, DrawAt: b.DrawAt, Result: b.Drawn}
+		switch {
+		case e.Result == vault.DrawWon && b.State == state.Released: // the registry could not take it
+			e.Result = vault.DrawDenied
+		case e.Result != "":
+		case b.State == state.Entered:
+			e.Result = vault.DrawWaiting
+		default:
+			e.Result = vault.DrawWithdrawn
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // pendingDraw says whether a booking keeps its person from another one of the

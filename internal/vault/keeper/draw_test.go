@@ -154,3 +154,77 @@ func TestDrawnTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestDrawChangesMeanwhile: a winner's record that grows between the two steps of
+// the draw is brought again; nobody loses the place for it. The rules' refusal of
+// the record as it now is does end the entry, and the household is told.
+func TestDrawChangesMeanwhile(t *testing.T) {
+	var b *midway
+	c := newCentre(t, func(r *rig) {
+		r.wrap = func(st state.Store) state.Store { b = &midway{Store: st}; return b }
+	})
+	p := c.register("0000000205", 3)
+	o := c.rig.offer("COVISHIELD")
+	enter := func(hold id.Hold, p patient) {
+		t.Helper()
+		_, err := c.k.Book(t.Context(), vault.BookRequest{Holder: p.holder, Hold: hold, DrawAt: 99, Dose: 1, Offer: o, Records: c.records(p.person)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	drawn := func(hold id.Hold, p patient) error {
+		_, err := c.k.Drawn(t.Context(), vault.DrawnRequest{Hold: hold, Won: true, Persons: []id.Person{p.person}, Records: c.records(p.person)})
+		return err
+	}
+	result := func(p patient, want ...string) {
+		t.Helper()
+		got, err := c.k.Open(t.Context(), vault.OpenRequest{Holder: p.holder, Records: c.records(p.person)})
+		if err != nil || len(got.People[0].Draws) != len(want) {
+			t.Fatalf("%+v %v", got, err)
+		}
+		for i, d := range got.People[0].Draws {
+			if d.Result != want[i] || d.DrawAt != 99 || d.Offer.Session != o.Session {
+				t.Errorf("%+v, want %q", d, want[i])
+			}
+		}
+	}
+	enter("d1", p)
+	result(p, vault.DrawWaiting)
+	b.act = func() { // a dose of no evidence is sealed and stored
+		a, err := c.handOver(c.write(c.vaccinator, map[string]any{"beneficiary_reference_id": p.ref, "center_id": testCentre, "vaccine": "COVISHIELD",
+			"vaccine_batch": "L1", "dose": 1, "dose1_date": o.Day.Indian(), "vaccinator_name": "V"}), p.person)
+		if err != nil || a.Seal.ID == "" {
+			t.Fatalf("%+v %v", a, err)
+		}
+		c.store(a.Seal, true)
+	}
+	b.commits = 2 // the opening, then the booking
+	err := drawn("d1", p)
+	if !fault.Is(err, fault.Conflict) || vault.DrawRefused(err) {
+		t.Fatalf("a record that changed meanwhile: %v", err)
+	}
+	result(p, vault.DrawWaiting)
+	if err := drawn("d1", p); err != nil { // with the record as it now is
+		t.Fatal(err)
+	}
+	result(p, vault.DrawWon)
+	if n := len(c.messages("undrawn", 0)); n != 0 {
+		t.Errorf("a winner got %d messages of having lost", n)
+	}
+
+	// One for whom no place was left, and one who withdrew.
+	q := c.register("0000000206", 4)
+	enter("d2", q)
+	if _, err := c.k.Drawn(t.Context(), vault.DrawnRequest{Hold: "d2", Persons: []id.Person{q.person}}); err != nil {
+		t.Fatal(err)
+	}
+	enter("d3", q)
+	if err := c.cancelHold(q.holder, "d3", q.person); err != nil {
+		t.Fatal(err)
+	}
+	result(q, vault.DrawNoPlace, vault.DrawWithdrawn)
+	told := c.messages("undrawn", 1)
+	if len(told) != 1 || told[0].Mobile != "0000000206" || told[0].Params["people"] != string(q.ref)[10:] || told[0].Params["date"] != o.Day.Indian() {
+		t.Errorf("told %+v", told)
+	}
+}

@@ -196,3 +196,35 @@ func (k *Keeper) Counted(ctx context.Context) (map[string]state.Stat, error) {
 		})
 	})
 }
+
+// Uncount makes the rows of before the counters of these people.
+func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		for _, id := range people {
+			p, err := t.person(id)
+			if err != nil {
+				return err
+			}
+			p.Band = nil
+			for i := range p.Pending {
+				p.Pending[i].Count = nil
+			}
+			if err := put(t, state.Persons, string(id), p, 0); err != nil {
+				return err
+			}
+		}
+		t.append(entry{Kind: "test", Role: "system"})
+		var keys []string
+		err := t.tx.All(ctx, state.Stats, func(s state.Stored) error { keys = append(keys, s.Key); return nil })
+		for _, key := range keys {
+			if err == nil {
+				_, _, err = get[state.Stat](t, state.Stats, key)
+			}
+			if err == nil {
+				err = put(t, state.Stats, key, state.Stat{}, 0)
+			}
+		}
+		return err
+	})
+	return err
+}

@@ -255,6 +255,13 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 	}
 	change := counts{}
 	for _, d := range docs {
+		// Of a person who is not counted yet nothing is; Recount does it.
+		if d.part == "" && o.Band == nil || d.part != "" && p.Band == nil {
+			d.was = doseDoc{}
+		}
+		if p.Band == nil {
+			d.doc = doseDoc{}
+		}
 		change.changed(d.was, d.doc, who.GenderID)
 	}
 	if seal.Count, err = t.k.sealCounts(keep.id, change); err != nil {
@@ -328,6 +335,9 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 		return err
 	}
 	if err := t.voidCard(&o); err != nil {
+		return err
+	}
+	if err := t.unregistered(s.Merge, &o); err != nil {
 		return err
 	}
 	o.State, o.Flags = state.Merged, nil

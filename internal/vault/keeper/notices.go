@@ -55,6 +55,7 @@ const (
 	noticePlaces   = "places"
 	noticeSignIn   = "signin"        // to the other channel alone
 	noticeEmail    = "email-changed" // to the mobile and the address before
+	noticeUndrawn  = "undrawn"
 )
 
 // due is a notice whose row is committed: its key and when to try first.
@@ -505,7 +506,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		}
 	}
 	switch v.Kind {
-	case noticeBooking, noticeMoved, noticeCancel, noticeReminder:
+	case noticeBooking, noticeMoved, noticeCancel, noticeReminder, noticeUndrawn:
 		return t.sayBooking(v)
 	case noticeDose, noticePlaces:
 		return map[string]string{"date": v.Day.Indian(), "centre": place}, true, nil
@@ -537,13 +538,13 @@ func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err
 		}
 		i := bookingOf(p, v.Hold)
 		live := i >= 0 && p.Bookings[i].State == state.Live
-		if i < 0 || live == (v.Kind == noticeCancel) {
+		if i < 0 || live == (v.Kind == noticeCancel || v.Kind == noticeUndrawn) {
 			continue
 		}
 		b = p.Bookings[i]
 		ref := string(p.Reference)
 		one := ref[max(0, len(ref)-4):]
-		if v.Kind != noticeCancel {
+		if live {
 			one += ":" + t.k.securityCode(person, b)
 		}
 		people = append(people, one)
@@ -554,7 +555,7 @@ func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err
 	slices.Sort(people)
 	place, err := t.placeName(b.Offer.Centre)
 	params = map[string]string{"date": b.Offer.Day.Indian(), "centre": place, "people": strings.Join(people, ",")}
-	if v.Kind != noticeCancel {
+	if v.Kind != noticeCancel && v.Kind != noticeUndrawn {
 		params["slot"] = b.Offer.Slot
 	}
 	return params, true, err

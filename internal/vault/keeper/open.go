@@ -252,7 +252,7 @@ func (k *Keeper) bookingView(p openPerson) (vault.Person, error) {
 	}
 	v := vault.Person{Person: p.id, Reference: doc.Reference, Name: doc.Name, BirthYear: doc.BirthYear, GenderID: doc.GenderID,
 		IDType: doc.IDType, IDLast4: doc.IDLast4, Comorbidity: doc.Comorbidity}
-	v.Joined = p.row.Joined
+	v.Joined, v.Draws = p.row.Joined, drawsOf(p.row)
 	history := given(doses)
 	v.Status = rules.Status(history)
 	for _, d := range doses {

@@ -269,7 +269,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
 	first := counts{}
-	first.registered(t.k, doc)
+	p.Band = first.registered(t.k, person, doc)
 	if seal.Count, err = t.k.sealCounts(person, first); err != nil {
 		return err
 	}
@@ -383,6 +383,9 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 		return err
 	}
 	if err := t.voidCard(p); err != nil {
+		return err
+	}
+	if err := t.unregistered(m.Person, p); err != nil {
 		return err
 	}
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil

@@ -204,7 +204,7 @@ func bookable(p state.Person, r vault.BookRequest, programme string) (repeated b
 	for _, b := range p.Bookings {
 		if b.Hold == r.Hold {
 			if !pendingDraw(b) {
-				return false, fault.New(fault.Conflict, "hold", "this hold has ended")
+				return false, holdEnded()
 			}
 			return true, nil
 		}

@@ -110,7 +110,7 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		return s, err
 	}
 	change := counts{}
-	change.registered(k, doc)
+	s.row.Band = change.registered(k, s.person, doc)
 	for _, d := range m.Doses {
 		ev, dose, err := k.seedDose(d, now)
 		if err != nil {

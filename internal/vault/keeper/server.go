@@ -96,6 +96,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodLogExport, []Caller{operator}, bind(k.SignLogExport)},
 		{vault.MethodSeed, []Caller{seeder}, bind(k.Seed)},
 		{vault.MethodStatistics, []Caller{worker}, bind(k.Statistics)},
+		{vault.MethodRecount, []Caller{worker}, bind(k.Recount)},
 		{vault.MethodKeys, all, bind(k.Keys)},
 		{vault.MethodStatus, all, bind(k.Status)},
 	}...)

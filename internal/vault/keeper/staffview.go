@@ -102,6 +102,15 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, rou
 			return err
 		}
 		centre = sessions[0].Centre
+		if view == viewCertificate { // it counts as one that the household made itself
+			p, err := t.person(r.Person)
+			if err != nil {
+				return err
+			}
+			if err := t.within(boundCertificates, p.Household); err != nil {
+				return err
+			}
+		}
 		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}

@@ -1,10 +1,12 @@
 package keeper
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
@@ -21,10 +23,39 @@ import (
 // counts are changes of cells by their keys.
 type counts map[string]int64
 
-// registered counts a registration.
-func (c counts) registered(k *Keeper, doc identity) {
+// registered counts a registration and returns its cell, sealed for the person's row:
+// who leaves is taken off the same one.
+func (c counts) registered(k *Keeper, person id.Person, doc identity) (band []byte) {
 	cell := statistics.Cell{Band: statistics.Band(doc.BirthYear, k.statDay().Year)}
 	c[cell.Key()]++
+	return k.keys.contact.Seal(nil, nil, padded([]byte(cell.Key())), k.contactAAD("band", string(person)))
+}
+
+// padded fills up with spaces, so that the length of what is sealed tells nothing of it.
+func padded(raw []byte) []byte {
+	const block = 128
+	return append(raw, bytes.Repeat([]byte{' '}, (block-len(raw)%block)%block)...)
+}
+
+// unregistered takes a person off the registrations they were counted among, once.
+func (t *txn) unregistered(person id.Person, p *state.Person) error {
+	if p.Band == nil || p.State != state.Active {
+		return nil
+	}
+	raw, err := t.k.keys.contact.Open(nil, nil, p.Band, t.k.contactAAD("band", string(person)))
+	if err != nil {
+		return integrity(state.Persons, "where a registration is counted does not open")
+	}
+	t.countCell(strings.TrimSpace(string(raw)), -1)
+	p.Band = nil
+	return nil
+}
+
+func (t *txn) countCell(key string, n int64) {
+	if t.counted == nil {
+		t.counted = counts{}
+	}
+	t.counted[key] += n
 }
 
 // changed counts how a dose stands after a change: before is zero for a new one.
@@ -44,7 +75,7 @@ func shown(d doseDoc) bool {
 }
 
 func doseCell(d doseDoc, gender int) string {
-	return statistics.Cell{State: d.State, Product: d.Product, Dose: d.Sequence, Gender: gender}.Key()
+	return statistics.Cell{State: d.State, District: d.District, Product: d.Product, Dose: d.Sequence, Gender: gender}.Key()
 }
 
 // sealCounts seals changes for the row of a person; nil when there are none.
@@ -57,13 +88,14 @@ func (k *Keeper) sealCounts(person id.Person, c counts) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "counts")
 	}
-	return k.keys.contact.Seal(nil, nil, raw, k.contactAAD("counts", string(person))), nil
+	return k.keys.contact.Seal(nil, nil, padded(raw), k.contactAAD("counts", string(person))), nil
 }
 
-// doseCounts seals what one dose of an opened person changes.
+// doseCounts seals what one dose of an opened person changes. A person of before the
+// counters is counted with all doses by Recount: until then nothing is.
 func (k *Keeper) doseCounts(op openPerson, before, after doseDoc) ([]byte, error) {
 	c := counts{}
-	if shown(before) || shown(after) {
+	if op.row.Band != nil && (shown(before) || shown(after)) {
 		who, err := op.identity(k)
 		if err != nil {
 			return nil, err
@@ -86,11 +118,8 @@ func (t *txn) counting(person id.Person, s state.Seal) error {
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return integrity(state.Persons, "the counts of a seal are malformed")
 	}
-	if t.counted == nil {
-		t.counted = counts{}
-	}
 	for key, n := range c {
-		t.counted[key] += n
+		t.countCell(key, n)
 	}
 	return nil
 }
@@ -106,7 +135,12 @@ func (t *txn) tally() error {
 		if err != nil {
 			return err
 		}
-		if err := put(t, state.Stats, key, row.Counted(day, t.counted[key]), 0); err != nil {
+		if t.past {
+			row = row.Earlier(day, t.counted[key])
+		} else {
+			row = row.Counted(day, t.counted[key])
+		}
+		if err := put(t, state.Stats, key, row, 0); err != nil {
 			return err
 		}
 	}
@@ -128,6 +162,9 @@ func (k *Keeper) Statistics(ctx context.Context, _ vault.Empty) (vault.Statistic
 			return err
 		}
 		for _, key := range keys {
+			if key == recounted {
+				continue
+			}
 			row, _, err := get[state.Stat](t, state.Stats, key)
 			if err != nil {
 				return err

@@ -115,7 +115,7 @@ func TestStatisticsOfMidnight(t *testing.T) {
 		if err != nil || s.Published.Day != r.today().AddDays(-1) {
 			t.Fatal(s, err)
 		}
-		return s.Published.Sum("")
+		return s.Published.Sum(statistics.Area{})
 	}
 	one := doses{"Asha Test", 1}
 	for i := range 12 {

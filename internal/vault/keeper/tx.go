@@ -43,6 +43,7 @@ type txn struct {
 	revoked  bool               // certificates were taken back
 	told     []due              // notices it wrote
 	counted  counts             // cells of the dashboard, by what became stored
+	past     bool               // what is counted became stored on an earlier day
 }
 
 // begin makes the transaction's bookkeeping. A row or head may be expected as

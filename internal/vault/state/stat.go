@@ -30,3 +30,11 @@ func (s Stat) Counted(day civil.Date, delta int64) Stat {
 	s.N += delta
 	return s
 }
+
+// Earlier returns the cell with delta more that was so before a day began.
+func (s Stat) Earlier(day civil.Date, delta int64) Stat {
+	if s.N += delta; !s.Day.IsZero() && !s.Day.Before(day) {
+		s.Before += delta
+	}
+	return s
+}

@@ -216,6 +216,7 @@ type Person struct {
 	Born      []byte      `json:",omitempty"` // sealed: year or date of birth, so that it is known who is an adult
 	Merging   *MergeRef   `json:",omitempty"` // sealed into another person, end not known yet
 	Joined    []id.Person `json:",omitempty"` // registrations that ended in this one
+	Band      []byte      `json:",omitempty"` // sealed: among which registrations they are counted; nil: not counted
 }
 
 // MergeRef points at the merge of a person into another one: in force while
@@ -267,6 +268,8 @@ type Booking struct {
 	Nonce     string
 	Given     string `json:",omitempty"` // keyed digest of the dose recorded on it
 	At        int64
+	DrawAt    int64  `json:",omitempty"` // of an entry: when the draw is held
+	Drawn     string `json:",omitempty"` // of an entry: how the draw ended for it
 }
 
 // OpenSession is a session day that a manager's signed request opened, with the
