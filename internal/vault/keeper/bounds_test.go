@@ -206,3 +206,30 @@ func TestCertificateBound(t *testing.T) {
 		t.Errorf("the sixty-first certificate of a day: %v", err)
 	}
 }
+
+// TestStaffCertificateBound: what staff download for a person who shows a card counts
+// as what the household downloads.
+func TestStaffCertificateBound(t *testing.T) {
+	r := rigWith(t, func(r *rig) { r.cfg.NoBounds = false })
+	s := r.site("COVISHIELD")
+	w := r.walkIn(s.vaccinator, 1)
+	p, ref := w.Enrolled.Seal.Person, w.Enrolled.Reference
+	r.given(s, r.byCard(w), p, ref, 1)
+	url := "http://127.0.0.1" + vault.RouteStaffCertificate + "?beneficiary_reference_id=" + string(ref)
+	download := func() error {
+		req := vault.StaffViewRequest{Signed: r.signGet(s.vaccinator, url, vault.Evidence{Card: w.Card}), Reference: ref, Person: p, Record: r.records(p)[0]}
+		_, err := r.k.StaffCertificate(t.Context(), req)
+		return err
+	}
+	for i := range 60 {
+		if err := download(); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if err := download(); !fault.Is(err, fault.RateLimited) || fault.CodeOf(err) != "bound" {
+		t.Errorf("the sixty-first certificate of a day: %v", err)
+	}
+	if _, err := r.k.Certificate(t.Context(), vault.CertificateRequest{Holder: r.byCard(w), Record: r.records(p)[0], Language: "en"}); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("the person's own after them: %v", err)
+	}
+}
