@@ -17,6 +17,7 @@ func (l layout) vault() string        { return filepath.Join(l.root, "vault") }
 func (l layout) vaultDB() string      { return filepath.Join(l.vault(), "vault.db") }
 func (l layout) keys() string         { return filepath.Join(l.vault(), "keys") }
 func (l layout) adminSocket() string  { return filepath.Join(l.vault(), "admin.sock") }
+func (l layout) anchors() string      { return filepath.Join(l.vault(), "anchors") }
 func (l layout) vaultLock() string    { return filepath.Join(l.vault(), "lock") }
 func (l layout) leaseHolder() string  { return filepath.Join(l.vault(), "holder") }
 func (l layout) ledger() string       { return filepath.Join(l.root, "ledger") }

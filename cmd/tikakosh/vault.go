@@ -125,7 +125,9 @@ func (c *vaultCmd) Run() error {
 	o.keyProvider(&provider)
 	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
 		provider.Store(&p)
-		return keeper.Begin(ctx, c.config(), store, p, post{courier}, clock(c.ClockFile), log)
+		cfg := c.config()
+		cfg.Anchors = anchorFile{l.anchors()}
+		return keeper.Begin(ctx, cfg, store, p, post{courier}, clock(c.ClockFile), log)
 	})
 	if err != nil {
 		return err
@@ -138,6 +140,7 @@ func (c *vaultCmd) Run() error {
 			return err
 		}
 		verified <- nil
+	case <-k.Ready():
 	case <-time.After(verifyPatience):
 		log.Info("the rows are still being compared with the ledger; what needs one waits")
 	}
@@ -180,9 +183,18 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	var wg sync.WaitGroup
 	var open atomic.Bool
 	wg.Go(func() {
-		if err := <-verified; err != nil { // nothing was released, and nothing is signed
-			cancel(err)
-			return
+		select {
+		case <-k.Ready(): // what is not compared yet is compared before it is used
+			wg.Go(func() {
+				if err := <-verified; err != nil {
+					cancel(err)
+				}
+			})
+		case err := <-verified:
+			if err != nil { // nothing was released, and nothing is signed
+				cancel(err)
+				return
+			}
 		}
 		open.Store(true)
 		wg.Go(func() { k.Run(ctx) })

@@ -17,11 +17,12 @@ import (
 )
 
 const (
-	perRound = 200 // requests of each kind in a round; searches are more
-	searches = 20  // for each other request
-	clients  = 4
-	seedTime = 40 * time.Minute
-	settle   = 700 * time.Millisecond // the ledger's files follow the database within this time
+	perRound   = 200 // requests of each kind in a round; searches are more
+	searches   = 20  // for each other request
+	clients    = 4
+	seedTime   = 40 * time.Minute
+	boundReady = 5 * time.Second        // from a start until people are served, at any size
+	settle     = 700 * time.Millisecond // the ledger's files follow the database within this time
 )
 
 // kinds are the measured requests in the order they are made.
@@ -122,7 +123,11 @@ func open(t *testing.T, b *harness.Builder, people int) *installation {
 			t.Fatalf("never ready: %s", a.Text())
 		}
 	}
-	t.Logf("%d people: codes asked for %.2f s after a start", people, time.Since(begin).Seconds())
+	ready := time.Since(begin)
+	t.Logf("%d people: codes asked for %.2f s after a start", people, ready.Seconds())
+	if ready > boundReady {
+		t.Errorf("%d people are served %v after a start, want %v", people, ready, boundReady)
+	}
 	return in
 }
 

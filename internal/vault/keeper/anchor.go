@@ -44,6 +44,10 @@ func (k *Keeper) gate(ctx context.Context) error {
 // before it is through, and what others change meanwhile changes the digest or
 // is older than what is remembered. fault.Integrity: a row was edited, removed or
 // rolled back while the vault was down; it then stays closed.
+//
+// With an anchor file that leads to the ledger's end, requests are let in at once: a
+// shelf is compared before the first of its rows is used, and the others before Verify
+// returns. A difference then is refused to the request that meets it, and ends the vault.
 func (k *Keeper) Verify(ctx context.Context) error {
 	var want tip
 	var next int64
@@ -57,13 +61,36 @@ func (k *Keeper) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sum, err := k.sumRows(ctx)
+	if a, ok := k.startShelves(ctx, next, want.sum); ok {
+		return k.verifyLater(ctx, a, next, want)
+	}
+	k.shelves = anchoredShelves{next: next, sums: shelves{}}
+	sum, err := k.sumRows(ctx, append(state.Anchored(), state.Passing()...), k.shelves.sums)
 	if err != nil {
 		return err
 	}
 	if subtle.ConstantTimeCompare(sum[:], want.sum[:]) != 1 && !ablate.Off(ablate.GuardAnchor) {
 		return integrity("household, person, staff or session", "the rows do not have the digest the ledger anchors: a row was edited, removed or rolled back")
 	}
+	return k.letIn(ctx, next, want)
+}
+
+// verifyLater lets requests in when what passes is remembered, and compares meanwhile.
+func (k *Keeper) verifyLater(ctx context.Context, a anchoredShelves, next int64, want tip) error {
+	k.shelves = a
+	c := newComparison(a.sums)
+	k.comparing.Store(c)
+	if _, err := k.sumRows(ctx, state.Passing(), nil); err != nil {
+		return err
+	}
+	if err := k.letIn(ctx, next, want); err != nil {
+		return err
+	}
+	return k.compareAll(ctx, c)
+}
+
+// letIn writes what a start has to say and opens the gate.
+func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
 	k.raiseNext(next)
 	if want.old {
 		if err := k.chainSignOuts(ctx); err != nil {
@@ -92,11 +119,11 @@ func (k *Keeper) chainSignOuts(ctx context.Context) error {
 // sumBatch is how many rows a reader hands on at a time.
 const sumBatch = 256
 
-// sumRows reads every anchored row once, checks its MAC, adds up the digest and
+// sumRows reads every row of some tables: every anchored row once, checks its MAC, adds up the digest and
 // remembers the versions; then those of the rows that expire, as far as memory
 // goes: of these one whose MAC is wrong is refused when it is used. Each table has
 // a reader, and every core checks what the readers bring.
-func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
+func (k *Keeper) sumRows(ctx context.Context, tables []state.Table, into shelves) (total [32]byte, err error) {
 	type batch struct {
 		table state.Table
 		rows  []state.Stored
@@ -108,10 +135,10 @@ func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
 	var mu sync.Mutex
 	for range runtime.GOMAXPROCS(0) {
 		checkers.Go(func() {
-			var sum [32]byte
+			sums := shelves{}
 			for b := range work {
 				if anchored(b.table) {
-					if err := k.addRows(&sum, b.table, b.rows); err != nil {
+					if err := k.shelve(sums, b.table, b.rows); err != nil {
 						cancel(err)
 					}
 				}
@@ -119,10 +146,15 @@ func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			subtle.XORBytes(total[:], total[:], sum[:])
+			for shelf, sum := range sums {
+				subtle.XORBytes(total[:], total[:], sum[:])
+				if into != nil {
+					into.move(shelf, sum[:])
+				}
+			}
 		})
 	}
-	for _, table := range append(state.Anchored(), state.Passing()...) {
+	for _, table := range tables {
 		readers.Go(func() {
 			b := batch{table: table}
 			left := passingLimit
@@ -157,6 +189,18 @@ func (k *Keeper) sumRows(ctx context.Context) (total [32]byte, err error) {
 
 // errEnough ends a reading early.
 var errEnough = fault.New(fault.Internal, "enough", "enough rows were read")
+
+// shelve adds rows of one table to the digests of their shelves.
+func (k *Keeper) shelve(sums shelves, table state.Table, rows []state.Stored) error {
+	for i := range rows {
+		var sum [32]byte
+		if err := k.addRows(&sum, table, rows[i:i+1]); err != nil {
+			return err
+		}
+		sums.move(shelfOf(table, rows[i].Key), sum[:])
+	}
+	return nil
+}
 
 func (k *Keeper) addRows(sum *[32]byte, table state.Table, rows []state.Stored) error {
 	for _, s := range rows {

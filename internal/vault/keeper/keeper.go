@@ -73,6 +73,7 @@ type Config struct {
 	Limits      Limits
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
+	Anchors     AnchorFile // nil: every start reads every row before it serves
 }
 
 // Keeper is a running vault. It is safe for concurrent use.
@@ -90,9 +91,11 @@ type Keeper struct {
 	held     chan *heldCode // codes that no gateway has taken yet
 	failing  atomic.Bool    // proof of work is asked
 
-	seen     *memory
-	run      []byte        // this process, in the MACs of its one-time codes
-	verified chan struct{} // closed when the rows were found to be the ledger's
+	seen      *memory
+	run       []byte                     // this process, in the MACs of its one-time codes
+	comparing atomic.Pointer[comparison] // nil: every anchored row was compared
+	shelves   anchoredShelves            // what the anchor file holds; Verify's, then keepAnchors'
+	verified  chan struct{}              // closed when the rows were found to be the ledger's
 
 	proven verifiedBearers // bearers whose signature was right
 	proofs readyProofs     // proofs of requests under way, verified before their transaction
@@ -127,6 +130,9 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courie
 		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
+// Ready is closed when requests are let in.
+func (k *Keeper) Ready() <-chan struct{} { return k.verified }
+
 // recordDictionary puts the digest of the data dictionary on the ledger when it
 // is not the last one recorded (design.md 4).
 func (k *Keeper) recordDictionary(ctx context.Context) error {
@@ -152,6 +158,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	k.runPost(ctx, &wg)
 	k.runHeld(ctx, &wg)
+	wg.Go(func() { k.keepAnchors(ctx) })
 	k.housekeep(ctx)
 	wg.Wait()
 }

@@ -113,6 +113,9 @@ func (k *Keeper) Revocations(ctx context.Context, _ vault.Empty) (vault.Revocati
 	if r.list.List != nil && r.made == changes && now.Sub(r.at) < listLife && !now.Before(r.at) {
 		return r.list, nil
 	}
+	if err := k.ready(ctx, state.Revocations, ""); err != nil { // one shelf
+		return vault.RevocationList{}, err
+	}
 	var hashes []encode.RevocationHash
 	err := k.store.View(ctx, func(tx state.Tx) error {
 		hashes = nil

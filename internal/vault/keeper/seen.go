@@ -118,8 +118,8 @@ func (m *memory) remember(seen map[string]sighting, fresh map[string]bool, now i
 	}
 }
 
-// learn takes rows in at the start, before anything else runs, and reports
-// whether the class of their table has room for more.
+// learn takes rows in that were compared at or after the start, unless something newer is
+// known of them, and reports whether the class of their table has room for more.
 func (m *memory) learn(t state.Table, rows []state.Stored) (more bool) {
 	c, limit := class(t)
 	m.mu.Lock()
@@ -129,7 +129,11 @@ func (m *memory) learn(t state.Table, rows []state.Stored) (more bool) {
 		if limit > 0 && len(known) >= limit {
 			return false
 		}
-		known[m.id(rowName(t, r.Key))] = sighting{version: r.Version, expires: r.Expires, at: m.count.Add(1)}
+		name := m.id(rowName(t, r.Key))
+		if old, ok := known[name]; ok && old.version >= r.Version {
+			continue
+		}
+		known[name] = sighting{version: r.Version, expires: r.Expires, at: m.count.Add(1)}
 	}
 	return true
 }

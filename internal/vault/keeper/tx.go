@@ -36,6 +36,7 @@ type txn struct {
 	fresh    map[string]bool    // rows made anew, perhaps after the last one expired
 	olds     map[string][]byte  // digests of anchored rows as read or last written
 	rows     map[string]rowNote // anchored rows as last written
+	moved    shelves            // what that changed in the digests of shelves
 	began    uint64             // sightings before this transaction's snapshot
 	next     int64              // the ledger's size before it
 	only     id.Person          // whom the caller's session is for alone; set by live
@@ -51,7 +52,7 @@ type txn struct {
 // touched by what others commit while it is read.
 func (k *Keeper) begin(ctx context.Context, began uint64, next int64, tx state.Tx) *txn {
 	return &txn{ctx: ctx, k: k, tx: tx, began: began, next: next,
-		seen: map[string]sighting{}, versions: map[string]int64{}, found: map[string][]byte{}, fresh: map[string]bool{}, olds: map[string][]byte{}, rows: map[string]rowNote{}}
+		seen: map[string]sighting{}, versions: map[string]int64{}, found: map[string][]byte{}, fresh: map[string]bool{}, olds: map[string][]byte{}, rows: map[string]rowNote{}, moved: shelves{}}
 }
 
 // update runs fn as one durable transaction and returns the receipts of its
@@ -136,6 +137,9 @@ func get[T any](t *txn, table state.Table, key string) (v T, ok bool, err error)
 		}
 		return v, true, nil
 	}
+	if err := t.k.ready(t.ctx, table, key); err != nil {
+		return v, false, err
+	}
 	s, ok, err := t.tx.Get(t.ctx, table, key)
 	if err != nil || !ok {
 		if err == nil && t.k.lastSeen(table, key, t.began) > 0 && !ablate.Off(ablate.GuardAnchor) {
@@ -166,6 +170,9 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "row")
 	}
+	if err := t.k.ready(t.ctx, table, key); err != nil {
+		return err
+	}
 	name := rowName(table, key)
 	s := state.Stored{Key: key, Version: t.versions[name] + 1, Content: content, Expires: expires}
 	s.MAC = t.k.rowMAC(table, s)
@@ -177,10 +184,13 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 	}
 	if anchored(table) {
 		digest := t.k.rowDigest(table, s)
+		shelf := shelfOf(table, key)
 		if old := t.olds[name]; old != nil {
 			subtle.XORBytes(t.delta[:], t.delta[:], old)
+			t.moved.move(shelf, old)
 		}
 		subtle.XORBytes(t.delta[:], t.delta[:], digest)
+		t.moved.move(shelf, digest)
 		t.olds[name] = digest
 		t.changed = true
 		t.rows[name] = rowNote{t.k.rowTag(table, key), s.Version}
@@ -202,20 +212,21 @@ type entry struct {
 	Index    int64
 	At       int64
 	Kind     string
-	Person   id.Person    `json:",omitempty"`
-	House    id.Household `json:",omitempty"`
-	View     string       `json:",omitempty"`
-	Role     string       `json:",omitempty"`
-	Actor    string       `json:",omitempty"`
-	Place    string       `json:",omitempty"`
-	Reason   string       `json:",omitempty"`
-	ViewID   string       `json:",omitempty"`
-	Evidence string       `json:",omitempty"`
-	Seal     *sealNote    `json:",omitempty"`
-	Rows     []rowNote    `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
-	Digest   string       // combined digest of the anchored rows after the transaction
-	LastOut  int64        `json:",omitempty"` // index and one of the newest sign-out, this entry or an earlier one
-	PrevOut  int64        `json:",omitempty"` // of a sign-out: of the one before it
+	Person   id.Person         `json:",omitempty"`
+	House    id.Household      `json:",omitempty"`
+	View     string            `json:",omitempty"`
+	Role     string            `json:",omitempty"`
+	Actor    string            `json:",omitempty"`
+	Place    string            `json:",omitempty"`
+	Reason   string            `json:",omitempty"`
+	ViewID   string            `json:",omitempty"`
+	Evidence string            `json:",omitempty"`
+	Seal     *sealNote         `json:",omitempty"`
+	Rows     []rowNote         `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
+	Moved    map[string][]byte `json:",omitempty"` // by shelf: what that changed in its digest
+	Digest   string            // combined digest of the anchored rows after the transaction
+	LastOut  int64             `json:",omitempty"` // index and one of the newest sign-out, this entry or an earlier one
+	PrevOut  int64             `json:",omitempty"` // of a sign-out: of the one before it
 
 	commitment ledger.Commitment
 	topic      id.Person // finds an entry that is about no person
@@ -278,6 +289,12 @@ func (t *txn) flush() error {
 	subtle.XORBytes(at.sum[:], at.sum[:], t.delta[:])
 	for _, name := range slices.Sorted(maps.Keys(t.rows)) {
 		t.entries[0].Rows = append(t.entries[0].Rows, t.rows[name])
+	}
+	for shelf, sum := range t.moved {
+		if t.entries[0].Moved == nil {
+			t.entries[0].Moved = map[string][]byte{}
+		}
+		t.entries[0].Moved[shelf] = sum[:]
 	}
 	for _, e := range t.entries {
 		e.Index, e.Digest = next, hexString(at.sum[:])
