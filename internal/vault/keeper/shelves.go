@@ -182,6 +182,7 @@ func (k *Keeper) compareAll(ctx context.Context, c *comparison) error {
 		}
 	}
 	k.comparing.Store(nil)
+	k.log.Info("every row has been compared with the ledger")
 	return nil
 }
 
