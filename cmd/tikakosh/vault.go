@@ -126,7 +126,9 @@ func (c *vaultCmd) Run() error {
 	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
 		provider.Store(&p)
 		cfg := c.config()
-		cfg.Anchors = anchorFile{l.anchors()}
+		if url == "" { // beside its own file: another server's order of keys and other vaults are not to be relied on
+			cfg.Anchors = anchorFile{l.anchors()}
+		}
 		return keeper.Begin(ctx, cfg, store, p, post{courier}, clock(c.ClockFile), log)
 	})
 	if err != nil {

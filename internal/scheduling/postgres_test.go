@@ -14,7 +14,7 @@ func TestPostgres(t *testing.T) {
 		"TestTermsChange": TestTermsChange, "TestBookAndCancel": TestBookAndCancel, "TestPools": TestPools, "TestBookRefusals": TestBookRefusals,
 		"TestFence": TestFence, "TestSameKeyAtOnce": TestSameKeyAtOnce, "TestStampede": TestStampede, "TestSimulation": TestSimulation,
 		"TestAblationOff": TestAblationOff, "TestBookReadsTwice": TestBookReadsTwice, "TestCallerGoes": TestCallerGoes, "TestDraw": TestDraw,
-		"TestDrawWaits": TestDrawWaits, "TestDrawBreaks": TestDrawBreaks, "TestDrawAskedAgain": TestDrawAskedAgain,
+		"TestDrawWaits": TestDrawWaits, "TestDrawRefusal": TestDrawRefusal, "TestDrawBreaks": TestDrawBreaks, "TestDrawAskedAgain": TestDrawAskedAgain,
 		"TestFeedTellsOthers": TestFeedTellsOthers, "TestOwnActsShowAtOnce": TestOwnActsShowAtOnce, "TestFeedIsLoad": TestFeedIsLoad,
 		"TestAnswerHolds": TestAnswerHolds, "TestFollow": TestFollow, "TestGivenBeforeSweep": TestGivenBeforeSweep,
 		"TestMissedAppointment": TestMissedAppointment, "TestRescheduleRefused": TestRescheduleRefused, "TestRescheduleSome": TestRescheduleSome,
