@@ -2,9 +2,11 @@ package journey
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,34 +29,11 @@ func TestPostgresVaultTakesOver(t *testing.T) {
 	ref := c.Enrol("Asha Test")
 	one.Vaccinate(c, mobile, ref)
 
-	data, err := os.MkdirTemp("", "tikakosh-data-")
-	if err != nil {
-		t.Fatal(err)
+	spentTxn, spentCode := one.Client().Code(mobile)
+	if bearer, a := one.Client().Confirm(spentTxn, spentCode); bearer == "" {
+		t.Fatal(a.Text())
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(data) })
-	if err := os.Chmod(data, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// Its keys are the only thing the second machine is given.
-	if out, err := exec.Command("sh", "-c", `mkdir -m 700 "$2/vault" && cp -a "$1/vault/keys" "$2/vault/keys"`, "sh", one.Data, data).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	ready := make(chan *harness.Server, 1)
-	go func() { ready <- harness.Start(t, &b, harness.Options{Beside: one, Data: data, Run: true}) }()
-	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(data, "vault", "holder")); err == nil {
-			break
-		}
-		if time.Since(begin) > 30*time.Second {
-			t.Fatal("the second vault does not come to the lease")
-		}
-	}
-	time.Sleep(3 * time.Second) // it looks at the lease, and waits
-	select {
-	case <-ready:
-		t.Fatal("two vaults serve one database")
-	default:
-	}
+	ready := waiting(t, &b, one)
 	if got := c.Beneficiaries(); len(got) != 1 || got[0].Status == "Not Vaccinated" {
 		t.Fatalf("beside a waiting vault: %+v", got)
 	}
@@ -75,6 +54,9 @@ func TestPostgresVaultTakesOver(t *testing.T) {
 	again := two.Client().With(c.Bearer)
 	if got := again.Beneficiaries(); len(got) != 1 || got[0].Reference != ref || got[0].Status == "Not Vaccinated" {
 		t.Errorf("through the second: %+v", got)
+	}
+	if bearer, a := two.Client().Confirm(spentTxn, spentCode); bearer != "" { // R31
+		t.Errorf("a code that was used on one machine was taken by the other: %s", a.Text())
 	}
 	if again.Enrol("Ravi Test"); len(again.Beneficiaries()) != 2 {
 		t.Error("the second does not enrol")
@@ -110,6 +92,115 @@ func TestPostgresVaultTakesOver(t *testing.T) {
 		t.Errorf("through the first again: %+v", got)
 	}
 	sameTree(t, two, one)
+}
+
+// waiting starts a second machine beside one and returns when its vault waits
+// for the lease; what is ready comes when it serves.
+func waiting(t *testing.T, b *harness.Builder, one *harness.Server) <-chan *harness.Server {
+	t.Helper()
+	data, err := os.MkdirTemp("", "tikakosh-data-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(data) })
+	if err := os.Chmod(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// Its keys are the only thing the second machine is given.
+	if out, err := exec.Command("sh", "-c", `mkdir -m 700 "$2/vault" && cp -a "$1/vault/keys" "$2/vault/keys"`, "sh", one.Data, data).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ready := make(chan *harness.Server, 1)
+	go func() { ready <- harness.Start(t, b, harness.Options{Beside: one, Data: data, Run: true}) }()
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(data, "vault", "holder")); err == nil {
+			break
+		}
+		if time.Since(begin) > 30*time.Second {
+			t.Fatal("the second vault does not come to the lease")
+		}
+	}
+	time.Sleep(3 * time.Second) // it looks at the lease, and waits
+	select {
+	case <-ready:
+		t.Fatal("two vaults serve one database")
+	default:
+	}
+	return ready
+}
+
+// TestPostgresVaultsSplit (R93): the serving vault hangs, as one cut off does, so
+// long that the other takes over, and then goes on as if nothing had happened:
+// it opens nothing and counts nothing, and ends. What it had counted counts.
+func TestPostgresVaultsSplit(t *testing.T) {
+	if !pgtest.On() || harness.OnPostgres() {
+		return
+	}
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	one := harness.Start(t, &b, harness.Options{Engine: pgtest.Shared(t)})
+	c, _ := one.Holder()
+	ref := c.Enrol("Asha Test")
+	ask := func(s *harness.Server, mobile string) harness.Answer {
+		t.Helper()
+		a, err := s.ClientFrom(netip.AddrFrom4([4]byte{127, 9, 9, 9})).Do("POST", "/v2/auth/public/generateOTP", map[string]any{"mobile": mobile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	const mobile = "0123456789"
+	for range 3 {
+		if a := ask(one, mobile); !a.OK() {
+			t.Fatal(a.Text())
+		}
+	}
+	ready := waiting(t, &b, one)
+	hung := one.Role(harness.RoleVault)
+	if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var two *harness.Server
+	select {
+	case two = <-ready:
+	case <-time.After(60 * time.Second):
+		t.Fatal("nobody took over in a minute")
+	}
+	entries := func() string { return two.Cell(harness.VaultDB, "SELECT count(*) FROM ledger_entry") }
+	before := entries()
+	answers := make(chan harness.Answer, 2)
+	view := func() {
+		a, _ := c.Do("GET", "/v2/appointment/beneficiaries", nil)
+		answers <- a
+	}
+	go view() // is with the hung vault when it goes on
+	time.Sleep(200 * time.Millisecond)
+	if err := syscall.Kill(hung, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	go view()
+	for range cap(answers) {
+		if a := <-answers; a.OK() || bytes.Contains(a.Body, []byte("Asha")) {
+			t.Errorf("the vault that lost the lease opened a record: %s", a.Text())
+		}
+	}
+	if after := entries(); after != before {
+		t.Errorf("%s entries of the ledger, then %s: somebody opened something", before, after)
+	}
+	if one.Role(harness.RoleVault) == hung {
+		t.Error("the vault that lost the lease still runs")
+	}
+	for i, want := range []bool{true, true, false} { // five codes for a number and origin, over both
+		if a := ask(two, mobile); a.OK() != want {
+			t.Errorf("code %d: %s", 4+i, a.Text())
+		}
+	}
+	if got := two.Client().With(c.Bearer).Beneficiaries(); len(got) != 1 || got[0].Reference != ref {
+		t.Errorf("through the second: %+v", got)
+	}
+	if out, exit := two.Command("ledger", "audit", "--data", two.Data); exit != 0 {
+		t.Errorf("audit: exit %d\n%s", exit, out)
+	}
 }
 
 // sameTree verifies both machines' ledger files and compares the leaves: what the
