@@ -21,6 +21,15 @@ import (
 // driver keeps the prepared statement of every text.
 type session struct {
 	conn *sql.Conn
+	line net.Conn // below it
+}
+
+// watch closes the line when a transaction lasts longer than any may: the server
+// or its machine has vanished or hangs, or the session's own time-outs would
+// have ended it. No context says so, because one that can end costs a goroutine
+// at every statement.
+func (s *session) watch(limit time.Duration) (stop func() bool) {
+	return time.AfterFunc(limit, func() { _ = s.line.Close() }).Stop
 }
 
 // lostError is the end of a connection, however the driver says it.
@@ -93,14 +102,14 @@ func (s *session) gone() bool {
 	return gone || err != nil
 }
 
-func (s *session) control(ctx context.Context, text string) error {
-	_, err := s.conn.ExecContext(ctx, text)
+func (s *session) control(text string) error {
+	_, err := s.conn.ExecContext(background, text)
 	return s.named(err)
 }
 
 // commit ends a transaction that must not have failed: the server answers the
 // COMMIT of a failed one with a rollback and no error.
-func (s *session) commit(ctx context.Context) error {
+func (s *session) commit() error {
 	alive := false
 	err := s.conn.Raw(func(c any) error {
 		if p, ok := c.(*stdlib.Conn); ok {
@@ -111,7 +120,7 @@ func (s *session) commit(ctx context.Context) error {
 	if err != nil || !alive {
 		return errNotOpen
 	}
-	return s.control(ctx, "COMMIT")
+	return s.control("COMMIT")
 }
 
 // errNotOpen: the transaction had ended before COMMIT was sent.
@@ -156,11 +165,8 @@ func newPool(h *sql.DB, o Options) *pool {
 // finished, because the driver answers an interrupted one by closing the line.
 var background = context.Background()
 
-// limit is the context of one transaction: statements end by the session's own
-// time-out, and a server that has vanished does not hold anybody much longer.
-func (p *pool) limit() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(background, 2*p.opt.StatementTimeout)
-}
+// limit is how long a transaction can last, whatever its server does.
+func (o Options) limit() time.Duration { return 2 * o.StatementTimeout }
 
 // take waits for a connection as long as ctx lasts. Its error is a lostError
 // when the server cannot be reached.
@@ -198,7 +204,18 @@ func (p *pool) connect() (*session, error) {
 	defer cancel()
 	conn, err := p.handle.Conn(ctx)
 	if err == nil {
-		return &session{conn: conn}, nil
+		s := &session{conn: conn}
+		err = conn.Raw(func(c any) error {
+			p, ok := c.(*stdlib.Conn)
+			if !ok {
+				return driver.ErrBadConn
+			}
+			s.line = p.Conn().PgConn().Conn()
+			return nil
+		})
+		if err == nil {
+			return s, nil
+		}
 	}
 	switch state := stateOf(err); {
 	case state == "28P01" || state == "28000":

@@ -259,27 +259,26 @@ func (d *database) attempt(ctx context.Context, fn func(sqldb.Tx) error) (cause,
 	}
 	whole := false
 	defer func() { d.pool.give(s, whole && !d.isClosed()) }()
-	until, cancel := d.pool.limit()
-	defer cancel()
-	if err := s.control(until, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"); err != nil {
+	defer s.watch(d.opt.limit())()
+	if err := s.control("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"); err != nil {
 		return again(err), sqldb.Classify(err, "begin")
 	}
 	if err := d.opt.Hook(StepBegin); err != nil {
-		whole = s.control(until, "ROLLBACK") == nil
+		whole = s.control("ROLLBACK") == nil
 		return nil, unavailable("begin", err)
 	}
-	t := &tx{s: s, until: until, refuse: d.handle}
+	t := &tx{s: s, refuse: d.handle}
 	err = d.call(fn, t)
 	if err != nil || t.failed != nil {
-		whole = s.control(until, "ROLLBACK") == nil
+		whole = s.control("ROLLBACK") == nil
 		return again(t.failed), t.result(err)
 	}
 	if err := d.opt.Hook(StepBeforeCommit); err != nil {
-		whole = s.control(until, "ROLLBACK") == nil
+		whole = s.control("ROLLBACK") == nil
 		return nil, sqldb.Unknown(err)
 	}
 	committed := d.opt.Watch.Committing(1)
-	err = s.commit(until)
+	err = s.commit()
 	committed(err)
 	if err != nil {
 		if !certain(err) {
@@ -345,16 +344,15 @@ func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) (redo bool
 	}
 	whole := false
 	defer func() { d.pool.give(s, whole && !d.isClosed()) }()
-	until, cancel := d.pool.limit()
-	defer cancel()
-	if err := s.control(until, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+	defer s.watch(d.opt.limit())()
+	if err := s.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return true, sqldb.Classify(err, "begin a read")
 	}
-	t := &tx{s: s, until: until, refuse: d.handle, view: true}
+	t := &tx{s: s, refuse: d.handle, view: true}
 	defer func() {
 		t.end()
 		err = t.result(err)
-		whole = s.control(until, "ROLLBACK") == nil // nothing was written
+		whole = s.control("ROLLBACK") == nil // nothing was written
 		redo = t.failed != nil && sqldb.IsBusy(t.failed)
 	}()
 	return false, fn(t) // a panic passes on, and the connection is thrown away

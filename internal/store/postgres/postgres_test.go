@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -282,6 +284,38 @@ func TestPostgresConflicts(t *testing.T) {
 		terminate(t, url)
 		if err := put(db, 9, 9); err != nil {
 			t.Errorf("after every connection ended: %v", err)
+		}
+	})
+}
+
+// TestPostgresHungServer: a server that neither answers nor ends holds nobody
+// for longer than a transaction may last.
+func TestPostgresHungServer(t *testing.T) {
+	if os.Getenv("TIKAKOSH_PG_URL") != "" {
+		return // its processes are not ours to stop
+	}
+	both(t, Options{StatementTimeout: 500 * time.Millisecond}, func(t *testing.T, db sqldb.DB, _ string) {
+		hung := 0
+		begin := time.Now()
+		err := db.Update(t.Context(), func(tx sqldb.Tx) error {
+			if hung == 0 {
+				if err := tx.QueryRow(t.Context(), "SELECT pg_backend_pid()").Scan(&hung); err != nil {
+					return err
+				}
+				if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
+					t.Error(err)
+				}
+			}
+			return insert(tx, 1, 1)
+		})
+		if hung > 0 {
+			_ = syscall.Kill(hung, syscall.SIGCONT)
+		}
+		if err != nil || time.Since(begin) > 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begin)) // it ran again on another connection
+		}
+		if n, _ := rows(t, db); n != 1 {
+			t.Errorf("%d rows", n)
 		}
 	})
 }

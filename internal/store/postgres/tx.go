@@ -25,8 +25,7 @@ type cursor struct {
 // tx implements sqldb.Tx on a session.
 type tx struct {
 	s      *session
-	until  context.Context // of the transaction
-	refuse *sql.DB         // makes a *sql.Row that holds an error
+	refuse *sql.DB // makes a *sql.Row that holds an error
 	view   bool
 	over   atomic.Bool
 	failed error // of the first statement that failed
@@ -86,7 +85,7 @@ func (t *tx) during(ctx context.Context) context.Context {
 	if t.view && sqldb.IsScatter(ctx) {
 		return ctx
 	}
-	return t.until
+	return background
 }
 
 func (t *tx) fail(err error) error {

@@ -207,15 +207,14 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 		savepoints = savepoints || j.tries > 0
 	}
 	savepoints = savepoints && len(group) > 1
-	until, cancel := w.d.pool.limit()
-	defer cancel()
-	if err := w.begin(until); err != nil {
+	if err := w.begin(); err != nil {
 		failAll(group, err)
 		return nil, false
 	}
+	defer w.s.watch(w.d.opt.limit())()
 	var kept []*job // ran, and are part of the transaction
 	for i, j := range group {
-		broken, cause, err := w.step(until, j, savepoints)
+		broken, cause, err := w.step(j, savepoints)
 		switch {
 		case err != nil && cause != nil && j.tries < jobTries:
 			again = append(again, j)
@@ -229,25 +228,25 @@ func (w *writer) transaction(group []*job) (again []*job, alone bool) {
 			return append(append(kept, again...), group[i+1:]...), false
 		}
 		if err != nil && !savepoints && j.spoilt && len(group) > 1 {
-			w.rollback(until)
+			w.rollback()
 			return append(append(kept, again...), group[i+1:]...), false
 		}
 	}
 	if len(kept) == 0 {
-		w.rollback(until)
+		w.rollback()
 		return again, false
 	}
-	return w.commit(until, kept, again)
+	return w.commit(kept, again)
 }
 
-func (w *writer) commit(until context.Context, kept, again []*job) ([]*job, bool) {
+func (w *writer) commit(kept, again []*job) ([]*job, bool) {
 	if err := w.d.opt.Hook(StepBeforeCommit); err != nil {
-		w.rollback(until)
+		w.rollback()
 		failAll(kept, sqldb.Unknown(err))
 		return again, false
 	}
 	committed := w.d.opt.Watch.Committing(len(kept))
-	err := w.s.commit(until)
+	err := w.s.commit()
 	committed(err)
 	if err != nil {
 		w.release(false)
@@ -275,7 +274,7 @@ func failAll(group []*job, err error) {
 
 // begin opens a transaction, on a new connection when the one at hand has
 // broken, and lets the guard look.
-func (w *writer) begin(until context.Context) (err error) {
+func (w *writer) begin() (err error) {
 	for range lostTries {
 		if w.s == nil {
 			if w.s, err = w.d.pool.take(background); err != nil {
@@ -283,7 +282,9 @@ func (w *writer) begin(until context.Context) (err error) {
 				return sqldb.Classify(err, "begin")
 			}
 		}
-		if err = w.s.control(until, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"); err == nil {
+		stop := w.s.watch(w.d.opt.limit())
+		err = w.s.control("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+		if stop(); err == nil {
 			break
 		}
 		w.release(false)
@@ -291,38 +292,39 @@ func (w *writer) begin(until context.Context) (err error) {
 	if err != nil {
 		return sqldb.Classify(err, "begin")
 	}
+	defer w.s.watch(w.d.opt.limit())()
 	if err := w.d.opt.Hook(StepBegin); err != nil {
-		w.rollback(until)
+		w.rollback()
 		return unavailable("begin", err)
 	}
 	if w.d.opt.Guard == nil {
 		return nil
 	}
-	t := &tx{s: w.s, until: until, refuse: w.d.handle}
-	err = w.d.opt.Guard(until, t)
+	t := &tx{s: w.s, refuse: w.d.handle}
+	err = w.d.opt.Guard(background, t)
 	t.end()
 	if err = t.result(err); err != nil {
-		w.rollback(until)
+		w.rollback()
 	}
 	return err
 }
 
-func (w *writer) rollback(until context.Context) {
-	if w.s != nil && w.s.control(until, "ROLLBACK") != nil {
+func (w *writer) rollback() {
+	if w.s != nil && w.s.control("ROLLBACK") != nil {
 		w.release(false)
 	}
 }
 
 // step runs one job. broken says that the transaction no longer exists; cause
 // that the job may run again; err is the job's own.
-func (w *writer) step(until context.Context, j *job, savepoint bool) (broken bool, cause, err error) {
+func (w *writer) step(j *job, savepoint bool) (broken bool, cause, err error) {
 	j.tries++
 	if savepoint {
-		if err := w.s.control(until, "SAVEPOINT job"); err != nil {
+		if err := w.s.control("SAVEPOINT job"); err != nil {
 			return true, err, sqldb.Classify(err, "savepoint")
 		}
 	}
-	t := &tx{s: w.s, until: until, refuse: w.d.handle}
+	t := &tx{s: w.s, refuse: w.d.handle}
 	w.running = j
 	err = w.d.call(j.fn, t)
 	w.running = nil
@@ -336,11 +338,11 @@ func (w *writer) step(until context.Context, j *job, savepoint bool) (broken boo
 		return false, cause, err
 	}
 	if err != nil {
-		if e := w.s.control(until, "ROLLBACK TO job"); e != nil {
+		if e := w.s.control("ROLLBACK TO job"); e != nil {
 			return true, cause, err
 		}
 	}
-	if e := w.s.control(until, "RELEASE job"); e != nil {
+	if e := w.s.control("RELEASE job"); e != nil {
 		if err == nil {
 			err = sqldb.Classify(e, "savepoint")
 		}
