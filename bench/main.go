@@ -159,6 +159,10 @@ func report(rounds [][]result) {
 			median(ratio), slices.Min(ratio), slices.Max(ratio))
 		if m := median(all); m > 0 {
 			for _, role := range columns() {
+				if len(used[role]) == 0 { // PostgreSQL, on SQLite
+					fmt.Printf(" %7s", "")
+					continue
+				}
 				fmt.Printf(" %7.0f", median(used[role]))
 			}
 			fmt.Printf(" %7.0f %8.0f", m, float64(runtime.NumCPU())*1e6/m)
