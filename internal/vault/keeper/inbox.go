@@ -67,7 +67,8 @@ func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffName
 // time is held against when it came in. It may be asked again for the same
 // request: the event is named by the proof, so that the same request is the same
 // dose. stale says that it is the manager's to judge: it waited too long, or the
-// credential was ended meanwhile; used that the request was seen before.
+// credential was ended meanwhile; used that this very request was seen before, not
+// another one under its proof id.
 func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale, used bool, err error) {
 	staff, claims, row, err := t.proofParts(item.Signed)
 	if err != nil {
@@ -86,10 +87,12 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 	}
 	stale = wait > inboxLife || !row.Active
 	key := string(staff) + "/" + claims.ID
-	if _, used, err = get[state.Counter](t, state.Replays, key); err != nil || used {
-		return staff, row, stale, used, err
+	mark := t.k.proofMark(claims)
+	before, found, err := get[state.Counter](t, state.Replays, key)
+	if err != nil || found {
+		return staff, row, stale, found && before.N == mark, err
 	}
-	return staff, row, stale, false, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(2*inboxLife).UnixMilli())
+	return staff, row, stale, false, put(t, state.Replays, key, state.Counter{N: mark}, t.k.now().Add(2*inboxLife).UnixMilli())
 }
 
 // AcceptDose implements the vault's word: a dose that was recorded write-only. It

@@ -1,11 +1,14 @@
 package keeper_test
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
+	"tikakosh/test/harness"
 )
 
 // TestMistypedCentre: a dose with another centre's number goes to the list of the
@@ -151,5 +154,39 @@ func TestWaitedRefusedBefore(t *testing.T) {
 	c.advance(25 * time.Hour)
 	if got, err := c.handOver(late, c.person); err != nil || got.Verdict != vault.InboxNobody {
 		t.Errorf("after a day: %+v %v", got, err)
+	}
+}
+
+// TestWaitedOneProofManyCodes: requests that share one proof id are requests of
+// their own: each wrong code among them counts, so that nobody finds a person's four
+// digits by signing all of them with one id while the vault is down.
+func TestWaitedOneProofManyCodes(t *testing.T) {
+	c := newCentre(t, nil)
+	jti := strings.Repeat("j", 22)
+	signed := func(code, lot string) written {
+		raw, err := json.Marshal(c.body(map[string]any{"security_code": code, "vaccine_batch": lot}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := harness.Claims("POST", doseURL, raw, c.clock())
+		claims["jti"] = jti
+		proof, err := c.vaccinator.Sign(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.writeSigned(vault.Signed{Method: "POST", URL: doseURL, Body: raw, Proof: proof})
+	}
+	for i := range 5 {
+		got, err := c.handOver(signed(wrong(c.code), "LOT-"+string(rune('A'+i))), c.person)
+		if err != nil || got.Verdict != vault.InboxSealed || got.Hold != "" {
+			t.Fatalf("%+v %v", got, err)
+		}
+		c.store(got.Seal, true)
+	}
+	if p, err := c.k.Person(t.Context(), c.person); err != nil || p.Bookings[0].Tries != 3 {
+		t.Errorf("five wrong codes under one proof id: %+v %v", p.Bookings, err)
+	}
+	if got, err := c.handOver(signed(c.code, "LOT-X"), c.person); err != nil || got.Hold != "" {
+		t.Errorf("the right code after them: %+v %v", got, err)
 	}
 }

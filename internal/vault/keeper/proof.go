@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -217,7 +218,15 @@ func (t *txn) spend(owner string, c proofClaims) (used bool, err error) {
 	if _, used, err = get[state.Counter](t, state.Replays, key); err != nil || used {
 		return used, err
 	}
-	return false, put(t, state.Replays, key, state.Counter{N: 1}, t.k.now().Add(10*time.Minute).UnixMilli())
+	return false, put(t, state.Replays, key, state.Counter{N: t.k.proofMark(c)}, t.k.now().Add(10*time.Minute).UnixMilli())
+}
+
+// proofMark tells the request that used a proof id from others that bear the same
+// one: who signs chooses the id. It is keyed, so that no two requests can be made to
+// have one mark.
+func (k *Keeper) proofMark(c proofClaims) int64 {
+	sum := mac(k.keys.sym[purposeBooking], k.keys.realmBytes(), []byte("proof mark"), []byte(c.ID), []byte(c.Method), []byte(c.URL), []byte(c.Body))
+	return int64(binary.BigEndian.Uint64(sum) >> 1)
 }
 
 func badProof(text string) error { return fault.New(fault.Unauthorized, "proof", text) }
