@@ -3,7 +3,9 @@ package metrics
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/encoding/protodelim"
 
 	"tikakosh/internal/fault"
 )
@@ -50,50 +54,71 @@ func (s Source) Ask(ctx context.Context, method, path, accept string) ([]byte, e
 }
 
 // Merge asks every source for its metrics, gives each the label "role", and
-// writes them all in the text form, with tikakosh_up for each.
+// writes them all in the text form, with tikakosh_up for each. Of a family that two
+// sources show in different types the first source's is kept; what a source shows
+// in no proper form is left out, so that no role can spoil the others' figures.
 func Merge(ctx context.Context, sources []Source, out io.Writer) error {
-	all := map[string]*dto.MetricFamily{}
-	var mu sync.Mutex
+	shown := make([]map[string]*dto.MetricFamily, len(sources))
 	var wg sync.WaitGroup
-	upHelp, upType := "1 when the role answers its operator, else 0.", dto.MetricType_GAUGE
-	upName := "tikakosh_up"
-	up := &dto.MetricFamily{Name: &upName, Help: &upHelp, Type: &upType}
-	for _, s := range sources {
+	for i, s := range sources {
 		wg.Go(func() {
-			families, err := s.families(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			alive := 0.0
-			if err == nil {
-				alive = 1
-			}
-			up.Metric = append(up.Metric, &dto.Metric{Label: roleLabel(s.Role), Gauge: &dto.Gauge{Value: &alive}})
-			for name, f := range families {
-				for _, m := range f.Metric {
-					m.Label = append(roleLabel(s.Role), m.Label...)
-				}
-				if have := all[name]; have == nil {
-					all[name] = f
-				} else if have.GetType() == f.GetType() {
-					have.Metric = append(have.Metric, f.Metric...)
-				}
+			if families, err := s.families(ctx); err == nil {
+				shown[i] = families
 			}
 		})
 	}
 	wg.Wait()
-	slices.SortFunc(up.Metric, func(a, b *dto.Metric) int { return strings.Compare(a.Label[0].GetValue(), b.Label[0].GetValue()) })
-	all[upName] = up
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
+	upHelp, upType := "1 when the role answers its operator, else 0.", dto.MetricType_GAUGE
+	upName := "tikakosh_up"
+	up := &dto.MetricFamily{Name: &upName, Help: &upHelp, Type: &upType}
+	all := map[string]*dto.MetricFamily{upName: up}
+	for i, s := range sources {
+		alive := 0.0
+		if shown[i] != nil {
+			alive = 1
+		}
+		up.Metric = append(up.Metric, &dto.Metric{Label: roleLabel(s.Role), Gauge: &dto.Gauge{Value: &alive}})
+		for name, f := range shown[i] {
+			if !proper(f) || name == upName {
+				continue
+			}
+			for _, m := range f.Metric {
+				m.Label = append(roleLabel(s.Role), m.Label...)
+			}
+			if have := all[name]; have == nil {
+				all[name] = f
+			} else if have.GetType() == f.GetType() {
+				have.Metric = append(have.Metric, f.Metric...)
+			}
+		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
+	slices.SortFunc(up.Metric, func(a, b *dto.Metric) int { return strings.Compare(a.Label[0].GetValue(), b.Label[0].GetValue()) })
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if _, err := expfmt.MetricFamilyToText(out, all[name]); err != nil {
 			return fault.Wrap(fault.Unavailable, err, "metrics")
 		}
 	}
 	return nil
+}
+
+// proper reports whether a family can be written and read: a plain name, plain
+// labels, each once and none of them ours, and values of the family's type.
+func proper(f *dto.MetricFamily) bool {
+	plain := model.LegacyValidation
+	if !plain.IsValidMetricName(f.GetName()) {
+		return false
+	}
+	for _, m := range f.Metric {
+		seen := map[string]bool{"role": true}
+		for _, l := range m.GetLabel() {
+			if seen[l.GetName()] || !plain.IsValidLabelName(l.GetName()) {
+				return false
+			}
+			seen[l.GetName()] = true
+		}
+	}
+	_, err := expfmt.MetricFamilyToText(io.Discard, f)
+	return err == nil
 }
 
 func roleLabel(role string) []*dto.LabelPair {
@@ -117,10 +142,11 @@ func (s Source) families(ctx context.Context) (map[string]*dto.MetricFamily, err
 		return nil, err
 	}
 	out := map[string]*dto.MetricFamily{}
-	for d := expfmt.NewDecoder(bytes.NewReader(raw), expfmt.NewFormat(expfmt.TypeProtoDelim)); ; {
+	read := protodelim.UnmarshalOptions{MaxSize: answerMax} // the library's decoder takes room for whatever length is said
+	for from := bytes.NewReader(raw); ; {
 		f := &dto.MetricFamily{}
-		if err := d.Decode(f); err != nil {
-			if err == io.EOF { //nolint:errorlint // the decoder's own
+		if err := read.UnmarshalFrom(from, f); err != nil {
+			if errors.Is(err, io.EOF) {
 				return out, nil
 			}
 			return nil, fault.Wrap(fault.Unavailable, err, "metrics of a role")

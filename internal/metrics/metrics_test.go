@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/encoding/protodelim"
 )
 
 func shown(t *testing.T, s *Set) string {
@@ -81,6 +84,50 @@ func TestMerge(t *testing.T) {
 	Operator(sources).ServeHTTP(rec, httptest.NewRequest("GET", "/readyz", nil))
 	if rec.Code != 503 || !strings.Contains(rec.Body.String(), `"missing":["two","junk","down"]`) || !strings.Contains(rec.Body.String(), `["disk"]`) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
+
+// TestMergeCaptured: a role that says what it likes can spoil neither the figures of
+// the others nor the process that gathers them.
+func TestMergeCaptured(t *testing.T) {
+	honest := New("1", time.Now)
+	honest.Gauge("tikakosh_age_seconds", "A test.", func() float64 { return 7 })
+	honest.Gauge("tikakosh_zz_seconds", "A test.", func() float64 { return 8 })
+	name := func(s string) *string { return &s }
+	gauge, counter, value := dto.MetricType_GAUGE, dto.MetricType_COUNTER, 1.0
+	says := func(fs ...*dto.MetricFamily) []byte {
+		var b bytes.Buffer
+		for _, f := range fs {
+			if _, err := protodelim.MarshalTo(&b, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return b.Bytes()
+	}
+	family := func(n string, kind dto.MetricType, labels ...*dto.LabelPair) *dto.MetricFamily {
+		return &dto.MetricFamily{Name: name(n), Type: &kind, Metric: []*dto.Metric{{Label: labels, Gauge: &dto.Gauge{Value: &value}}}}
+	}
+	for what, raw := range map[string][]byte{
+		"an endless length":      {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f},
+		"a value of no type":     says(family("tikakosh_broken", counter)),
+		"the role's own label":   says(family("tikakosh_mine", gauge, &dto.LabelPair{Name: name("role"), Value: name("vault")})),
+		"a label twice":          says(family("tikakosh_mine", gauge, &dto.LabelPair{Name: name("a"), Value: name("1")}, &dto.LabelPair{Name: name("a"), Value: name("2")})),
+		"a line in a name":       says(family("x 1\ntikakosh_up{role=\"vault\"} 0", gauge)),
+		"another's type":         says(&dto.MetricFamily{Name: name("tikakosh_age_seconds"), Type: &counter, Metric: []*dto.Metric{{Counter: &dto.Counter{Value: &value}}}}),
+		"a family of no figures": says(&dto.MetricFamily{Name: name("tikakosh_none"), Type: &gauge}),
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(raw) }))
+		var out bytes.Buffer
+		err := Merge(t.Context(), []Source{{Role: "ops", Own: honest}, {Role: "web", Client: &http.Client{Transport: to(srv.URL)}}}, &out)
+		srv.Close()
+		if err != nil || !strings.Contains(out.String(), "tikakosh_age_seconds{role=\"ops\"} 7\n") || !strings.Contains(out.String(), "tikakosh_zz_seconds{role=\"ops\"} 8\n") {
+			t.Errorf("%s: %v", what, err)
+		}
+		for _, bad := range []string{"vault", "tikakosh_mine", "tikakosh_broken", "tikakosh_age_seconds{role=\"web\""} {
+			if strings.Contains(out.String(), bad) {
+				t.Errorf("%s: the figures have %s", what, bad)
+			}
+		}
 	}
 }
 
