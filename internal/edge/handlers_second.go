@@ -22,24 +22,37 @@ type SecondPersons interface {
 // vault is asked again.
 const publicActsCache = 15 * time.Second
 
-// publicActs keeps the first page of the public list.
+// publicActsWait bounds one question: everybody who asks meanwhile waits for it.
+const publicActsWait = 2 * time.Second
+
+// publicActs keeps the first page of the public list. While the vault is down the
+// one it gave last goes on being served, and it is not asked by every caller.
 type publicActs struct {
 	mu   sync.Mutex
 	at   time.Time
 	page *vault.SecondPersonActs
+	err  error
 }
 
 func (p *publicActs) get(ctx context.Context, from SecondPersons, now time.Time) (vault.SecondPersonActs, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if age := now.Sub(p.at); p.page != nil && age >= 0 && age < publicActsCache {
+	age, life := now.Sub(p.at), publicActsCache
+	if p.err != nil {
+		life = revocationRetry
+	}
+	if p.at.IsZero() || age < 0 || age >= life {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publicActsWait)
+		got, err := from.SecondPersonActs(ctx, vault.SecondPersonRequest{})
+		cancel()
+		if p.at, p.err = now, err; err == nil {
+			p.page = &got
+		}
+	}
+	if p.page != nil {
 		return *p.page, nil
 	}
-	got, err := from.SecondPersonActs(ctx, vault.SecondPersonRequest{})
-	if err == nil {
-		p.page, p.at = &got, now
-	}
-	return got, err
+	return vault.SecondPersonActs{}, p.err
 }
 
 func secondRoutes() []Route {
