@@ -28,7 +28,7 @@ const clockEvery = time.Hour
 
 // keepLogs opens the roles' logs; the supervisor's own goes there from here on.
 func (in *installation) keepLogs(ctx context.Context) error {
-	store, err := rolelog.Open(rolelog.Options{Dir: in.layout.logs(), Now: time.Now, Console: os.Stderr, Group: in.flags.LogGroup,
+	store, err := rolelog.Open(rolelog.Options{Dir: in.layout.logs(), Now: time.Now, Console: os.Stderr, Group: in.flags.LogGroup, Room: in.logRoom,
 		Head: func() []any { return []any{"version", version, clockFields()} }})
 	if err != nil {
 		return err
@@ -45,6 +45,19 @@ func (in *installation) keepLogs(ctx context.Context) error {
 	go in.sealLogs(ctx)
 	go in.noteClock(ctx)
 	return nil
+}
+
+// logReserve is what the logs leave free of their disk, and logReserveShare of a
+// small one: the databases may be on it.
+const (
+	logReserve      = 1 << 30
+	logReserveShare = 0.02
+)
+
+// logRoom reports whether the disk of the logs has room for more of them.
+func (in *installation) logRoom() bool {
+	d, err := machine.ReadDisk(in.layout.logs())
+	return err != nil || d.Free >= logReserve || d.Ratio() >= logReserveShare
 }
 
 // clockFields is the machine's clock as a log has it.

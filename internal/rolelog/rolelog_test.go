@@ -311,6 +311,40 @@ func TestLostLines(t *testing.T) {
 	}
 }
 
+// TestNoRoom: a role that writes without end does not take the room of what was
+// registered. What it says while there is none is counted, and said afterwards.
+func TestNoRoom(t *testing.T) {
+	r := newRig(t, 0)
+	room := true
+	r.store.opt.Room = func() bool { return room }
+	r.log("web", "one")
+	room = false
+	r.pass(2 * time.Second)
+	size := func() (n int64) {
+		for _, f := range r.files("web") {
+			info, err := os.Stat(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += info.Size()
+		}
+		return n
+	}
+	before := size()
+	for range 100 {
+		r.log("web", "flood")
+	}
+	if got := size(); got != before || r.store.Lost()["web"] != 100 {
+		t.Errorf("%d bytes more without room, %v lost", got-before, r.store.Lost())
+	}
+	room = true
+	r.pass(2 * time.Second)
+	r.log("web", "found")
+	if rep := r.verify(); len(rep.Problems) != 0 || rep.Lost != 100 {
+		t.Errorf("%+v", rep)
+	}
+}
+
 func TestExport(t *testing.T) {
 	r := newRig(t, 0)
 	begin := r.now()

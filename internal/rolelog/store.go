@@ -25,6 +25,7 @@ type Options struct {
 	Size    int64            // bytes after which a file is turned; 0: 64 MiB
 	Head    func() []any     // further fields of a file's first line, as for slog
 	Group   int              // group that may read; 0: the process's
+	Room    func() bool      // whether the disk has room for more than what must be stored; nil: it has
 }
 
 // Store writes the roles' logs. It is safe for concurrent use.
@@ -43,6 +44,7 @@ const (
 	pipeSize  = 1 << 20              // what a role may write ahead, F_SETPIPE_SZ
 	readPause = 5 * time.Millisecond // gathers what a busy role writes
 	syncEvery = 30 * time.Second
+	roomEvery = time.Second // between two looks at the disk
 )
 
 // nameOK is the form of a role's name; it is a folder's name.
@@ -84,8 +86,10 @@ type roleLog struct {
 	size  int64
 	day   string
 	dirty bool
-	lost  int64 // lines that could not be written
-	total int64 // such lines since the start
+	lost  int64     // lines that could not be written
+	asked time.Time // when Room was last asked
+	full  bool      // what it said
+	total int64     // such lines since the start
 }
 
 func (s *Store) log(role string) (*roleLog, error) {
@@ -191,6 +195,10 @@ func (l *roleLog) take(p []byte) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.noRoom() {
+		l.lose(int64(countLines(p)))
+		return
+	}
 	if err := l.turn(); err != nil {
 		l.lose(int64(countLines(p)))
 		return
@@ -206,6 +214,18 @@ func (l *roleLog) take(p []byte) {
 	if err := l.write(out, n); err != nil {
 		l.lose(n)
 	}
+}
+
+// noRoom asks for the disk's room now and then: whoever makes a role write without
+// end must not take the room of what was registered.
+func (l *roleLog) noRoom() bool {
+	if l.s.opt.Room == nil {
+		return false
+	}
+	if now := l.s.opt.Now(); now.Sub(l.asked).Abs() >= roomEvery {
+		l.asked, l.full = now, !l.s.opt.Room()
+	}
+	return l.full
 }
 
 func (l *roleLog) lose(n int64) { l.lost += n; l.total += n }
