@@ -348,6 +348,15 @@ func (s *Server) exec(statements ...string) error {
 	return nil
 }
 
+// Do runs statements in the database of a URL.
+func Do(text string, statements ...string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return err
+	}
+	return (&Server{base: *u}).exec(statements...)
+}
+
 // Exec runs statements as the server's administrator in its own database.
 func (s *Server) Exec(t TB, statements ...string) {
 	t.Helper()
