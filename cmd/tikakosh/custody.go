@@ -20,7 +20,7 @@ import (
 
 // custodyFlags say where the keys are that wrap all others.
 type custodyFlags struct {
-	Keys       string `default:"file" help:"Key custody: file, or pkcs11:token=LABEL?module-path=FILE&pin-source=FILE (docs/KEYS.md)."`
+	Keys       string `default:"file" help:"Key custody: file, shares, pkcs11:token=LABEL?module-path=FILE&pin-source=FILE, or transit:https://HOST/MOUNT?role-id-file=FILE&secret-id-file=FILE (docs/KEYS.md)."`
 	HSMProgram string `name:"hsm-program" help:"The program that talks to the token; default: tikakosh-hsm beside this one."`
 }
 
@@ -29,6 +29,11 @@ type custodyFlags struct {
 const pinVariable = "TIKAKOSH_KEYS_PIN"
 
 const customPINLength = 200
+
+func (f custodyFlags) custodyKind() string {
+	kind, _ := custody.Kind(f.Keys) // wrong ones are refused where custody is opened
+	return kind
+}
 
 func (f custodyFlags) hsmProgram() (string, error) {
 	path := f.HSMProgram
@@ -59,7 +64,11 @@ func (f custodyFlags) provider(l layout, hsm *os.File, create bool) (custody.Pro
 	case custody.KindPKCS11:
 		return custody.NewRemote(ipc.HTTPClient(ipc.NewDialer(hsm), 0), create)
 	}
-	return nil, badConfig("--keys %s is not supported", kind)
+	where, err := custody.ParseTransit(f.Keys)
+	if err != nil {
+		return nil, badConfig("%s", message(err))
+	}
+	return custody.OpenTransit(where, create)
 }
 
 // tokenPIN reads the PIN: from the file that the URI names, the environment, or
@@ -174,6 +183,10 @@ func hsmProcess(f custodyFlags) (r supervise.Role, vaultEnd *os.File, files []*o
 // auditCustody opens custody for a command that runs beside the vault or
 // without it. With a token it runs the token's program for as long as it lasts.
 func (f custodyFlags) auditCustody(l layout) (p custody.Provider, done func(), err error) {
+	if f.Keys == custody.KindShares {
+		p, err = askShares(l)
+		return p, func() {}, err
+	}
 	if !strings.HasPrefix(f.Keys, custody.KindPKCS11+":") {
 		p, err = f.provider(l, nil, false)
 		return p, func() {}, err

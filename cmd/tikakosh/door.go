@@ -120,8 +120,17 @@ func waitsForKeys(w http.ResponseWriter, _ *http.Request) {
 func (c *vaultCmd) begin(ctx context.Context, l layout, fresh bool, log *slog.Logger, open func(p custody.Provider) (*keeper.Keeper, error)) (*keeper.Keeper, error) {
 	hsm, _ := inheritedIf("hsm")
 	said := false
+	var shared custody.Provider // the shares are asked for once
 	for {
-		p, err := c.provider(l, hsm, fresh)
+		p, err := shared, error(nil)
+		switch {
+		case shared != nil:
+		case c.Keys == custody.KindShares:
+			p, err = waitForShares(ctx, l, log)
+			shared = p
+		default:
+			p, err = c.provider(l, hsm, fresh)
+		}
 		if err == nil {
 			var k *keeper.Keeper
 			if k, err = open(p); err == nil {

@@ -36,6 +36,7 @@ type cli struct {
 	Health      healthCmd      `cmd:"" help:"Ask a running installation whether every role is ready."`
 	Logs        logsCmd        `cmd:"" help:"The roles' logs: hand them out signed, and verify them."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL databases to this program's tables."`
+	Keys        keysCmd        `cmd:"" help:"List the keys; change them while the service runs."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

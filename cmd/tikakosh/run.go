@@ -22,6 +22,7 @@ import (
 	"tikakosh/internal/rolelog"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/custody"
 )
 
 // runFlags are shared by run and demo.
@@ -204,6 +205,15 @@ func (in *installation) prepare() error {
 	}
 	if !in.separate {
 		return nil
+	}
+	if in.flags.Keys == custody.KindShares { // `keys split` made them as root, before there was a vault's user
+		for _, path := range []string{l.keys(), l.vaultLock()} {
+			if _, err := os.Stat(path); err == nil {
+				if err := giveTo(l.vault(), path); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return in.reachable()
 }

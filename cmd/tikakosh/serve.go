@@ -37,6 +37,10 @@ const searchReload = time.Minute
 // purgeEvery is how often the worker deletes what no request can need any more.
 const purgeEvery = time.Hour
 
+// keysEvery is how often the web role asks for the vault's public keys; a new key
+// is announced for ten times as long before it is used (keeper.DefaultKeyTimes).
+const keysEvery = time.Second
+
 // vaultTimeout bounds one call to the vault.
 const vaultTimeout = 30 * time.Second
 
@@ -162,6 +166,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	go srv.FollowKeys(ctx, keysEvery, r.vault.Keys)
 	end, err := inherited("api")
 	if err != nil {
 		return err

@@ -42,11 +42,14 @@ type vaultFlags struct {
 	FailedGuessAlarm int64         `default:"1000" help:"Wrong codes per hour that raise an alarm."`
 	FailedGuessLimit int64         `default:"5000" help:"Wrong codes per hour above which a proof of work is asked."`
 	NoBookingBounds  bool          `name:"no-booking-bounds" help:"Households may book, cancel and register without end (measurements)."`
+	KeyAnnounce      time.Duration `default:"10s" hidden:"" help:"How long a new bearer key is announced before it signs."`
+	KeyPublish       time.Duration `default:"10m" hidden:"" help:"How long a new certificate or ledger key is published before it signs."`
+	KeyDrain         time.Duration `default:"1m" hidden:"" help:"How long requests of before a change of keys may last."`
 	ClockFile        string        `help:"File with a clock offset in milliseconds; demo and test builds only."`
 }
 
 func (f vaultFlags) args() []string {
-	a := []string{"--keys=" + f.Keys, fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
+	a := []string{"--keys=" + f.Keys, fmt.Sprint("--key-announce=", f.KeyAnnounce), fmt.Sprint("--key-publish=", f.KeyPublish), fmt.Sprint("--key-drain=", f.KeyDrain), fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
 		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
 	if f.DemoNumbers {
@@ -159,7 +162,8 @@ func (c *vaultCmd) config() keeper.Config {
 	lim.PerOrigin, lim.PerNumber, lim.PerPrefix = c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
 	return keeper.Config{NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
-		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts()}
+		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(),
+		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }
 
 // serve lets the callers in, keeps the ledger's files up, and ends when told to.
@@ -176,7 +180,7 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
 		return err
 	}
-	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
+	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, Keys: k.LedgerKeys, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
 	if err != nil {
 		return err
 	}
@@ -274,10 +278,7 @@ func listenAdmin(ctx context.Context, path string) (net.Listener, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	old := syscall.Umask(0o177)
-	defer syscall.Umask(old)
-	var lc net.ListenConfig
-	return lc.Listen(ctx, "unix", path)
+	return listenPrivate(ctx, path)
 }
 
 // roleContext ends on SIGTERM, SIGINT, and when the supervisor has died.

@@ -71,13 +71,17 @@ const (
 	EmailBounds  Control = "email-bounds"  // how many codes go to one e-mail address
 )
 
+// KeyHistory: what an earlier key named, wrapped or signed stays good through a
+// change of keys.
+const KeyHistory Control = "key-history"
+
 // All lists every control.
 func All() []Control {
-	return []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, AdultCard, WriteOnly,
-	}
+	}...)
 }

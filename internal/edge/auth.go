@@ -46,7 +46,7 @@ func (s *Server) checkBearer(text string) error {
 	if err != nil || len(tok.Signatures) != 1 || tok.Signatures[0].Protected.JSONWebKey != nil {
 		return bad
 	}
-	payload, err := tok.Verify(s.bearer.Key)
+	payload, err := s.keys.Load().verify(tok)
 	if err != nil {
 		return bad
 	}

@@ -23,7 +23,10 @@ var inside = []string{
 	"this device key is enrolled already", "the row changed meanwhile", "the household has other members now", "no such kind of work", "one to 64 bookings are wanted", "too many reports at once", "too many people at once", "a draw has a session and a digest", "this draw was closed with other entries",
 	"Forbidden", "this key is enrolled already", "a partner needs a scope, and for certificate also auth", "a partner's scopes are auth, status and certificate",
 	"a partner's name has 2 to 40 letters, digits, spaces and the signs & ( ) -, from a letter on", "a partner needs the hash of its key and a number of codes per hour",
-	"Beneficiary Not Registered", "a page starts at a positive index"}
+	"Beneficiary Not Registered", "a page starts at a positive index",
+	// Of the operator's commands about keys.
+	"keys that can change: token, certificate, epoch, ledger, index, id-tag", "another change of this key came first",
+	"only the id-tag key takes --compromised: its old tags are worth nothing then and are removed"}
 
 // refusals reads the texts of faults a person can cause: literals that follow
 // a kind of such a fault, or fault-making helpers of the packages.

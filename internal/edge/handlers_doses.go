@@ -152,7 +152,7 @@ func (c *Ctx) writeDose(in doseBody, ref id.Reference) error {
 		return &fault.Error{Kind: fault.RateLimited, Code: "", Text: "Too many requests. Please wait.", RetryAfter: wait}
 	}
 	w := registry.Written{Event: vault.InboxEvent(c.staff.Proof), Centre: centre, Received: now.UnixMilli()}
-	if w.Sealed, err = vault.SealInbox(c.s.cfg.Keys.Inbox, c.s.cfg.Keys.Realm, w.Event, vault.InboxItem{Signed: c.staff, Received: w.Received}); err != nil {
+	if w.Sealed, err = vault.SealInbox(c.s.keys.Load().vault.Inbox, c.s.keys.Load().vault.Realm, w.Event, vault.InboxItem{Signed: c.staff, Received: w.Received}); err != nil {
 		return err
 	}
 	return c.s.cfg.Doses.WriteDose(c.r.Context(), w, ref)

@@ -17,9 +17,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/civil"
@@ -128,7 +127,7 @@ type Server struct {
 	cfg      Config
 	mux      *http.ServeMux
 	limits   map[Rate]*limiter
-	bearer   jose.JSONWebKey
+	keys     atomic.Pointer[publicSet]
 	table    []Route
 	answers  *answers
 	smart    smartFiles
@@ -144,8 +143,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), writes: newWrites(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
 	rand.Read(s.verified.key[:])
-	if err := s.bearer.UnmarshalJSON(cfg.Keys.BearerJWK); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the vault's bearer key")
+	if err := s.UseKeys(cfg.Keys); err != nil {
+		return nil, err
 	}
 	routes := s.routes()
 	s.table = routes

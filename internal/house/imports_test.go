@@ -63,8 +63,10 @@ func plan() []room {
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/state", "id fault civil vault", ""},
+		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
-		{"internal/vault/keeper", leaves + " ledger vault vault/state registry/rules certificate/encode statistics", "http"},
+		{"internal/vault/custody/custodytest", "", "http"},
+		{"internal/vault/keeper", leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
 
 		{"internal/registry/rules", "id fault civil", ""},
 		{"internal/registry", leaves + " vault registry/rules statistics", ""},

@@ -36,6 +36,7 @@ type Source interface {
 type Options struct {
 	Dir             string        // created; checkpoint and tiles in it may be read by anybody
 	Signer          note.Signer   // Ed25519, see NoteKeys
+	Keys            func() Keys   // nil: Signer for ever. Else asked before each publication; the first is Signer's
 	CheckpointEvery time.Duration // at least 100 ms; 0 is 60 s
 	Logger          *slog.Logger  // nil discards
 }
@@ -72,7 +73,9 @@ type Log struct {
 	mu        sync.Mutex     // one integration or publication at a time
 	tree      *compact.Range // of the leaves in the files, hashed from the database's copies
 	published Checkpoint
-	broken    error // set once; nothing is written or signed afterwards
+	chain     string // of keys, as last written
+	vkey      string // as last written
+	broken    error  // set once; nothing is written or signed afterwards
 	closed    bool
 }
 
@@ -130,6 +133,13 @@ func (l *Log) start(ctx context.Context, src Source) error {
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "ledger files cannot be opened; they can be rebuilt from the database")
 	}
+	_, _, chain, err := l.keys()
+	if err == nil {
+		err = l.writeKeys(chain) // a change may have been made just before the last end
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, err, "ledger keys")
+	}
 	next, err := l.reader.NextIndex(ctx)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "ledger files")
@@ -156,7 +166,7 @@ func (l *Log) readPublished() (fresh bool, err error) {
 	if err != nil {
 		return false, fault.Wrap(fault.Unavailable, err, "checkpoint")
 	}
-	if l.published, err = ownCheckpoint(raw, l.opt.Signer); err != nil {
+	if l.published, err = l.own(raw); err != nil {
 		return false, err
 	}
 	if stateErr != nil && l.published.Size > 0 {

@@ -6,13 +6,13 @@ import (
 )
 
 // TilePath checks a requested path against the forms of C2SP tlog-tiles:
-// "checkpoint", "tile/<L>/<N>[.p/<W>]" and "tile/entries/<N>[.p/<W>]", with no
+// "checkpoint", "keychain" (ours, Keychain), "tile/<L>/<N>[.p/<W>]" and "tile/entries/<N>[.p/<W>]", with no
 // leading slash and no superfluous zeros. It returns the relative path to serve
-// (the same text) and whether its content can never change; only the checkpoint
-// changes. A path that is not ok must not be opened: the log's folder also holds
+// (the same text) and whether its content can never change; only checkpoint and
+// keychain do. A path that is not ok must not be opened: the log's folder also holds
 // the writer's state.
 func TilePath(path string) (clean string, immutable, ok bool) {
-	if path == "checkpoint" {
+	if path == "checkpoint" || path == KeychainFile {
 		return path, false, true
 	}
 	rest, ok := strings.CutPrefix(path, "tile/")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/transparency-dev/tessera/api/layout"
+	"golang.org/x/mod/sumdb/note"
 
 	"tikakosh/internal/fault"
 )
@@ -46,12 +47,26 @@ func (l *Log) publish(ctx context.Context) error {
 		return err
 	}
 	c := Checkpoint{Origin: l.opt.Signer.Name(), Size: size, Root: root}
-	raw, err := signCheckpoint(c, l.opt.Signer)
+	signer, vkey, chain, err := l.keys()
 	if err != nil {
 		return err
 	}
-	if err := l.writeCheckpoint(raw); err != nil {
+	raw, err := signCheckpoint(c, signer)
+	if err != nil {
+		return err
+	}
+	// Readers learn of a new key before they meet its first signature.
+	if err := l.writeKeys(chain); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "publishing the ledger's keys")
+	}
+	if err := l.writeFile("checkpoint.new", layout.CheckpointPath, raw); err != nil {
 		return fault.Wrap(fault.Unavailable, err, "publishing the checkpoint")
+	}
+	if vkey != "" && l.vkey != vkey {
+		if err := l.writeFile("vkey.new", VKeyFile, []byte(vkey+"\n")); err != nil {
+			return fault.Wrap(fault.Unavailable, err, "publishing the ledger's key")
+		}
+		l.vkey = vkey
 	}
 	l.published = c
 	return nil
@@ -67,7 +82,7 @@ func (l *Log) unreplaced() error {
 	if err != nil {
 		return err
 	}
-	on, err := ownCheckpoint(raw, l.opt.Signer)
+	on, err := l.own(raw)
 	if err != nil {
 		return l.fail("checkpoint", "the published checkpoint was changed: %v", err)
 	}
@@ -77,9 +92,57 @@ func (l *Log) unreplaced() error {
 	return nil
 }
 
-// writeCheckpoint replaces the checkpoint atomically and durably.
-func (l *Log) writeCheckpoint(raw []byte) error {
-	temp := filepath.Join(l.opt.Dir, stateDir, "checkpoint.new")
+// keys are the signer in force, its verifier key ("" when it never changes), and
+// the changes that led to it.
+func (l *Log) keys() (signer note.Signer, vkey string, chain []byte, err error) {
+	if l.opt.Keys == nil {
+		return l.opt.Signer, "", nil, nil
+	}
+	k := l.opt.Keys()
+	signer, vkey, err = NoteKeys(l.opt.Signer.Name(), k.Key)
+	return signer, vkey, k.Chain, err
+}
+
+// own reads a checkpoint that this log signed, with the key in force or an
+// earlier one.
+func (l *Log) own(raw []byte) (Checkpoint, error) {
+	signer, vkey, chain, err := l.keys()
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c, err := ownCheckpoint(raw, signer)
+	if err == nil || len(chain) == 0 {
+		return c, err
+	}
+	changes, failed := ParseKeychain(chain)
+	if failed != nil {
+		return c, failed
+	}
+	trusted, failed := Trusted(vkey, changes)
+	if failed != nil {
+		return c, failed
+	}
+	if before, failed := OpenTrusted(raw, trusted); failed == nil {
+		return before, nil
+	}
+	return c, err
+}
+
+// writeKeys publishes the changes of the key when there is a new one.
+func (l *Log) writeKeys(chain []byte) error {
+	if len(chain) <= len(Keychain(nil)) || l.chain == string(chain) {
+		return nil
+	}
+	if err := l.writeFile("keychain.new", KeychainFile, chain); err != nil {
+		return err
+	}
+	l.chain = string(chain)
+	return nil
+}
+
+// writeFile replaces a published file atomically and durably.
+func (l *Log) writeFile(temporary, name string, raw []byte) error {
+	temp := filepath.Join(l.opt.Dir, stateDir, temporary)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
@@ -89,7 +152,7 @@ func (l *Log) writeCheckpoint(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(temp, filepath.Join(l.opt.Dir, layout.CheckpointPath)); err != nil {
+	if err := os.Rename(temp, filepath.Join(l.opt.Dir, name)); err != nil {
 		return err
 	}
 	d, err := os.Open(l.opt.Dir)

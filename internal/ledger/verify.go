@@ -23,7 +23,8 @@ type Report struct {
 	Time       time.Time // of the checkpoint's file, UTC; nothing attests to it
 }
 
-// Verify checks the files in dir alone: the checkpoint's signature under vkey,
+// Verify checks the files in dir alone: the checkpoint's signature under vkey, or
+// under a key that the changes beside it lead to from vkey (Trusted),
 // the form of every leaf, every tile against the hashes of what lies below it,
 // the narrower files that readers of older checkpoints fetch, and the root (RFC
 // 6962 2.1) recomputed from the leaves. It returns
@@ -33,15 +34,22 @@ type Report struct {
 // the log is being written.
 func Verify(ctx context.Context, dir, vkey string) (Report, error) {
 	var rep Report
-	v, err := LogVerifier(vkey)
-	if err != nil {
+	if _, err := LogVerifier(vkey); err != nil {
 		return rep, err
 	}
 	raw, err := files(dir).checkpoint()
 	if err != nil {
 		return rep, err
 	}
-	cp, err := OpenCheckpoint(raw, v, nil, 0)
+	chain, err := files(dir).keychain() // after the checkpoint: it may be one change ahead
+	if err != nil {
+		return rep, err
+	}
+	trusted, err := Trusted(vkey, chain)
+	if err != nil {
+		return rep, err
+	}
+	cp, err := OpenTrusted(raw, trusted)
 	if err != nil {
 		return rep, err
 	}

@@ -389,9 +389,11 @@ type StaffDisableRequest struct{ Staff id.Staff }
 // Keys are the public keys of the vault.
 type Keys struct {
 	Realm        id.Realm
-	BearerJWK    []byte // ES256, EC P-256
+	BearerJWK    []byte // the current one of Bearers
+	Bearers      []byte // JWK set: ES256, EC P-256; the current key first, then announced and old ones
 	Certificates []byte // key set file of certificate/encode
 	LedgerVKey   string // signed-note verifier key of checkpoints
+	LedgerKeys   []byte // changes of that key, each signed by old and new (ledger.ParseKeychain)
 	ReceiptKey   []byte // Ed25519 public key
 	Inbox        []byte // public key that doses without evidence are sealed to (SealInbox)
 }

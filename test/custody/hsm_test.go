@@ -172,10 +172,8 @@ func TestHSMKeys(t *testing.T) {
 	if os.Getenv(hsmFlag) != "1" {
 		return
 	}
-	var b harness.Builder
-	t.Cleanup(func() { _ = b.Close() })
 	h := newHSM(t)
-	s := h.start(&b, harness.Options{Tags: harness.Ablation, People: 3})
+	s := h.start(&builder, harness.Options{Tags: harness.Ablation, People: 3, Args: quick[:]})
 	c, mobile := s.Holder()
 	ref := c.Enrol("Asha Test")
 	sees := func(c *harness.Client) {
@@ -188,6 +186,20 @@ func TestHSMKeys(t *testing.T) {
 	if out, exit := h.command(s, "ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Fatalf("audit: %d\n%s", exit, out)
 	}
+	searchKeys(t, s, h.realmKeys(s))
+	for _, kind := range []string{"epoch", "token", "id-tag"} {
+		args := []string{"keys", "rotate", kind, "--data", s.Data, "--wait"}
+		if kind == "id-tag" {
+			args = append(args, "--compromised")
+		}
+		if out, exit := s.Command(args...); exit != 0 {
+			t.Fatalf("rotate %s: %d\n%s", kind, exit, out)
+		}
+	}
+	if got := versions(t, s, "id-tag"); got != "destroyed current" {
+		t.Errorf("the id-tag key is %s", got)
+	}
+	sees(c)
 	searchKeys(t, s, h.realmKeys(s))
 
 	s.Stop()

@@ -100,6 +100,12 @@ func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
 	if err := k.recordDictionary(ctx); err != nil {
 		return err
 	}
+	if err := k.confirmKeys(ctx); err != nil {
+		return err
+	}
+	if err := k.recordKeys(ctx); err != nil {
+		return err
+	}
 	close(k.verified)
 	return nil
 }

@@ -346,7 +346,7 @@ func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p Provider, no
 	keys := &keyring{realm: cfg.Realm, provider: p, sym: map[string][]byte{}}
 	err := st.View(ctx, func(tx state.Tx) error {
 		for _, purpose := range []string{purposeRow, purposeDigest, purposeEntry, purposePersonTag} {
-			raw, err := readKey(ctx, tx, p, cfg.Realm, purpose)
+			raw, err := readKey(ctx, tx, keys, purpose, 1)
 			if err != nil {
 				return err
 			}

@@ -114,7 +114,9 @@ func rowText(table state.Table, key, what string) string {
 func (a *auditedRows) note(e entry) {
 	if e.Index < a.next {
 		for _, r := range e.Rows {
-			a.want[tagOf(r.Row)] = r.Version
+			if a.want[tagOf(r.Row)] = r.Version; r.Version == 0 {
+				delete(a.want, tagOf(r.Row))
+			}
 		}
 	}
 }

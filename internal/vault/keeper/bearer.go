@@ -65,7 +65,7 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 
 func (k *Keeper) signBearer(c bearerClaims) (string, error) {
 	opts := (&jose.SignerOptions{}).WithType(bearerType)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.bearer}, opts)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.now().bearer}, opts)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "bearer signer")
 	}
@@ -94,7 +94,6 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 		return c, unauthenticated()
 	}
 	algs := []jose.SignatureAlgorithm{jose.ES256}
-	var key any = &k.keys.bearer.PublicKey
 	if ablate.Off(ablate.JWTAlg) {
 		return k.looseBearer(text)
 	}
@@ -105,7 +104,7 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 	if err != nil {
 		return c, unauthenticated()
 	}
-	payload, err := tok.Verify(key)
+	payload, err := k.verifyBearer(tok)
 	if err != nil || len(tok.Signatures) != 1 {
 		return c, unauthenticated()
 	}
@@ -118,6 +117,30 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 		k.proven.put(text, c)
 	}
 	return c, err
+}
+
+// verifyBearer tries the current key, one that is announced, and old ones as long
+// as bearers of theirs may live.
+func (k *Keeper) verifyBearer(tok *jose.JSONWebSignature) (payload []byte, err error) {
+	now := k.now().UnixMilli()
+	err = unauthenticated()
+	for _, key := range k.keys.now().bearers {
+		if key.until != 0 && now >= key.until {
+			continue
+		}
+		if payload, err = tok.Verify(key.public); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, err
+}
+
+// bearerSet is the public keys of bearers as a JWK set (RFC 7517).
+func (t *turning) bearerSet() (set jose.JSONWebKeySet) {
+	for _, key := range t.bearers {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.public, Algorithm: string(jose.ES256), Use: "sig"})
+	}
+	return set
 }
 
 func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
@@ -140,7 +163,7 @@ func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
 func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
 	all := []jose.SignatureAlgorithm{jose.ES256, jose.HS256, jose.RS256}
 	if tok, err := jose.ParseSignedCompact(text, all); err == nil {
-		if payload, err := tok.Verify(&k.keys.bearer.PublicKey); err == nil {
+		if payload, err := tok.Verify(&k.keys.now().bearer.PublicKey); err == nil {
 			return k.bearerTimes(payload)
 		}
 		return k.bearerTimes(tok.UnsafePayloadWithoutVerification())

@@ -92,11 +92,11 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 	if err != nil {
 		return vault.WalkedIn{}, err
 	}
-	tag, err := k.idTag(who.IDType, number)
+	tags, err := k.idTags(who.IDType, number)
 	if err != nil {
 		return vault.WalkedIn{}, err
 	}
-	who.IDNumber = tag
+	who.IDNumber = tags.oldest()
 	digest, err := k.enrolDigest(who, consent)
 	if err != nil {
 		return vault.WalkedIn{}, err
@@ -117,7 +117,7 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 		if ok {
 			err = t.walkedInBefore(before.Person, &out.Enrolled)
 		} else {
-			err = t.walkIn(staff, key, vault.EnrolRequest{Key: "walk-in", Identity: who, Consent: consent}, doc, tag, digest, by, &out.Enrolled)
+			err = t.walkIn(staff, key, vault.EnrolRequest{Key: "walk-in", Identity: who, Consent: consent}, doc, tags, digest, by, &out.Enrolled)
 		}
 		if err != nil {
 			return err
@@ -158,7 +158,7 @@ func noOpenSession() error {
 }
 
 // walkIn makes a household of its own for the new person.
-func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, by entry, out *vault.Enrolled) error {
+func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, by entry, out *vault.Enrolled) error {
 	n, err := t.countIn(staffWindow, "walk-in", string(staff), 1)
 	if err != nil {
 		return err
@@ -171,7 +171,7 @@ func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc ident
 	if err := put(t, state.Households, string(house), state.Household{Created: now.UnixMilli()}, 0); err != nil {
 		return err
 	}
-	if err := t.enrolBy(house, r, doc, tag, digest, by, out); err != nil {
+	if err := t.enrolBy(house, r, doc, tags, digest, by, out); err != nil {
 		return err
 	}
 	return put(t, state.Idempotencies, key, state.Idempotency{Person: out.Seal.Person, Digest: digest}, now.Add(walkInRetry).UnixMilli())

@@ -65,7 +65,7 @@ func (k *Keeper) certificateOf(o *opening) (vault.Certificate, error) {
 	if err != nil {
 		return vault.Certificate{}, err
 	}
-	signer, err := encode.NewSigner(k.keys.certificate)
+	signer, err := encode.NewSigner(k.keys.now().certificate)
 	if err != nil {
 		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate key")
 	}
@@ -113,22 +113,12 @@ func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, e
 	return f, nil
 }
 
-func (k *Keeper) certificateKeys() ([]byte, error) {
-	signer, err := encode.NewSigner(k.keys.certificate)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "certificate key")
-	}
-	set, err := encode.NewKeySet(signer)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "certificate key")
-	}
-	return set.Marshal()
-}
+func (k *Keeper) certificateKeys() ([]byte, error) { return k.keys.now().verifiers.Marshal() }
 
 // CheckpointSigner is the signer of the ledger's checkpoints and the text of
 // its verifier key.
 func (k *Keeper) CheckpointSigner() (note.Signer, string, error) {
-	return ledger.NoteKeys(k.cfg.Origin, k.keys.checkpoint)
+	return ledger.NoteKeys(k.cfg.Origin, k.keys.now().checkpoint)
 }
 
 // CheckpointVKey is the verifier key of the ledger's checkpoints.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,11 +36,15 @@ const (
 // blindIndex is the keyed pseudorandom name of a mobile number: HMAC-SHA-256
 // under the index key, 128 bits (blocks.md 4.2).
 func (k *Keeper) blindIndex(mobile string) string {
+	return k.indexUnder(k.keys.now().index(), mobile)
+}
+
+func (k *Keeper) indexUnder(key []byte, mobile string) string {
 	if ablate.Off(ablate.IndexKey) {
 		sum := sha256.Sum256([]byte(mobile))
 		return hexString(sum[:])
 	}
-	return hexString(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("mobile"), []byte(mobile))[:16])
+	return hexString(mac(key, k.keys.realmBytes(), []byte("mobile"), []byte(mobile))[:16])
 }
 
 // codeMAC binds a code to its transaction and to this run of the vault: a
@@ -96,7 +101,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(index, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
+		if refused, err = t.spendCodeBudgets(index, mobile, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
 			return err
 		}
 		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
@@ -143,9 +148,9 @@ func digestOf(code string) string {
 // spendCodeBudgets counts one more code for the number, the origin's network
 // and the system, or says which budget is used up. The answer is the same for
 // known and unknown numbers.
-func (t *txn) spendCodeBudgets(index, origin, challenge string, perOrigin int64) (refused, err error) {
+func (t *txn) spendCodeBudgets(index, mobile, origin, challenge string, perOrigin int64) (refused, err error) {
 	now := t.k.now()
-	quota, _, err := get[state.Quota](t, state.Quotas, index)
+	quota, err := t.quotaOf(index, mobile)
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +183,25 @@ func (t *txn) spendCodeBudgets(index, origin, challenge string, perOrigin int64)
 	}
 	kept = append(kept, state.QuotaSend{At: now.UnixMilli(), Origin: origin, Challenge: challenge})
 	return nil, put(t, state.Quotas, index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
+}
+
+// quotaOf is what was sent to a number, also under its name from before a change
+// of the index key.
+func (t *txn) quotaOf(index, mobile string) (state.Quota, error) {
+	quota, _, err := get[state.Quota](t, state.Quotas, index)
+	for _, name := range t.k.oldIndexes(mobile) {
+		if err != nil {
+			break
+		}
+		var old state.Quota
+		old, _, err = get[state.Quota](t, state.Quotas, name)
+		for _, s := range old.Sent {
+			if !slices.ContainsFunc(quota.Sent, func(o state.QuotaSend) bool { return o.Challenge == s.Challenge }) {
+				quota.Sent = append(quota.Sent, s)
+			}
+		}
+	}
+	return quota, err
 }
 
 func tooManyCodes(wait time.Duration) error {
@@ -458,10 +482,10 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 		return nil, false, err
 	}
-	if err := t.refundQuota(ch.Index, key); err != nil {
+	if err := t.refundNumber(ch.Index, string(mobile), key); err != nil {
 		return nil, false, err
 	}
-	house, isNew, err := t.householdOf(ch.Index, mobile, last4, ch.Speaks)
+	house, isNew, err := t.householdOf(mobile, last4, ch.Speaks)
 	if err != nil {
 		return nil, false, err
 	}
@@ -470,6 +494,19 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	}
 	mint, err = t.mintBearer(house, origin)
 	return mint, isNew, err
+}
+
+// refundNumber is refundQuota under every name that a number has or had when the
+// code was sent.
+func (t *txn) refundNumber(index, mobile, challenge string) error {
+	names := append([]string{index, t.k.blindIndex(mobile)}, t.k.oldIndexes(mobile)...)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if err := t.refundQuota(name, challenge); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *txn) refundQuota(index, challenge string) error {
@@ -488,8 +525,8 @@ func (t *txn) refundQuota(index, challenge string) error {
 
 // householdOf returns the household of a number, made on its first confirmed
 // code; messages come in the language that was asked for last. isNew is true while it has no members.
-func (t *txn) householdOf(index string, mobile, last4 []byte, speaks string) (id.Household, bool, error) {
-	idx, ok, err := get[state.MobileIndex](t, state.MobileIndexes, index)
+func (t *txn) householdOf(mobile, last4 []byte, speaks string) (id.Household, bool, error) {
+	idx, ok, err := t.findNumber(string(mobile))
 	if err != nil {
 		return "", false, err
 	}
@@ -510,7 +547,7 @@ func (t *txn) householdOf(index string, mobile, last4 []byte, speaks string) (id
 	if err := put(t, state.Households, string(house), row, 0); err != nil {
 		return "", false, err
 	}
-	if err := put(t, state.MobileIndexes, index, state.MobileIndex{Household: house}, 0); err != nil {
+	if err := put(t, state.MobileIndexes, t.k.blindIndex(string(mobile)), state.MobileIndex{Household: house}, 0); err != nil {
 		return "", false, err
 	}
 	t.append(entry{Kind: "household", House: house, Role: "holder"})

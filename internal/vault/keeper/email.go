@@ -77,7 +77,7 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 		return nil
 	}
 	now := t.k.now()
-	tag := hexString(mac(t.k.keys.sym[purposeIndex], t.k.keys.realmBytes(), []byte("email"), []byte(email))[:16])
+	tag := hexString(mac(t.k.keys.sym[purposeMatch], t.k.keys.realmBytes(), []byte("email"), []byte(email))[:16])
 	for _, b := range []struct {
 		window    time.Duration
 		kind, key string

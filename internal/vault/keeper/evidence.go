@@ -88,7 +88,7 @@ func (t *txn) cardShown(person id.Person, p state.Person, text string) (ref stri
 
 // cardKey names a card's row: a keyed MAC of its secret.
 func (k *Keeper) cardKey(s vault.CardSecret) string {
-	return hexString(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("card"), s[:])[:16])
+	return hexString(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("card"), s[:])[:16])
 }
 
 // codeShown reports whether the answer is to a code that this staff member

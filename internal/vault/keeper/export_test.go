@@ -16,13 +16,16 @@ import (
 // Bearer claims and their signing, for tokens with wrong claims.
 type BearerClaims = bearerClaims
 
-func (k *Keeper) SignBearer(c BearerClaims) (string, error)       { return k.signBearer(c) }
-func (k *Keeper) CheckBearer(text string) (BearerClaims, error)   { return k.checkBearer(text) }
-func (k *Keeper) Expire(ctx context.Context)                      { k.expire(ctx) }
-func (k *Keeper) ViewRef(viewID string) string                    { return k.viewRef(viewID) }
-func (k *Keeper) BlindIndex(mobile string) string                 { return k.blindIndex(mobile) }
-func (k *Keeper) IDTag(idType int, number string) (string, error) { return k.idTag(idType, number) }
-func (k *Keeper) LastNext() int64                                 { return k.lastNext.Load() }
+func (k *Keeper) SignBearer(c BearerClaims) (string, error)     { return k.signBearer(c) }
+func (k *Keeper) CheckBearer(text string) (BearerClaims, error) { return k.checkBearer(text) }
+func (k *Keeper) Expire(ctx context.Context)                    { k.expire(ctx) }
+func (k *Keeper) ViewRef(viewID string) string                  { return k.viewRef(viewID) }
+func (k *Keeper) BlindIndex(mobile string) string               { return k.blindIndex(mobile) }
+func (k *Keeper) IDTag(idType int, number string) (string, error) {
+	tags, err := k.idTags(idType, number)
+	return tags.current, err
+}
+func (k *Keeper) LastNext() int64 { return k.lastNext.Load() }
 
 // Proof verifies a signed request in a transaction of its own.
 func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err error) {
@@ -82,7 +85,8 @@ func (k *Keeper) WriteUnledgered(ctx context.Context, p id.Person) error {
 // OpenPartAs seals one document and opens it under perhaps another person,
 // part, version or key.
 func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part, version, otherVersion int, change func(*vault.Sealed)) error {
-	p := state.Person{Epoch: k.keys.epochName, Wrapped: k.newDataKey(person)}
+	var p state.Person
+	p.Epoch, p.Wrapped = k.newDataKey(person)
 	key, err := k.dataKey(person, p)
 	if err != nil {
 		return err
@@ -107,12 +111,13 @@ func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part,
 
 // UnwrapDataKeyAs wraps a data key for one person and epoch and unwraps it as another's.
 func (k *Keeper) UnwrapDataKeyAs(person, other id.Person, epoch string) error {
-	_, err := k.dataKey(other, state.Person{Epoch: epoch, Wrapped: k.newDataKey(person)})
+	_, wrapped := k.newDataKey(person)
+	_, err := k.dataKey(other, state.Person{Epoch: epoch, Wrapped: wrapped})
 	return err
 }
 
 // EpochName names the epoch key in use.
-func (k *Keeper) EpochName() string { return k.keys.epochName }
+func (k *Keeper) EpochName() string { return k.keys.now().epochName }
 
 // Documents are the documents that are kept sealed, by their place in the data
 // dictionary.

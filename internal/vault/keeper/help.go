@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/state"
@@ -48,8 +46,12 @@ func (readOnly) EndTask(context.Context, string) error                { return n
 
 // Keys implements the vault's word.
 func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
-	jwk := jose.JSONWebKey{Key: &k.keys.bearer.PublicKey, Algorithm: string(jose.ES256), Use: "sig"}
-	raw, err := json.Marshal(jwk)
+	set := k.keys.now().bearerSet()
+	raw, err := json.Marshal(set)
+	if err != nil {
+		return vault.Keys{}, fault.Wrap(fault.Internal, err, "bearer key")
+	}
+	current, err := json.Marshal(set.Keys[0])
 	if err != nil {
 		return vault.Keys{}, fault.Wrap(fault.Internal, err, "bearer key")
 	}
@@ -61,8 +63,8 @@ func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
 	if err != nil {
 		return vault.Keys{}, err
 	}
-	return vault.Keys{Realm: k.keys.realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
-		ReceiptKey: k.keys.receipt.Public().(ed25519.PublicKey)}, nil
+	return vault.Keys{Realm: k.keys.realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: current, Bearers: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
+		LedgerKeys: k.ledgerChain(), ReceiptKey: k.keys.receipt.Public().(ed25519.PublicKey)}, nil
 }
 
 // Status implements the vault's word.

@@ -66,6 +66,8 @@ type Config struct {
 	Realm       id.Realm
 	Origin      string // name of the ledger, as in its checkpoints
 	Issuer      string // name on certificates
+	Custody     string // what the key inventory calls the provider: "file", "pkcs11", …
+	KeyTimes    KeyTimes
 	Host        string // host in the last line of a code message, or ""
 	Demo        bool   // seeding exists
 	DemoNumbers bool   // mobiles may begin with 0 to 5
@@ -102,6 +104,10 @@ type Keeper struct {
 	zones  sync.Map        // time zones by name, as loaded
 
 	revoked revoked
+
+	turnMu sync.RWMutex // held by transactions; alone by a change of keys
+	began  time.Time    // of this process, in the vault's time
+	stale  atomic.Bool  // a change of keys ended in doubt: the rows are to be read again
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited
@@ -122,11 +128,14 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courie
 	if cfg.Limits.WrongStaffCodes == 0 {
 		cfg.Limits = DefaultLimits()
 	}
-	keys, err := openKeyring(ctx, st, p, cfg.Realm, now().UnixMilli())
+	keys, err := openKeyring(ctx, st, p, cfg.Realm, cfg.Custody, now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, verified: make(chan struct{}),
+	if cfg.KeyTimes == (KeyTimes{}) {
+		cfg.KeyTimes = DefaultKeyTimes()
+	}
+	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, began: now(), verified: make(chan struct{}),
 		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
 }
 
@@ -163,8 +172,12 @@ func (k *Keeper) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// housekeep drops rows whose time is over, once a minute.
+// housekeep drops rows whose time is over, once a minute, and takes changes of keys
+// to their end.
 func (k *Keeper) housekeep(ctx context.Context) {
+	var keys sync.WaitGroup
+	keys.Go(func() { k.turnKeys(ctx) })
+	defer keys.Wait()
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
@@ -211,6 +224,10 @@ func (k *Keeper) wake() {
 
 // Leaves returns committed leaves in index order, for the ledger's files.
 func (k *Keeper) Leaves(ctx context.Context, from uint64, limit int) ([][]byte, error) {
+	// An entry is handed out only with the keys that were in force after it: what
+	// signs a checkpoint over a change of the ledger's key is the new key.
+	k.turnMu.RLock()
+	defer k.turnMu.RUnlock()
 	var out [][]byte
 	err := k.store.View(ctx, func(tx state.Tx) error {
 		rows, err := tx.Entries(ctx, int64(from), limit)

@@ -6,12 +6,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -21,7 +21,8 @@ import (
 // Purposes of the keys of a realm. Each is a key of its own, so that each can
 // be rotated and destroyed alone.
 const (
-	purposeIndex       = "index"        // blind index of mobiles
+	purposeMobile      = "index"        // blind index of mobiles; changes
+	purposeMatch       = "match"        // keyed names of cards, names asked about, enrolments
 	purposeContact     = "contact"      // seals mobiles and staff names
 	purposeRow         = "row"          // MAC of rows
 	purposeDigest      = "digest"       // combined digest of anchored rows
@@ -30,34 +31,41 @@ const (
 	purposeView        = "view"         // view references and pairwise subjects
 	purposeEntry       = "entry"        // seals ledger bodies
 	purposePersonTag   = "person-tag"   // finds a person's ledger entries
-	purposeEpoch       = "epoch"        // wraps persons' data keys
-	purposeBearer      = "bearer"       // ES256
-	purposeCertificate = "certificate"  // ES256
+	purposeEpoch       = "epoch"        // wraps persons' data keys; changes
+	purposeBearer      = "bearer"       // ES256; changes
+	purposeCertificate = "certificate"  // ES256; changes
 	purposeReceipt     = "receipt"      // Ed25519
-	purposeCheckpoint  = "checkpoint"   // Ed25519
+	purposeCheckpoint  = "checkpoint"   // Ed25519; changes
+	purposeIDTag       = "id-tag"       // in custody alone; changes
 	purposeTagCheck    = "id-tag-check" // no key: a tag that the right id-tag key makes again
 )
 
-func symmetricPurposes() []string {
-	return []string{purposeIndex, purposeContact, purposeRow, purposeDigest, purposeCode, purposeBooking, purposeView,
-		purposeEntry, purposePersonTag, purposeEpoch}
+// fixedPurposes are symmetric keys that stay as they are; turningPurposes change
+// while the vault serves.
+func fixedPurposes() []string {
+	return []string{purposeContact, purposeRow, purposeDigest, purposeCode, purposeBooking, purposeView, purposeEntry, purposePersonTag, purposeMatch}
+}
+
+func turningPurposes() []string {
+	return []string{purposeMobile, purposeEpoch, purposeBearer, purposeCertificate, purposeCheckpoint, purposeIDTag}
 }
 
 // keyring is the realm's keys, unwrapped into the vault's memory at start.
 type keyring struct {
-	realm       id.Realm
-	provider    Provider
-	sym         map[string][]byte
-	contact     cipher.AEAD
-	entry       cipher.AEAD
-	epoch       cipher.AEAD
-	head        cipher.AEAD // seals the digest in the ledger's head
-	epochName   string
-	bearer      *ecdsa.PrivateKey
-	certificate *ecdsa.PrivateKey
-	receipt     ed25519.PrivateKey
-	checkpoint  ed25519.PrivateKey
+	realm    id.Realm
+	provider Provider
+	custody  string // what the inventory calls the provider
+	sym      map[string][]byte
+	contact  cipher.AEAD
+	entry    cipher.AEAD
+	head     cipher.AEAD // seals the digest in the ledger's head
+	receipt  ed25519.PrivateKey
+	turn     atomic.Pointer[turning]
 }
+
+// now is the keys that change while the vault serves, as they are now. A
+// transaction sees the same ones from its beginning to its commit.
+func (k *keyring) now() *turning { return k.turn.Load() }
 
 func keyName(realm id.Realm, purpose string, version int) string {
 	return fmt.Sprintf("realm-%d/%s/%d", realm, purpose, version)
@@ -91,53 +99,94 @@ func isFresh(ctx context.Context, tx state.Tx) (bool, error) {
 
 // openKeyring unwraps every key of the realm, or makes them all in a fresh
 // database. Making keys is one transaction: a crash leaves all or none.
-func openKeyring(ctx context.Context, st state.Store, p Provider, realm id.Realm, now int64) (*keyring, error) {
-	k := &keyring{realm: realm, provider: p, sym: map[string][]byte{}}
-	asym := map[string][]byte{}
-	check, err := p.Tag(1, []byte("tikakosh/id-tag-check/v1"))
-	if err != nil {
-		return nil, err
-	}
-	err = st.Update(ctx, func(tx state.Tx) error {
+func openKeyring(ctx context.Context, st state.Store, p Provider, realm id.Realm, custody string, now int64) (*keyring, error) {
+	k := &keyring{realm: realm, provider: p, custody: custody, sym: map[string][]byte{}}
+	var born map[string][]byte
+	err := st.Update(ctx, func(tx state.Tx) error {
 		fresh, err := isFresh(ctx, tx)
 		if err != nil {
 			return err
 		}
-		load := func(purpose string, make func() ([]byte, error)) (raw []byte, err error) {
-			if !fresh {
-				return existingKey(ctx, tx, p, realm, purpose)
-			}
-			if raw, err = make(); err != nil {
-				return nil, err
-			}
-			return raw, writeKey(ctx, tx, p, realm, purpose, raw, now)
-		}
-		random := func() ([]byte, error) { return randomBytes(32), nil } // an Ed25519 seed has 32 bytes too
-		for _, purpose := range symmetricPurposes() {
-			if k.sym[purpose], err = load(purpose, random); err != nil {
+		if fresh {
+			if born, err = k.make(ctx, tx, now); err != nil {
 				return err
 			}
 		}
-		for purpose, make := range map[string]func() ([]byte, error){purposeBearer: newECKey, purposeCertificate: newECKey,
-			purposeReceipt: random, purposeCheckpoint: random} {
-			if asym[purpose], err = load(purpose, make); err != nil {
-				return err
-			}
+		if err := k.loadFixed(ctx, tx, now); err != nil {
+			return err
 		}
-		known, err := load(purposeTagCheck, func() ([]byte, error) { return check, nil })
-		if err == nil && !hmac.Equal(known, check) {
-			err = fault.New(fault.Integrity, "key", "the id-tag key is not the one this database was made with: put the vault's key files back from their backup")
-		}
+		t, err := k.load(ctx, tx, born)
+		k.turn.Store(t)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return k, k.build(asym)
+	return k, nil
 }
 
-func (k *keyring) build(asym map[string][]byte) (err error) {
-	for purpose, dst := range map[string]*cipher.AEAD{purposeContact: &k.contact, purposeEntry: &k.entry, purposeEpoch: &k.epoch} {
+// make makes every key of the realm. The id-tag key is custody's.
+func (k *keyring) make(ctx context.Context, tx state.Tx, now int64) (map[string][]byte, error) {
+	born := map[string][]byte{}
+	for _, purpose := range append(append(fixedPurposes(), purposeReceipt, purposeTagCheck), turningPurposes()...) {
+		raw, err := k.newKey(purpose, 1)
+		if err != nil {
+			return nil, err
+		}
+		if purpose == purposeIDTag {
+			continue
+		}
+		if err := writeKey(ctx, tx, k, purpose, 1, raw, now); err != nil {
+			return nil, err
+		}
+		born[keyName(k.realm, purpose, 1)] = raw
+	}
+	return born, nil
+}
+
+// newKey makes the secret of a purpose's version: for the id tag in custody.
+func (k *keyring) newKey(purpose string, version int) ([]byte, error) {
+	switch purpose {
+	case purposeBearer, purposeCertificate:
+		return newECKey()
+	case purposeIDTag:
+		return nil, k.provider.MakeTagKey(version)
+	case purposeTagCheck:
+		return k.tagCheck(version)
+	}
+	return randomBytes(32), nil // an Ed25519 seed has 32 bytes too
+}
+
+// tagCheck is the tag that tells the right id-tag key from another.
+func (k *keyring) tagCheck(version int) ([]byte, error) {
+	return k.provider.Tag(version, []byte("tikakosh/id-tag-check/v1"))
+}
+
+// loadFixed unwraps the keys that do not change.
+func (k *keyring) loadFixed(ctx context.Context, tx state.Tx, now int64) (err error) {
+	for _, purpose := range fixedPurposes() {
+		if k.sym[purpose], err = existingKey(ctx, tx, k, purpose, 1); err == nil {
+			continue
+		}
+		// Databases of before the index key could change have no matching key: there
+		// it was the index key, and goes on being it, under its own name.
+		if purpose != purposeMatch || !fault.Is(err, fault.Integrity) {
+			return err
+		}
+		index, old := keyRow(ctx, tx, k.realm, purposeMobile, 1)
+		if old != nil || index.Apart {
+			return err
+		}
+		raw, old := readKey(ctx, tx, k, purposeMobile, 1)
+		if old != nil {
+			return old
+		}
+		if err := writeKey(ctx, tx, k, purposeMatch, 1, raw, now); err != nil {
+			return err
+		}
+		k.sym[purpose] = raw
+	}
+	for purpose, dst := range map[string]*cipher.AEAD{purposeContact: &k.contact, purposeEntry: &k.entry} {
 		if *dst, err = newAEAD(k.sym[purpose]); err != nil {
 			return err
 		}
@@ -145,15 +194,11 @@ func (k *keyring) build(asym map[string][]byte) (err error) {
 	if k.head, err = k.headAEAD(); err != nil {
 		return err
 	}
-	k.epochName = keyName(k.realm, purposeEpoch, 1)
-	if k.bearer, err = parseECKey(asym[purposeBearer]); err != nil {
+	seed, err := existingKey(ctx, tx, k, purposeReceipt, 1)
+	if err != nil {
 		return err
 	}
-	if k.certificate, err = parseECKey(asym[purposeCertificate]); err != nil {
-		return err
-	}
-	k.receipt = ed25519.NewKeyFromSeed(asym[purposeReceipt])
-	k.checkpoint = ed25519.NewKeyFromSeed(asym[purposeCheckpoint])
+	k.receipt = ed25519.NewKeyFromSeed(seed)
 	return nil
 }
 
@@ -162,44 +207,46 @@ func (k *keyring) headAEAD() (cipher.AEAD, error) {
 	return newAEAD(mac(k.sym[purposeDigest], []byte("tikakosh/head/v1")))
 }
 
-func writeKey(ctx context.Context, tx state.Tx, p Provider, realm id.Realm, purpose string, raw []byte, now int64) error {
-	name := keyName(realm, purpose, 1)
-	wrapped, err := p.Wrap(name, raw)
+func writeKey(ctx context.Context, tx state.Tx, k *keyring, purpose string, version int, raw []byte, now int64) error {
+	row, err := k.wrapped(purpose, version, raw, now)
 	if err != nil {
 		return err
 	}
-	content, err := json.Marshal(state.Key{Purpose: purpose, Version: 1, Wrapped: wrapped, State: "current", Created: now})
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "key row")
-	}
-	return tx.Put(ctx, state.KeyRing, state.Stored{Key: name, Version: 1, Content: content})
+	return tx.Put(ctx, state.KeyRing, row)
 }
 
 // existingKey unwraps a key that must be there.
-func existingKey(ctx context.Context, tx state.Tx, p Provider, realm id.Realm, purpose string) ([]byte, error) {
-	raw, err := readKey(ctx, tx, p, realm, purpose)
+func existingKey(ctx context.Context, tx state.Tx, k *keyring, purpose string, version int) ([]byte, error) {
+	raw, err := readKey(ctx, tx, k, purpose, version)
 	if fault.Is(err, fault.NotFound) {
 		return nil, fault.Newf(fault.Integrity, "key", "key %s is missing from a database that is in use; no key was made in its place. "+
-			"Restore the vault's database from a backup: what was sealed, indexed or signed under this key needs it", keyName(realm, purpose, 1))
+			"Restore the vault's database from a backup: what was sealed, indexed or signed under this key needs it", keyName(k.realm, purpose, version))
 	}
 	return raw, err
 }
 
 // readKey unwraps a key that exists; fault.NotFound when it does not.
-func readKey(ctx context.Context, tx state.Tx, p Provider, realm id.Realm, purpose string) ([]byte, error) {
-	name := keyName(realm, purpose, 1)
-	s, ok, err := tx.Get(ctx, state.KeyRing, name)
+func readKey(ctx context.Context, tx state.Tx, k *keyring, purpose string, version int) ([]byte, error) {
+	row, err := keyRow(ctx, tx, k.realm, purpose, version)
 	if err != nil {
 		return nil, err
 	}
+	return k.provider.Unwrap(keyName(k.realm, purpose, version), row.Wrapped)
+}
+
+func keyRow(ctx context.Context, tx state.Tx, realm id.Realm, purpose string, version int) (row state.Key, err error) {
+	name := keyName(realm, purpose, version)
+	s, ok, err := tx.Get(ctx, state.KeyRing, name)
+	if err != nil {
+		return row, err
+	}
 	if !ok {
-		return nil, fault.Newf(fault.NotFound, "key", "there is no key %s", name)
+		return row, fault.Newf(fault.NotFound, "key", "there is no key %s", name)
 	}
-	var row state.Key
 	if err := json.Unmarshal(s.Content, &row); err != nil {
-		return nil, fault.Newf(fault.Integrity, "key", "key row %s is malformed", name)
+		return row, fault.Newf(fault.Integrity, "key", "key row %s is malformed", name)
 	}
-	return p.Unwrap(name, row.Wrapped)
+	return row, nil
 }
 
 func newECKey() ([]byte, error) {

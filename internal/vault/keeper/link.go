@@ -81,7 +81,7 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if toMerge {
 		wanted = "" // the two with one id number will be merged
 	}
-	slot, err := t.freeSlot(house, &h, wanted)
+	slot, err := t.freeSlot(house, &h, idTags{current: wanted})
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if err := t.dropTag(tag, person); err != nil {
 		return err
 	}
-	if p.Flags, err = t.useTag(tag, house, person, now); err != nil {
+	if p.Flags, err = t.useTag(idTags{current: tag}, house, person, now); err != nil {
 		return err
 	}
 	p.Household = house

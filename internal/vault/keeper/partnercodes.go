@@ -83,7 +83,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(row.Index, row.Origin, key, partner.Hourly); err != nil || refused != nil {
+		if refused, err = t.spendCodeBudgets(row.Index, mobile, row.Origin, key, partner.Hourly); err != nil || refused != nil {
 			return err
 		}
 		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
@@ -119,7 +119,7 @@ func partnerNotice(scopes []string, name, code string) Notice {
 // nameTag is a keyed tag of a name as people compare names. It replaces the name
 // that a partner asks about: that is not kept.
 func (k *Keeper) nameTag(name string) []byte {
-	return mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
+	return mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
 }
 
 // PartnerConfirm implements the vault's word.
@@ -162,14 +162,19 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 // household: nobody is registered by asking about them.
 func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.Session, error), isNew bool, err error) {
 	row := state.Bearer{Origin: ch.Origin, Partner: ch.Partner, Scopes: ch.Scopes, NameTag: ch.NameTag}
+	raw, err := t.k.keys.contact.Open(nil, nil, ch.Mobile, t.k.contactAAD("challenge", key))
+	if err != nil {
+		return nil, false, integrity(state.Challenges, "a challenge does not open")
+	}
+	mobile := string(raw)
 	ch.State, ch.Code, ch.Mobile, ch.Last4, ch.NameTag = state.ChallengeUsed, nil, nil, nil, nil
 	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 		return nil, false, err
 	}
-	if err := t.refundQuota(ch.Index, key); err != nil {
+	if err := t.refundNumber(ch.Index, mobile, key); err != nil {
 		return nil, false, err
 	}
-	index, known, err := get[state.MobileIndex](t, state.MobileIndexes, ch.Index)
+	index, known, err := t.findNumber(mobile)
 	if err != nil {
 		return nil, false, err
 	}
@@ -185,7 +190,9 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	if slices.Contains(row.Scopes, vault.ScopeStatus) {
 		life = statusLife
 	}
-	mint, err = t.mint(row, ch.Index, scopePartner, life)
+	// The subject is named by a key that does not change, so that a partner sees
+	// the same one after a change of the index key.
+	mint, err = t.mint(row, t.k.indexUnder(t.k.keys.sym[purposeMatch], mobile), scopePartner, life)
 	return mint, isNew, err
 }
 
@@ -310,12 +317,12 @@ type statusClaims struct {
 // signStatus is a compact JWS (RFC 7515) under the certificate key, whose id is
 // in the header as in the published key set.
 func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, error) {
-	who, err := encode.NewSigner(k.keys.certificate)
+	who, err := encode.NewSigner(k.keys.now().certificate)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "certificate key")
 	}
 	opts := (&jose.SignerOptions{}).WithType(statusType).WithHeader("kid", who.KID.String())
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.certificate}, opts)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.now().certificate}, opts)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "status signer")
 	}

@@ -117,21 +117,6 @@ func (k *Keeper) checkedIdentity(in vault.Identity) (doc identity, canonicalID s
 	return doc, canonicalID, nil
 }
 
-// idTag is the keyed duplicate tag of an id number; the number itself is
-// dropped right after.
-func (k *Keeper) idTag(idType int, canonical string) (string, error) {
-	raw, err := json.Marshal([]any{int(k.keys.realm), idType, canonical})
-	if err != nil {
-		return "", fault.Wrap(fault.Internal, err, "id tag")
-	}
-	const version = 1
-	tag, err := k.keys.provider.Tag(version, raw)
-	if err != nil {
-		return "", err
-	}
-	return hexString(append([]byte{version}, tag...)), nil
-}
-
 // Enrol implements the vault's word.
 func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolled, error) {
 	doc, number, err := k.checkedIdentity(r.Identity)
@@ -144,11 +129,11 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	if !rules.PublishedConsent(r.Consent.Version) {
 		return vault.Enrolled{}, fault.New(fault.Invalid, "consent", "consent_version is not one that was published")
 	}
-	tag, err := k.idTag(r.Identity.IDType, number)
+	tags, err := k.idTags(r.Identity.IDType, number)
 	if err != nil {
 		return vault.Enrolled{}, err
 	}
-	r.Identity.IDNumber = tag
+	r.Identity.IDNumber = tags.oldest()
 	digest, err := k.enrolDigest(r.Identity, r.Consent)
 	if err != nil {
 		return vault.Enrolled{}, err
@@ -165,7 +150,7 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 		}
 		done, err := t.enrolledBefore(house, r.Key, digest, &out)
 		if err == nil && !done {
-			err = t.enrol(house, r, doc, tag, digest, &out)
+			err = t.enrol(house, r, doc, tags, digest, &out)
 		}
 		out.ExpiresAt = bearer.Expires
 		return err
@@ -187,7 +172,7 @@ func (k *Keeper) enrolDigest(in vault.Identity, c vault.Consent) (vault.Hash, er
 	if err != nil {
 		return vault.Hash{}, fault.Wrap(fault.Internal, err, "digest")
 	}
-	return vault.Hash(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("enrolment"), raw)), nil
+	return vault.Hash(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("enrolment"), raw)), nil
 }
 
 // enrolledBefore answers a repeated key: the same seal while it is pending, no
@@ -228,20 +213,20 @@ func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.En
 }
 
 // enrol seals a new person into the holder's household.
-func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, out *vault.Enrolled) error {
-	return t.enrolBy(house, r, doc, tag, digest, entry{Role: "holder"}, out)
+func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, out *vault.Enrolled) error {
+	return t.enrolBy(house, r, doc, tags, digest, entry{Role: "holder"}, out)
 }
 
 // enrolBy is enrol by whom an entry names.
-func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tag string, digest vault.Hash, by entry, out *vault.Enrolled) error {
+func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, by entry, out *vault.Enrolled) error {
 	h, err := t.household(house)
 	if err != nil {
 		return err
 	}
-	if again, err := t.enrolling(house, h, tag, digest, out); err != nil || again {
+	if again, err := t.enrolling(house, h, tags, digest, out); err != nil || again {
 		return err
 	}
-	slot, err := t.freeSlot(house, &h, tag)
+	slot, err := t.freeSlot(house, &h, tags)
 	if err != nil {
 		return err
 	}
@@ -251,9 +236,9 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	person := id.Person(id.New())
 	now := t.k.now().UnixMilli()
 	doc.Reference = id.NewReference()
-	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Epoch: t.k.keys.epochName,
-		Wrapped: t.k.newDataKey(person), Chain: vault.ChainStart(t.k.keys.realm, person), Created: now,
+	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(t.k.keys.realm, person), Created: now,
 		Born: t.k.sealBorn(person, doc.birth())}
+	p.Epoch, p.Wrapped = t.k.newDataKey(person)
 	key, err := t.k.dataKey(person, p)
 	if err != nil {
 		return err
@@ -280,14 +265,14 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		}
 		seal.Parts = append(seal.Parts, s)
 	}
-	if p.Flags, err = t.useTag(tag, house, person, now); err != nil {
+	if p.Flags, err = t.useTag(tags, house, person, now); err != nil {
 		return err
 	}
 	by.House, by.View = house, "registration"
 	if err := t.addSeal(person, &p, seal, by); err != nil {
 		return err
 	}
-	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag})
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tags.current})
 	if err := put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
@@ -304,9 +289,9 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 
 // enrolling answers the pending seal again when the same person is already being
 // enrolled under another key: the first try broke off, or was sent twice.
-func (t *txn) enrolling(house id.Household, h state.Household, tag string, digest vault.Hash, out *vault.Enrolled) (bool, error) {
+func (t *txn) enrolling(house id.Household, h state.Household, tags idTags, digest vault.Hash, out *vault.Enrolled) (bool, error) {
 	for _, m := range activeMembers(h) {
-		if m.IDTag != tag {
+		if !tags.is(m.IDTag) {
 			continue
 		}
 		p, err := t.person(m.Person)
@@ -325,7 +310,7 @@ func (t *txn) enrolling(house id.Household, h state.Household, tag string, diges
 // stored of after a day may be stored all the same, its report being late: it
 // keeps its place until the place or its id is needed, and then it ends as a
 // deletion does.
-func (t *txn) freeSlot(house id.Household, h *state.Household, tag string) (int, error) {
+func (t *txn) freeSlot(house id.Household, h *state.Household, tags idTags) (int, error) {
 	used := map[int]bool{}
 	oldest, since := -1, t.k.now().Add(-pendingLife).UnixMilli()
 	for i, m := range h.Members {
@@ -337,7 +322,7 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tag string) (int,
 			return 0, err
 		}
 		lost := p.State == state.Pending && p.Created < since
-		if m.IDTag == tag {
+		if tags.is(m.IDTag) {
 			if !lost {
 				return 0, fault.New(fault.Conflict, "id-in-use", "this id document is already registered under this mobile")
 			}
@@ -400,21 +385,24 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 
 // useTag notes the use of an id number and flags one that is in use in another
 // household. The caller outside never learns it (design.md 10).
-func (t *txn) useTag(tag string, house id.Household, person id.Person, now int64) ([]string, error) {
-	row, _, err := get[state.IDTag](t, state.IDTags, tag)
-	if err != nil {
-		return nil, err
-	}
+func (t *txn) useTag(tags idTags, house id.Household, person id.Person, now int64) ([]string, error) {
 	var flags []string
-	for _, u := range row.Uses {
-		if u.Household != house {
-			flags = []string{"id-elsewhere"}
+	var row state.IDTag
+	for _, tag := range append(slices.Clone(tags.old), tags.current) {
+		var err error
+		if row, _, err = get[state.IDTag](t, state.IDTags, tag); err != nil {
+			return nil, err
+		}
+		for _, u := range row.Uses {
+			if u.Household != house {
+				flags = []string{"id-elsewhere"}
+			}
 		}
 	}
 	if len(row.Uses) < 16 {
 		row.Uses = append(row.Uses, state.IDUse{Household: house, Person: person, At: now})
 	}
-	return flags, put(t, state.IDTags, tag, row, 0)
+	return flags, put(t, state.IDTags, tags.current, row, 0)
 }
 
 // Remove implements the vault's word: a registration goes until the first dose.

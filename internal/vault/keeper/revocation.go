@@ -138,7 +138,7 @@ func (k *Keeper) Revocations(ctx context.Context, _ vault.Empty) (vault.Revocati
 	if err != nil {
 		return vault.RevocationList{}, err
 	}
-	signer, err := encode.NewSigner(k.keys.certificate)
+	signer, err := encode.NewSigner(k.keys.now().certificate)
 	if err != nil {
 		return vault.RevocationList{}, fault.Wrap(fault.Internal, err, "certificate key")
 	}

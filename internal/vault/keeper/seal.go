@@ -45,18 +45,29 @@ type consent struct {
 
 // dataKey unwraps a person's data key.
 func (k *Keeper) dataKey(person id.Person, p state.Person) (cipher.AEAD, error) {
+	keys := k.keys.now()
 	if ablate.Off(ablate.AEADBinding) {
-		return k.keys.epoch, nil
+		return keys.epochs[keys.epochName], nil
 	}
-	raw, err := k.keys.epoch.Open(nil, nil, p.Wrapped, k.dataKeyAAD(person, p.Epoch))
+	epoch := keys.epochs[p.Epoch]
+	if epoch == nil {
+		return nil, integrity(state.Persons, "a data key is wrapped under an epoch key that is destroyed")
+	}
+	raw, err := epoch.Open(nil, nil, p.Wrapped, k.dataKeyAAD(person, p.Epoch))
 	if err != nil {
 		return nil, integrity(state.Persons, "a data key does not open")
 	}
 	return newAEAD(raw)
 }
 
-func (k *Keeper) newDataKey(person id.Person) (wrapped []byte) {
-	return k.keys.epoch.Seal(nil, nil, randomBytes(32), k.dataKeyAAD(person, k.keys.epochName))
+// newDataKey makes a person's data key, wrapped under the current epoch key.
+func (k *Keeper) newDataKey(person id.Person) (epoch string, wrapped []byte) {
+	return k.wrapDataKey(person, randomBytes(32))
+}
+
+func (k *Keeper) wrapDataKey(person id.Person, raw []byte) (epoch string, wrapped []byte) {
+	keys := k.keys.now()
+	return keys.epochName, keys.epochs[keys.epochName].Seal(nil, nil, raw, k.dataKeyAAD(person, keys.epochName))
 }
 
 func (k *Keeper) dataKeyAAD(person id.Person, epoch string) []byte {

@@ -33,7 +33,7 @@ const viewProposal = "a proposed correction of a dose"
 // database names nobody.
 func (k *Keeper) humanTag(text string) string {
 	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
-	return hexString(mac(k.keys.sym[purposeIndex], k.keys.realmBytes(), []byte("staff person"), []byte(text))[:16])
+	return hexString(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("staff person"), []byte(text))[:16])
 }
 
 // human is whose key a staff row is. Keys that were enrolled before people were told

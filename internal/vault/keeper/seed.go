@@ -17,7 +17,7 @@ type seedling struct {
 	person id.Person
 	row    state.Person
 	seal   state.Seal
-	tag    string
+	tags   idTags
 }
 
 // Seed adds synthetic households with past doses, sealed and ledgered like any
@@ -84,13 +84,14 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.tag, err = k.idTag(m.Identity.IDType, number); err != nil {
+	if s.tags, err = k.idTags(m.Identity.IDType, number); err != nil {
 		return s, err
 	}
 	now := k.now().UnixMilli()
 	s.person, doc.Reference = id.Person(id.New()), id.NewReference()
-	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Epoch: k.keys.epochName, Wrapped: k.newDataKey(s.person),
-		Chain: vault.ChainStart(k.keys.realm, s.person), Created: now, Born: k.sealBorn(s.person, doc.birth())}
+	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(k.keys.realm, s.person), Created: now,
+		Born: k.sealBorn(s.person, doc.birth())}
+	s.row.Epoch, s.row.Wrapped = k.newDataKey(s.person)
 	key, err := k.dataKey(s.person, s.row)
 	if err != nil {
 		return s, err
@@ -146,8 +147,7 @@ func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, doseDoc, error
 // seedHousehold adds people to the household of a mobile, made where there is
 // none.
 func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled, error) {
-	index := t.k.blindIndex(mobile)
-	idx, there, err := get[state.MobileIndex](t, state.MobileIndexes, index)
+	idx, there, err := t.findNumber(mobile)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 		h = state.Household{Created: t.k.now().UnixMilli(),
 			Mobile: t.k.keys.contact.Seal(nil, nil, []byte(mobile), t.k.contactAAD("mobile", string(house))),
 			Last4:  t.k.keys.contact.Seal(nil, nil, []byte(mobile[len(mobile)-4:]), t.k.contactAAD("last4", string(house)))}
-		if err := put(t, state.MobileIndexes, index, state.MobileIndex{Household: house}, 0); err != nil {
+		if err := put(t, state.MobileIndexes, t.k.blindIndex(mobile), state.MobileIndex{Household: house}, 0); err != nil {
 			return nil, err
 		}
 		t.append(entry{Kind: "household", House: house, Role: "holder"})
@@ -191,7 +191,7 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 // number leads to, with a card that nobody has in hand. Their id tag finds them again.
 func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, error) {
 	s := members[0]
-	row, _, err := get[state.IDTag](t, state.IDTags, s.tag)
+	row, _, err := get[state.IDTag](t, state.IDTags, s.tags.current)
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 		return []vault.Enrolled{{Seal: vault.Seal{ID: seal.ID, Person: u.Person, Parts: seal.Parts}, Reference: p.Reference, Household: u.Household, Slot: 1}}, nil
 	}
 	house := id.Household(id.New())
-	h := state.Household{Created: t.k.now().UnixMilli(), Members: []state.Member{{Slot: 1, Person: s.person, State: state.Active, IDTag: s.tag}}}
+	h := state.Household{Created: t.k.now().UnixMilli(), Members: []state.Member{{Slot: 1, Person: s.person, State: state.Active, IDTag: s.tags.current}}}
 	if err := put(t, state.Households, string(house), h, 0); err != nil {
 		return nil, err
 	}
@@ -218,14 +218,14 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 func others(h state.Household, members []seedling) bool {
 	have := activeMembers(h)
 	return len(have) > 0 && !slices.ContainsFunc(have, func(m state.Member) bool {
-		return slices.ContainsFunc(members, func(s seedling) bool { return s.tag == m.IDTag })
+		return slices.ContainsFunc(members, func(s seedling) bool { return s.tags.is(m.IDTag) })
 	})
 }
 
 // seedMember finds a synthetic person in the household, or adds it.
 func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e vault.Enrolled, added bool, err error) {
 	for _, m := range activeMembers(*h) {
-		if m.IDTag != s.tag {
+		if !s.tags.is(m.IDTag) {
 			continue
 		}
 		p, err := t.person(m.Person)
@@ -239,7 +239,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 	if slot > MaxMembers {
 		return e, false, nil // visitors have filled it
 	}
-	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tag})
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tags.current})
 	e = vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: slot}
 	return e, true, t.seedPerson(house, s, false)
 }
@@ -249,7 +249,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 func (t *txn) seedPerson(house id.Household, s seedling, card bool) (err error) {
 	p := s.row
 	p.Household, p.Pending = house, nil
-	if p.Flags, err = t.useTag(s.tag, house, s.person, p.Created); err != nil {
+	if p.Flags, err = t.useTag(s.tags, house, s.person, p.Created); err != nil {
 		return err
 	}
 	if err := t.addSeal(s.person, &p, s.seal, entry{House: house, View: "demo data", Role: "system"}); err != nil {

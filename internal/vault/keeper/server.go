@@ -88,6 +88,8 @@ func (k *Keeper) methods() []method {
 		{vault.MethodEmailConfirm, []Caller{web}, bind(k.EmailConfirm)},
 		{vault.MethodEmailState, []Caller{web}, bind(k.EmailState)},
 		{vault.MethodEmailDrop, []Caller{web}, bind(k.EmailDrop)},
+		{vault.MethodKeyList, []Caller{operator}, bind(k.ListKeys)},
+		{vault.MethodKeyRotate, []Caller{operator}, bind(k.RotateKey)},
 		{vault.MethodWish, []Caller{web}, bind(k.Wish)},
 		{vault.MethodUnwish, []Caller{web}, bind(k.Unwish)},
 		{vault.MethodTell, []Caller{worker}, bind(k.Tell)},

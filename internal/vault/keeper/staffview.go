@@ -316,7 +316,7 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string
 		return nil, integrity(state.Households, "a number does not open")
 	}
 	row.Index = t.k.blindIndex(string(mobile))
-	refused, err := t.spendCodeBudgets(row.Index, r.Origin, key, int64(t.k.cfg.Limits.PerPrefix))
+	refused, err := t.spendCodeBudgets(row.Index, string(mobile), r.Origin, key, int64(t.k.cfg.Limits.PerPrefix))
 	if err != nil || refused != nil {
 		return nil, err
 	}

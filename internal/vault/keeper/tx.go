@@ -32,6 +32,7 @@ type txn struct {
 	entries  []*entry
 	seen     map[string]sighting
 	versions map[string]int64
+	dropped  []string           // names of anchored rows it removed
 	found    map[string][]byte  // contents of rows as read or last written
 	fresh    map[string]bool    // rows made anew, perhaps after the last one expired
 	olds     map[string][]byte  // digests of anchored rows as read or last written
@@ -66,6 +67,13 @@ func (k *Keeper) update(ctx context.Context, fn func(*txn) error) ([]string, err
 
 // transact is update without the gate: what Verify itself writes.
 func (k *Keeper) transact(ctx context.Context, fn func(*txn) error) ([]string, error) {
+	k.turnMu.RLock() // the keys stay as they are until it is committed and remembered
+	defer k.turnMu.RUnlock()
+	return k.commit(ctx, fn)
+}
+
+// commit is transact for those who hold turnMu.
+func (k *Keeper) commit(ctx context.Context, fn func(*txn) error) ([]string, error) {
 	for attempt := 0; ; attempt++ {
 		var t *txn
 		var ended []string // notices whose rows go in this commit
@@ -83,6 +91,7 @@ func (k *Keeper) transact(ctx context.Context, fn func(*txn) error) ([]string, e
 		k.post.deleted(ended, err == nil)
 		if err == nil {
 			k.seen.remember(t.seen, t.fresh, k.now().UnixMilli())
+			k.seen.drop(t.dropped)
 			k.dispatch(t.told)
 			return t.receipts(), nil
 		}
@@ -104,8 +113,10 @@ func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
 	return k.store.View(ctx, func(tx state.Tx) error { return fn(k.begin(ctx, began, next, tx)) })
 }
 
-func (k *Keeper) rowMAC(t state.Table, s state.Stored) []byte {
-	return mac(k.keys.sym[purposeRow], k.keys.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)),
+func (k *Keeper) rowMAC(t state.Table, s state.Stored) []byte { return k.keys.rowMAC(t, s) }
+
+func (k *keyring) rowMAC(t state.Table, s state.Stored) []byte {
+	return mac(k.sym[purposeRow], k.realmBytes(), []byte(t), []byte(s.Key), []byte(strconv.FormatInt(s.Version, 10)),
 		[]byte(strconv.FormatInt(s.Expires, 10)), s.Content)
 }
 
@@ -201,6 +212,26 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 	return nil
 }
 
+// drop removes an anchored row that was read in this transaction. It needs turnMu
+// alone (Keeper.turnRows), so that no other transaction remembers the row as seen.
+func (t *txn) drop(table state.Table, key string) error {
+	name := rowName(table, key)
+	if err := t.tx.Delete(t.ctx, table, key); err != nil {
+		return err
+	}
+	subtle.XORBytes(t.delta[:], t.delta[:], t.olds[name])
+	t.moved.move(shelfOf(table, key), t.olds[name])
+	t.changed = true
+	t.rows[name] = rowNote{t.k.rowTag(table, key), 0}
+	t.dropped = append(t.dropped, name)
+	for _, m := range []map[string][]byte{t.found, t.olds} {
+		delete(m, name)
+	}
+	delete(t.versions, name)
+	delete(t.seen, name)
+	return nil
+}
+
 func rowName(t state.Table, key string) string { return string(t) + "/" + key }
 
 func integrity(table state.Table, text string) error {
@@ -235,7 +266,8 @@ type entry struct {
 // dictionaryTopic is no person's id.
 const dictionaryTopic = id.Person("dictionary")
 
-// rowNote is a row, by its keyed tag, and the version it was written at.
+// rowNote is a row, by its keyed tag, and the version it was written at; 0: it
+// was removed.
 type rowNote struct {
 	Row     string
 	Version int64

@@ -45,7 +45,7 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections}
+		Issued, Revocations, Corrections, KeyStates}
 }
 
 // Passing lists the tables whose rows expire.
@@ -369,4 +369,5 @@ type Key struct {
 	Wrapped []byte
 	State   string
 	Created int64
+	Apart   bool `json:",omitempty"` // of the first index key: there is a matching key that is none of it
 }

@@ -1,0 +1,4 @@
+package custody
+
+// Exercise is what every custody must do.
+var Exercise = exercise
