@@ -457,3 +457,45 @@ func readFile(t testing.TB, path string) []byte {
 	}
 	return raw
 }
+
+// TestRotateOverShelves: after rows have gone with a change of keys the anchor file
+// still leads to the ledger's end, so that a start serves before it has read all.
+func TestRotateOverShelves(t *testing.T) {
+	f, s := &shelfFile{}, &slow{go1: make(chan struct{})}
+	r := rigWith(t, func(r *rig) {
+		r.cfg.KeyTimes = keeper.KeyTimes{Announce: time.Second, Publish: time.Second, Drain: time.Second}
+		r.cfg.Anchors = f
+		r.wrap = func(st state.Store) state.Store { s.Store = st; return s }
+	})
+	for i := range 6 {
+		r.register(fmt.Sprintf("000000080%d", i), i+1)
+	}
+	r.rotate(vault.KeyIndex)
+	if _, err := r.k.RotateKey(t.Context(), vault.KeyRotateRequest{Kind: vault.KeyIDTag, Compromised: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.rotate(vault.KeyEpoch)
+	for range 3 {
+		r.advance(2 * time.Second)
+		time.Sleep(250 * time.Millisecond)
+	}
+	r.until("index", "destroyed current")
+	r.until("id-tag", "destroyed current")
+	r.until("epoch", "destroyed current")
+	r.close()
+	s.on = true // a reading of all households waits
+	r.openStore()
+	k, end := r.compares()
+	select {
+	case err := <-end:
+		t.Fatalf("all rows were read before anybody was let in: %v", err)
+	default:
+	}
+	if st, err := k.Status(t.Context(), vault.Empty{}); err != nil || !st.Ready {
+		t.Errorf("%+v %v", st, err)
+	}
+	close(s.go1)
+	if err := <-end; err != nil {
+		t.Errorf("the comparison of what a change of keys left: %v", err)
+	}
+}

@@ -215,6 +215,9 @@ func put[T any](t *txn, table state.Table, key string, v T, expires int64) error
 // drop removes an anchored row that was read in this transaction. It needs turnMu
 // alone (Keeper.turnRows), so that no other transaction remembers the row as seen.
 func (t *txn) drop(table state.Table, key string) error {
+	if err := t.k.ready(t.ctx, table, key); err != nil {
+		return err
+	}
 	name := rowName(table, key)
 	if err := t.tx.Delete(t.ctx, table, key); err != nil {
 		return err
