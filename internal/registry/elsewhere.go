@@ -94,6 +94,7 @@ func (s *Service) took(ctx context.Context, w Written, got vault.Accepted) error
 		state = WrittenRefused
 	}
 	if got.Centre > 0 && got.Centre != w.Centre {
+		state = WrittenRefused // the centre typed can do nothing about it: whoever types it could fill its list
 		p := Pointer{Event: w.Event, Centre: got.Centre, Typed: w.Centre, Received: w.Received}
 		if err := settle(func() error { return s.store.PutElsewhere(ctx, p) }); err != nil {
 			return err

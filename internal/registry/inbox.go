@@ -18,7 +18,7 @@ const (
 	WrittenWaits   WrittenState = 1 // for the vault
 	WrittenSealed  WrittenState = 2 // in a person's record
 	WrittenNobody  WrittenState = 3 // its reference number fits nobody
-	WrittenRefused WrittenState = 4 // the vault found it to be no vaccinator's
+	WrittenRefused WrittenState = 4 // the vault found it to be no vaccinator's, or another centre's (then that one has a pointer)
 )
 
 // Written is a dose that was recorded write-only: sealed to the vault, for the

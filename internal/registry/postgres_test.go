@@ -10,7 +10,7 @@ func TestPostgres(t *testing.T) {
 	pgtest.Run(t, pgtest.Suite{Run: map[string]func(*testing.T){
 		"TestHouseholdLife": TestHouseholdLife, "TestNotesEndTogether": TestNotesEndTogether, "TestDoseLosesAndRepeats": TestDoseLosesAndRepeats, "TestDoseGivesNothingAway": TestDoseGivesNothingAway,
 		"TestReferenceDrawnTwice": TestReferenceDrawnTwice, "TestIntegrityIsReadTwice": TestIntegrityIsReadTwice, "TestOpenings": TestOpenings,
-		"TestKeys": TestKeys, "TestRelayDefersAndGoesOn": TestRelayDefersAndGoesOn, "TestSeeded": TestSeeded, "TestRemovalOfNobody": TestRemovalOfNobody,
+		"TestKeys": TestKeys, "TestOnOneListOnly": TestOnOneListOnly, "TestRelayDefersAndGoesOn": TestRelayDefersAndGoesOn, "TestSeeded": TestSeeded, "TestRemovalOfNobody": TestRemovalOfNobody,
 		"TestSameKey": TestSameKey, "TestKeyStandsForOneRequest": TestKeyStandsForOneRequest, "TestMalformedNote": TestMalformedNote,
 		"TestCrashAtEveryStep": TestCrashAtEveryStep, "TestStoreFailsAtEveryStep": TestStoreFailsAtEveryStep,
 		"TestVaultFailsAtEveryStep": TestVaultFailsAtEveryStep,

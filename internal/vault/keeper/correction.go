@@ -409,7 +409,7 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 			continue
 		}
 		f, err := parseDose(item.Signed.Body)
-		if err != nil || (f.centre != b.Centre && !k.wroteAt(ctx, item, b.Centre)) {
+		if err != nil || !k.wroteAt(ctx, item, b.Centre) { // whatever was typed: nobody else's can be put right here
 			continue
 		}
 		out.Doses = append(out.Doses, vault.UnmatchedDose{Event: row.Event, Typed: f.reference, Centre: f.centre, Product: f.product.Code, Lot: f.lot, Sequence: f.sequence,

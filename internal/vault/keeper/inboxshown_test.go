@@ -36,6 +36,10 @@ func TestMistypedCentre(t *testing.T) {
 	if list, err = c.k.Unmatched(t.Context(), vault.UnmatchedRequest{Signed: c.sign(other, "https://api.test/api/v3/staff/doses/unmatched", map[string]any{"center_id": 8}), Rows: rows}); err != nil || len(list.Doses) != 0 {
 		t.Errorf("another centre's list: %+v %v", list, err)
 	}
+	typed, err := c.k.Unmatched(t.Context(), vault.UnmatchedRequest{Signed: c.sign(c.staff("manager", 4711), "https://api.test/api/v3/staff/doses/unmatched", map[string]any{"center_id": 4711}), Rows: rows})
+	if err != nil || len(typed.Doses) != 0 {
+		t.Errorf("the list of the centre typed, which can do nothing about it: %+v %v", typed, err)
+	}
 	_, err = c.correct(other, c.staff("manager", 8), c.person, w, map[string]any{"kind": "assign", "center_id": 8, "event_id": string(w.event), "beneficiary_reference_id": string(c.ref), "reason": "x"})
 	wantKind(t, err, fault.NotFound)
 	done, err := c.correct(manager, c.vaccinator, c.person, w, c.correctionBody("assign", w.event, c.ref, nil))
