@@ -255,6 +255,11 @@ func (t *txn) mayApprove(row state.Correction, second id.Staff) error {
 	if same {
 		return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
 	}
+	if by, _, err := get[state.Staff](t, state.StaffKeys, string(row.By)); err != nil {
+		return err
+	} else if !by.Active { // perhaps ended because it was stolen
+		return fault.New(fault.Conflict, "ended", "the key that proposed this was ended since; propose it again")
+	}
 	if wait := row.NotBefore - t.k.now().UnixMilli(); wait > 0 {
 		return &fault.Error{Kind: fault.Conflict, Code: "wait", Text: "this centre has fewer than three members of staff: what was proposed is approved 24 hours later, and is on the public list meanwhile",
 			RetryAfter: time.Duration(wait) * time.Millisecond}

@@ -187,3 +187,25 @@ func TestSmallCentre(t *testing.T) {
 	}
 	c.audit()
 }
+
+// TestProposalOfAnEndedKey: what a key proposed that was ended since, perhaps because
+// it was stolen, is approved by nobody.
+func TestProposalOfAnEndedKey(t *testing.T) {
+	c := newCentre(t, nil)
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	stolen, second := c.enrolled("manager", 7, "Stolen", "E-1"), c.enrolled("manager", 7, "Second", "E-2")
+	c.enrolled("manager", 7, "Third", "E-3")
+	body := c.correctionBody("revoke", c.events(c.holder, c.person)[0].Event, c.ref, nil)
+	body["correction_id"] = c.propose(stolen, body)
+	if _, err := c.k.DisableStaff(t.Context(), vault.StaffDisableRequest{Staff: id.Staff(stolen.Staff)}); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, c.approve(second, body), fault.Conflict)
+	if ev := c.events(c.holder, c.person); ev[0].Status != "confirmed" {
+		t.Errorf("%+v", ev)
+	}
+}
