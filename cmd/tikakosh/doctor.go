@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"tikakosh/internal/doctor"
+	"tikakosh/internal/store/postgres"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault/custody"
@@ -150,6 +152,9 @@ func (c *doctorCmd) checkKeys(context.Context) []doctor.Result {
 
 // checkDatabases opens what is there for reading.
 func (c *doctorCmd) checkDatabases(ctx context.Context) (out []doctor.Result) {
+	if c.DB != "" || c.VaultDB != "" {
+		return c.checkServers(ctx)
+	}
 	l := layout{c.Data}
 	restore := keepOwners(l.vaultDB(), l.registryDB())
 	defer restore()
@@ -164,6 +169,28 @@ func (c *doctorCmd) checkDatabases(ctx context.Context) (out []doctor.Result) {
 			continue
 		}
 		out = append(out, doctor.Good("%s: %s", f.name, text))
+	}
+	return out
+}
+
+// checkServers looks whether the databases of a PostgreSQL server answer, and are
+// what this version needs.
+func (c *doctorCmd) checkServers(ctx context.Context) (out []doctor.Result) {
+	named := c.databaseFlags
+	if err := named.resolve(slog.New(slog.DiscardHandler)); err != nil {
+		return []doctor.Result{doctor.Bad("see docs/SCALE.md", "%v", err)}
+	}
+	for _, d := range []struct {
+		name, url string
+		check     func(context.Context, sqldb.DB) error
+	}{{"registry", named.DB, checkRegistry}, {"registry as the worker", named.WorkerDB, checkRegistry}, {"vault", named.VaultDB, checkVault}} {
+		db, err := openPostgres(ctx, d.url, postgres.Options{Name: "doctor", ReadOnly: true, Connections: 2}, d.check)
+		if err != nil {
+			out = append(out, doctor.Bad("see docs/SCALE.md; `tikakosh migrate` brings tables to this version", "%s: %s", d.name, message(err)))
+			continue
+		}
+		out = append(out, doctor.Good("%s: PostgreSQL answers, with the tables of this version", d.name))
+		_ = db.Close() // nothing was written
 	}
 	return out
 }

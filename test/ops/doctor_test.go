@@ -70,6 +70,11 @@ func TestDoctor(t *testing.T) {
 	if exit == 0 {
 		t.Error("failures, and exit code 0")
 	}
+	nowhere := "postgres://nobody@127.0.0.1:1/"
+	got, exit = doctor(t, s, append(trial, "--data", fresh, "--db", nowhere+"registry", "--vault-db", nowhere+"vault")...)
+	if exit == 0 || !has(got, "database", "FAIL", "registry: ") || !has(got, "database", "FAIL", "vault: ") || has(got, "database", "OK", "will be made") {
+		t.Errorf("a database server that is not there: %d %+v", exit, got)
+	}
 	s.Stop()
 	keys, err := filepath.Glob(filepath.Join(s.Data, "vault", "keys", "*"))
 	if err != nil || len(keys) == 0 {
