@@ -150,7 +150,7 @@ func (p *place) command(name string, args ...string) *exec.Cmd {
 
 // configure adds settings to the server's file.
 func (p *place) configure(settings []string) error {
-	conf := append([]string{"listen_addresses='127.0.0.1'", "port=" + strconv.Itoa(p.port), "unix_socket_directories=''", "max_connections=300",
+	conf := append([]string{"listen_addresses='127.0.0.1'", "port=" + strconv.Itoa(p.port), "unix_socket_directories=''", "max_connections=1000",
 		"shared_buffers=64MB", "jit=off", "log_min_messages=warning", "deadlock_timeout=200ms"}, settings...)
 	f, err := os.OpenFile(p.dir+"/data/postgresql.conf", os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

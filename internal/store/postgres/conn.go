@@ -222,6 +222,8 @@ func (p *pool) connect() (*session, error) {
 		return nil, &fault.Error{Kind: fault.Unauthorized, Code: "database_login", Text: "the database refuses this user or password", Err: &lostError{err}}
 	case state == "3D000":
 		return nil, &fault.Error{Kind: fault.NotFound, Code: "database_name", Text: "the database server has no database of this name", Err: &lostError{err}}
+	case state == "53300":
+		return nil, unavailable("the database server takes no more connections: raise its max_connections, or lower pool_max_conns in the URLs", &lostError{err})
 	case state == "42501":
 		return nil, &fault.Error{Kind: fault.Forbidden, Code: "database_login", Text: "the database does not let this user in", Err: &lostError{err}}
 	}
