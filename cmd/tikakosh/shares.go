@@ -126,11 +126,14 @@ func (c *keysSplitCmd) Run() error {
 		return err
 	}
 	defer lock.Close()
-	shares, err := custody.Split(l.keys(), c.Need, c.Shares)
-	for i, s := range shares {
-		fmt.Printf("share %d of %d, any %d start the vault:\n  %s\n", i+1, len(shares), c.Need, s)
-	}
-	if err != nil {
+	if err := custody.Split(l.keys(), c.Need, c.Shares, func(shares []string) error {
+		for i, s := range shares {
+			if _, err := fmt.Printf("share %d of %d, any %d start the vault:\n  %s\n", i+1, len(shares), c.Need, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	fmt.Println("Give each to another person. They are kept nowhere else; start with --keys shares.")

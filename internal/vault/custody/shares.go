@@ -101,25 +101,30 @@ func (s sealedKeys) aad(name string) []byte {
 
 // Split makes the keys of a new installation, or takes those over that lie in
 // files in dir, under a start-up key of which any need of the n shares that it
-// returns are enough. The shares are kept nowhere: what is lost of them is lost.
-// Key files that were taken over are gone afterwards; copies of them elsewhere
+// gives to show are enough. The shares are kept nowhere: what is lost of them is
+// lost. Key files that were taken over go when show has returned without an error,
+// not before, so that whatever ends it early loses no key; copies of them elsewhere
 // still open everything. fault.Conflict when dir's keys are in shares already.
-func Split(dir string, need, n int) (shares []string, err error) {
+func Split(dir string, need, n int, show func(shares []string) error) (err error) {
+	var shares []string
 	if need < 2 || n < need || n > maxShares {
-		return nil, fault.Newf(fault.Invalid, "shares", "a key is split into at most %d shares, of which at least two and at most all are needed", maxShares)
+		return fault.Newf(fault.Invalid, "shares", "a key is split into at most %d shares, of which at least two and at most all are needed", maxShares)
 	}
 	if _, err := os.Stat(filepath.Join(dir, SharesFile)); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.Conflict, "shares", "the keys are in shares already")
+		if _, err := os.Stat(filepath.Join(dir, "root-1.key")); err == nil {
+			return fault.New(fault.Conflict, "shares", "a splitting broke off, and the key files are still there: remove "+filepath.Join(dir, SharesFile)+" and split again")
+		}
+		return fault.New(fault.Conflict, "shares", "the keys are in shares already")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "key folder")
+		return fault.Wrap(fault.Unavailable, err, "key folder")
 	}
 	if err := closedFolder(dir); err != nil {
-		return nil, err
+		return err
 	}
 	keys, files, err := keysToSplit(dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	secret := group.Ristretto255.RandomNonZeroScalar(rand.Reader)
 	sealed := sealedKeys{Need: need, Of: n, Keys: map[string][]byte{}}
@@ -128,11 +133,11 @@ func Split(dir string, need, n int) (shares []string, err error) {
 	sealed.Set = hex.EncodeToString(set[:])
 	startUp, err := startUpKey(secret, sealed.Set)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	aead, err := aeadOf(startUp)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, key := range keys {
 		sealed.Keys[name] = aead.Seal(nil, nil, key, sealed.aad(name))
@@ -140,19 +145,22 @@ func Split(dir string, need, n int) (shares []string, err error) {
 	for _, part := range secretsharing.New(rand.Reader, uint(need-1), secret).Share(uint(n)) {
 		value, err := part.Value.MarshalBinary()
 		if err != nil || len(value) != 32 {
-			return nil, fault.Wrap(fault.Internal, err, "a share has no form")
+			return fault.Wrap(fault.Internal, err, "a share has no form")
 		}
 		shares = append(shares, shareText(Share{Set: set, Need: need, Index: len(shares) + 1, value: [32]byte(value)}))
 	}
 	if err := sealed.write(dir, os.Link); err != nil {
-		return nil, err
+		return err
+	}
+	if err := show(shares); err != nil {
+		return errors.Join(err, os.Remove(filepath.Join(dir, SharesFile)))
 	}
 	for _, f := range files {
 		if err := removeKeyFile(f); err != nil {
-			return shares, err
+			return err
 		}
 	}
-	return shares, nil
+	return nil
 }
 
 // keysToSplit are the keys in dir's files, or new ones where there are none.

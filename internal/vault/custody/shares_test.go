@@ -29,13 +29,59 @@ func offer(t testing.TB, dir string, shares ...string) (*Shares, error) {
 	return c.Opened(), nil
 }
 
+func split(dir string, need, n int) (shares []string, err error) {
+	err = Split(dir, need, n, func(s []string) error { shares = s; return nil })
+	return shares, err
+}
+
+// TestSplitShownFirst: the key files go only when the shares were shown; a terminal
+// that is gone loses no key, and the splitting can be done again.
+func TestSplitShownFirst(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	before, err := OpenFile(dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := before.Wrap("x", []byte("a key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := fault.New(fault.Unavailable, "terminal", "gone")
+	if err := Split(dir, 2, 3, func([]string) error {
+		if _, err := OpenFile(dir, false); err != nil {
+			t.Errorf("before the shares were shown: %v", err)
+		}
+		return gone
+	}); !fault.Is(err, fault.Unavailable) {
+		t.Fatal(err)
+	}
+	after, err := OpenFile(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err := after.Unwrap("x", wrapped); err != nil || string(key) != "a key" {
+		t.Errorf("%q %v", key, err)
+	}
+	shares, err := split(dir, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := offer(t, dir, shares[2], shares[0])
+	if err != nil || p == nil {
+		t.Fatal(err)
+	}
+	if key, err := p.Unwrap("x", wrapped); err != nil || string(key) != "a key" {
+		t.Errorf("%q %v", key, err)
+	}
+}
+
 func TestShares(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	shares, err := Split(dir, 3, 5)
+	shares, err := split(dir, 3, 5)
 	if err != nil || len(shares) != 5 {
 		t.Fatalf("%d shares, %v", len(shares), err)
 	}
-	if _, err := Split(dir, 2, 3); !fault.Is(err, fault.Conflict) {
+	if _, err := split(dir, 2, 3); !fault.Is(err, fault.Conflict) {
 		t.Errorf("split again: %v", err)
 	}
 	var made *Shares
@@ -83,11 +129,11 @@ func TestShares(t *testing.T) {
 
 func TestSharesRefused(t *testing.T) {
 	dir, other := filepath.Join(t.TempDir(), "keys"), filepath.Join(t.TempDir(), "keys")
-	shares, err := Split(dir, 2, 3)
+	shares, err := split(dir, 2, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := Split(other, 2, 3)
+	foreign, err := split(other, 2, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +174,7 @@ func TestSharesRefused(t *testing.T) {
 		t.Error("given again, they do not open")
 	}
 	for _, bad := range [][2]int{{1, 3}, {4, 3}, {2, 33}, {0, 0}} {
-		if _, err := Split(filepath.Join(t.TempDir(), "keys"), bad[0], bad[1]); !fault.Is(err, fault.Invalid) {
+		if _, err := split(filepath.Join(t.TempDir(), "keys"), bad[0], bad[1]); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
@@ -152,7 +198,7 @@ func TestSplitFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shares, err := Split(dir, 2, 2)
+	shares, err := split(dir, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +223,7 @@ func TestSplitFiles(t *testing.T) {
 }
 
 func FuzzParseShare(f *testing.F) {
-	shares, err := Split(filepath.Join(f.TempDir(), "keys"), 2, 2)
+	shares, err := split(filepath.Join(f.TempDir(), "keys"), 2, 2)
 	if err != nil {
 		f.Fatal(err)
 	}
