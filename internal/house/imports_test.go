@@ -109,6 +109,7 @@ func plan() []room {
 		{"test/demo", leaves, "net http exec sql"},
 		{"test/upgrade", leaves, "net http exec sql"},
 		{"test/size", leaves, ""},
+		{"test/failover", leaves, "net http exec sql"},
 		{"test/ops", leaves, "net http exec"},
 		{"test/independent", leaves, "net http exec sql"},
 		{"test/independent/client", "", "net http"},

@@ -3,6 +3,7 @@ package harness
 import (
 	"bytes"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -45,6 +46,27 @@ type databases struct {
 	server *pgtest.Server
 	url    map[string]string // by RegistryDB and VaultDB
 	pool   int
+	via    string // address through which the vault reaches its own; empty: straight
+}
+
+// over returns the same databases with the vault's reached through an address.
+func (d *databases) over(via string) *databases {
+	if d == nil {
+		return nil
+	}
+	other := *d
+	other.via = via
+	return &other
+}
+
+// vault is the URL of the vault's database as the vault reaches it.
+func (d *databases) vault(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || d.via == "" {
+		return text
+	}
+	u.Host = d.via
+	return u.String()
 }
 
 // newDatabases makes two empty databases and lets the binary migrate them as
@@ -72,7 +94,7 @@ func (d *databases) environment() []string {
 		}
 		return pgtest.As(d.url[name], user)
 	}
-	return []string{"TIKAKOSH_DB=" + as(RegistryDB, webUser), "TIKAKOSH_WORKER_DB=" + as(RegistryDB, workerUser), "TIKAKOSH_VAULT_DB=" + as(VaultDB, vaultUser)}
+	return []string{"TIKAKOSH_DB=" + as(RegistryDB, webUser), "TIKAKOSH_WORKER_DB=" + as(RegistryDB, workerUser), "TIKAKOSH_VAULT_DB=" + d.vault(as(VaultDB, vaultUser))}
 }
 
 const (

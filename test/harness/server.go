@@ -33,6 +33,7 @@ type Options struct {
 	Engine   *pgtest.Server // keep the data there instead of in files
 	Pool     int            // connections of each process to Engine; 0: the default
 	Beside   *Server        // share that server's databases, as a second machine of one installation
+	VaultVia string         // address through which the vault reaches its database on PostgreSQL
 }
 
 // TB is what the harness needs of a test. A Life stands in for one where
@@ -165,9 +166,9 @@ func Start(tb TB, b *Builder, o Options) *Server {
 		o.Engine = pgtest.Shared(tb)
 	}
 	if o.Beside != nil {
-		s.pg = o.Beside.pg
+		s.pg = o.Beside.pg.over(o.VaultVia)
 	} else if o.Engine != nil {
-		s.pg = newDatabases(tb, o.Engine, bin, o.Pool)
+		s.pg = newDatabases(tb, o.Engine, bin, o.Pool).over(o.VaultVia)
 	}
 	s.Up()
 	return s

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"tikakosh/internal/fault"
@@ -114,13 +115,41 @@ func (s *session) commit() error {
 	err := s.conn.Raw(func(c any) error {
 		if p, ok := c.(*stdlib.Conn); ok {
 			alive = p.Conn().PgConn().TxStatus() == 'T'
+			delete(p.Conn().PgConn().CustomData(), warned)
 		}
 		return nil
 	})
 	if err != nil || !alive {
 		return errNotOpen
 	}
-	return s.control("COMMIT")
+	if err := s.control("COMMIT"); err != nil {
+		return err
+	}
+	return s.doubt()
+}
+
+// warned, in a connection's own data, says that the server sent a warning.
+const warned = "tikakosh.warned"
+
+func noteWarning(c *pgconn.PgConn, n *pgconn.Notice) {
+	if n.SeverityUnlocalized == "WARNING" {
+		c.CustomData()[warned] = true
+	}
+}
+
+// errDoubtful: the server answered COMMIT with a warning. It does so when an
+// administrator cancelled the wait for the standby: the transaction is on one
+// server only, and a failover would lose it.
+var errDoubtful = errors.New("the server warned at COMMIT: the standby may lack the transaction")
+
+// doubt returns errDoubtful when the server warned since COMMIT was sent.
+func (s *session) doubt() error {
+	return s.conn.Raw(func(c any) error {
+		if p, ok := c.(*stdlib.Conn); ok && p.Conn().PgConn().CustomData()[warned] != nil {
+			return errDoubtful
+		}
+		return nil
+	})
 }
 
 // errNotOpen: the transaction had ended before COMMIT was sent.

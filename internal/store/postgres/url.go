@@ -95,10 +95,14 @@ func config(text string, o *Options) (*pgx.ConnConfig, error) {
 	if cfg.ValidateConnect == nil && !o.ReadOnly {
 		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3}}
+	dialer := &net.Dialer{Control: noticeVanished, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3}}
 	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if network == "unix" {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
 		return dialer.DialContext(ctx, network, addr)
 	}
+	cfg.OnNotice = noteWarning
 	p := cfg.RuntimeParams
 	p["application_name"] = strings.TrimSuffix("tikakosh/"+o.Name, "/")
 	p["client_encoding"] = "UTF8"
