@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,23 +89,24 @@ func split(t *testing.T, s *harness.Server, line *harness.Line) (bool, string) {
 	}
 	m := s.Second(&shared.builder)
 	stop, opened, asked := make(chan struct{}), atomic.Int64{}, atomic.Int64{}
-	ended := make(chan struct{})
+	var asking sync.WaitGroup
 	line.Hold(true)
 	begin := time.Now()
-	go func() { // somebody goes on asking the vault that is cut off
-		defer close(ended)
+	asking.Go(func() { // people go on asking the vault that is cut off, whether it answers or not
 		for {
 			select {
 			case <-stop:
 				return
 			case <-time.After(100 * time.Millisecond):
 			}
-			asked.Add(1)
-			if a, err := c.Do(http.MethodGet, "/v2/appointment/beneficiaries", nil); err == nil && a.OK() {
-				opened.Add(1)
-			}
+			asking.Go(func() {
+				asked.Add(1)
+				if a, err := c.Do(http.MethodGet, "/v2/appointment/beneficiaries", nil); err == nil && a.OK() {
+					opened.Add(1)
+				}
+			})
 		}
-	}()
+	})
 	two := m.Serving(2 * takeoverTime)
 	if two == nil {
 		t.Fatal("nobody took over")
@@ -122,7 +124,7 @@ func split(t *testing.T, s *harness.Server, line *harness.Line) (bool, string) {
 	line.Hold(false)
 	time.Sleep(5 * time.Second)
 	close(stop)
-	<-ended
+	asking.Wait()
 	evidence := fmt.Sprintf("cut off, the other served after %.0f s; of %d questions the one cut off answered %d before and %d after the line was back; a sixth code over both: sent %v",
 		took.Seconds(), asked.Load(), cut, opened.Load()-cut, sixth)
 	if s.Ablated() {
