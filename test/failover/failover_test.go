@@ -1,7 +1,6 @@
 package failover
 
 import (
-	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -184,5 +183,5 @@ func (w *world) consistent(t *testing.T, s *harness.Server) {
 	if n := s.Cell(harness.VaultDB, "SELECT CASE WHEN count(*) = max(entry_index) + 1 AND count(*) = count(DISTINCT entry_index) THEN 1 ELSE 0 END FROM ledger_entry"); n != "1" {
 		t.Error("the ledger has a gap")
 	}
-	t.Log(fmt.Sprintf("%d households compared", len(w.all())))
+	t.Logf("%d households compared", len(w.all()))
 }
