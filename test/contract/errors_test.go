@@ -106,7 +106,7 @@ func TestErrors(t *testing.T) {
 		{"slip of nothing", "GET", slipPath, nil, 400, "USRRES0001"},
 		{"slip of a control character", "GET", slipPath + "%00", nil, 400, "USRRES0001"},
 		{"stranger's certificate", "GET", certPath + stranger, nil, 404, "NOTFOUND"},
-		{"certificate before a dose", "GET", certPath + ref, nil, 404, "NOTFOUND"},
+		{"certificate before a dose", "GET", certPath + ref, nil, 404, "NODOSE"},
 		{"certificate of nobody", "GET", certPath, nil, 400, "USRRES0001"},
 		{"history before 0", "GET", "/v3/openings?before=0", nil, 400, "USRRES0001"},
 		{"history of 201", "GET", "/v3/openings?limit=201", nil, 400, "USRRES0001"},

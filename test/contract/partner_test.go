@@ -183,7 +183,7 @@ func TestPartnerErrors(t *testing.T) {
 			{refused{"unknown transaction of a status", "POST", "/v3/vaccination/confirmOTP", answer, 401, ""}, none, full},
 			{refused{"code in clear", "POST", "/v2/auth/confirmOTP", map[string]any{"otp": "123456", "txnId": nowhere}, 400, "USRAUT0014"}, none, full},
 			{refused{"certificate without the scope", "GET", "/v2/registration/certificate/download?beneficiary_reference_id=" + ref, nil, 403, "scope"}, lesser, limited},
-			{refused{"certificate before a dose", "GET", "/v2/registration/certificate/download?beneficiary_reference_id=" + ref, nil, 404, "NOTFOUND"}, token, full},
+			{refused{"certificate before a dose", "GET", "/v2/registration/certificate/download?beneficiary_reference_id=" + ref, nil, 404, "NODOSE"}, token, full},
 			{refused{"another partner's token", "GET", "/v2/appointment/beneficiaries", nil, 403, ""}, token, limited},
 			{refused{"a sign-in's token for a status", "GET", "/v3/vaccination/status", nil, 403, "scope"}, token, full},
 			{refused{"a status's token for a sign-in", "GET", "/v2/appointment/beneficiaries", nil, 403, "scope"}, told, full},

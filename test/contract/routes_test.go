@@ -382,8 +382,13 @@ func (r *tour) draw(c *harness.Client, ref string) {
 	if a := r.good(c, "GET", "/v2/appointment/beneficiaries", nil); !strings.Contains(string(a.Body), `"result":"withdrawn"`) {
 		r.Errorf("the own record tells nothing of the draw: %s", a.Text())
 	}
-	a := r.good(c, "GET", fmt.Sprintf("/v2/appointment/sessions/public/calendarByCenter?center_id=%d&date=%s", day.Centre, day.Date), nil)
-	if _, rest, ok := strings.Cut(string(a.Body), day.Session); !ok || !strings.Contains(strings.SplitN(rest, "}", 2)[0], `"draw_at":"`) {
-		r.Errorf("the search tells nothing of the draw: %s", a.Text())
+	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) { // the search follows within a second
+		a := r.good(c, "GET", fmt.Sprintf("/v2/appointment/sessions/public/calendarByCenter?center_id=%d&date=%s", day.Centre, day.Date), nil)
+		if _, rest, ok := strings.Cut(string(a.Body), day.Session); ok && strings.Contains(strings.SplitN(rest, "}", 2)[0], `"draw_at":"`) {
+			break
+		}
+		if time.Since(begin) > 5*time.Second {
+			r.Fatalf("the search tells nothing of the draw: %s", a.Text())
+		}
 	}
 }
