@@ -49,6 +49,10 @@ func (c *logsExportCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	log, err := layout{c.Data}.logName()
+	if err != nil {
+		return err
+	}
 	keys, err := client.Keys(ctx)
 	if err != nil {
 		return err
@@ -59,7 +63,7 @@ func (c *logsExportCmd) Run() error {
 	}
 	m := rolelog.Manifest{From: from.UnixMilli(), To: min(to.UnixMilli(), time.Now().UnixMilli()), Made: time.Now().UnixMilli(), Key: keys.ReceiptKey}
 	files, err := rolelog.Export(ctx, layout{c.Data}.logs(), out, m, func(ctx context.Context, digest []byte) (json.RawMessage, error) {
-		proof, err := client.SignLogExport(ctx, vault.LogExport{Digest: digest})
+		proof, err := client.SignLogExport(ctx, vault.LogExport{Log: log, Digest: digest})
 		if err != nil {
 			return nil, err
 		}
@@ -138,12 +142,16 @@ func (c *logsVerifyCmd) Run() error {
 	return nil
 }
 
-// checkSeal checks one statement's proof with the vault's key.
-func checkSeal(key []byte) rolelog.Proof {
+// checkSeal checks statements' proofs with the vault's key, and that all are of the
+// named log.
+func checkSeal(key []byte, log string) rolelog.Proof {
 	return func(number int64, digest []byte, proof json.RawMessage) error {
 		var s vault.LogSealed
 		if err := json.Unmarshal(proof, &s); err != nil || s.Export || s.Number != number || !bytes.Equal(s.Digest, digest) {
 			return fault.New(fault.Integrity, "log-seal", "the proof is of another statement")
+		}
+		if s.Log != log {
+			return fault.New(fault.Integrity, "log-seal", "the statements are of several logs")
 		}
 		return s.Verify(key)
 	}
@@ -174,14 +182,19 @@ func (c *logsVerifyCmd) archive(ctx context.Context, key []byte) (rolelog.Report
 		}
 		return m.Key
 	}
+	var seal rolelog.Proof // of the manifest's log, once the manifest was looked at
 	m, rep, err := rolelog.VerifyExport(ctx, f, scratch, func(digest []byte, proof json.RawMessage) (rolelog.Newest, error) {
 		var s vault.LogSealed
 		if err := json.Unmarshal(proof, &s); err != nil || !s.Export || !bytes.Equal(s.Digest, digest) {
 			return rolelog.Newest{}, fault.New(fault.Integrity, "log-seal", "the proof is of another manifest")
 		}
+		seal = checkSeal(own(), s.Log)
 		return rolelog.Newest{Known: true, Number: s.Number, Digest: s.Newest}, s.Verify(own())
 	}, func(number int64, digest []byte, proof json.RawMessage) error {
-		return checkSeal(own())(number, digest, proof)
+		if seal == nil {
+			return fault.New(fault.Integrity, "log-seal", "the manifest is not the vault's")
+		}
+		return seal(number, digest, proof)
 	})
 	if err == nil && !c.JSON {
 		fmt.Printf("from %s to %s, made %s\n", time.UnixMilli(m.From).UTC().Format(time.RFC3339), time.UnixMilli(m.To).UTC().Format(time.RFC3339), time.UnixMilli(m.Made).UTC().Format(time.RFC3339))
@@ -191,12 +204,19 @@ func (c *logsVerifyCmd) archive(ctx context.Context, key []byte) (rolelog.Report
 
 func (c *logsVerifyCmd) folder(ctx context.Context, key []byte) (rolelog.Report, error) {
 	newest := rolelog.Newest{}
+	log, err := layout{c.Data}.logName()
+	if err != nil {
+		return rolelog.Report{}, err
+	}
 	if client, err := operatorClient(c.Data); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
-		s, err1 := client.NewestLogSeal(ctx)
+		s, err1 := client.NewestLogSeal(ctx, vault.LogExport{Log: log})
 		keys, err2 := client.Keys(ctx)
 		if errors.Join(err1, err2) == nil {
+			if s.Others > 0 {
+				fmt.Fprintf(os.Stderr, "note: the ledger knows %d logs of other machines or folders besides this one (%s); verify each where it is\n", s.Others, log)
+			}
 			newest = rolelog.Newest{Known: true, Number: s.Number, Digest: s.Digest}
 			if key == nil {
 				key = keys.ReceiptKey
@@ -209,7 +229,7 @@ func (c *logsVerifyCmd) folder(ctx context.Context, key []byte) (rolelog.Report,
 	if !newest.Known {
 		fmt.Fprintln(os.Stderr, "note: the vault cannot be asked which statement is the newest: statements missing at the end would not be noticed")
 	}
-	return rolelog.Verify(ctx, os.DirFS(layout{c.Data}.logs()), checkSeal(key), newest)
+	return rolelog.Verify(ctx, os.DirFS(layout{c.Data}.logs()), checkSeal(key, log), newest)
 }
 
 // receiptKey reads the vault's receipt key from the answer of /api/v3/keys.

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -184,15 +188,38 @@ func sealOnce(ctx context.Context, l layout, days int) (rolelog.Statement, error
 	if err != nil {
 		return rolelog.Statement{}, fault.Wrap(fault.Unavailable, err, "the vault")
 	}
+	log, err := l.logName()
+	if err != nil {
+		return rolelog.Statement{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	sealer := rolelog.Sealer{Dir: l.logs(), Now: time.Now, Keep: time.Duration(days) * 24 * time.Hour,
 		Sign: func(ctx context.Context, number int64, previous, digest []byte) (json.RawMessage, error) {
-			proof, err := client.SealLogs(ctx, vault.LogSeal{Number: number, Previous: previous, Digest: digest})
+			proof, err := client.SealLogs(ctx, vault.LogSeal{Log: log, Number: number, Previous: previous, Digest: digest})
 			if err != nil {
 				return nil, err
 			}
 			return json.Marshal(proof)
 		}}
 	return sealer.Seal(ctx)
+}
+
+// logName names the logs of this machine and folder on the ledger. It is not kept
+// in the folder: throwing that away begins no new log.
+func (l layout) logName() (string, error) {
+	path, err := filepath.Abs(l.logs())
+	if err != nil {
+		return "", err
+	}
+	machine, err := os.ReadFile("/etc/machine-id")
+	if err != nil || len(machine) == 0 { // a container has none
+		name, err := os.Hostname()
+		if err != nil {
+			return "", err
+		}
+		machine = []byte(name)
+	}
+	sum := sha256.Sum256([]byte("tikakosh/log/v1\x00" + strings.TrimSpace(string(machine)) + "\x00" + path))
+	return hex.EncodeToString(sum[:8]), nil
 }

@@ -34,6 +34,7 @@ const (
 	JWTAlg         Control = "jwt-alg"          // one fixed bearer algorithm
 	Ownership      Control = "ownership"        // membership checked by the vault on every person
 	LogEscape      Control = "log-escape"       // structured, escaped logs
+	LogOrder       Control = "log-order"        // statements about log files follow those on the ledger
 	Normalise      Control = "normalise"        // one canonical form of numbers and names
 	ErrorText      Control = "error-text"       // errors carry a request id only
 	VaultProof     Control = "vault-proof"      // the vault checks end-user proof itself
@@ -79,7 +80,7 @@ const KeyHistory Control = "key-history"
 func All() []Control {
 	return append([]Control{KeyHistory}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
-		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
+		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, AdultCard, WriteOnly,

@@ -16,9 +16,11 @@ const (
 )
 
 // LogSeal asks the vault to put a statement about the roles' log files on the
-// ledger. Number is one more than the last one's, Previous the last one's
+// ledger. Log names the machine and folder they are of, in 16 hex digits: each has
+// statements of its own. Number is one more than the last one's, Previous the last one's
 // digest; both are zero (and empty) before the first. Digests are SHA-256.
 type LogSeal struct {
+	Log      string
 	Number   int64
 	Previous []byte
 	Digest   []byte
@@ -27,19 +29,22 @@ type LogSeal struct {
 // LogExport asks the vault to sign an export of the roles' logs, by the digest
 // of its manifest.
 type LogExport struct {
+	Log    string
 	Digest []byte
 }
 
 // LogSealed is the vault's signed word about a statement or an export. Of an
 // export, Number and Newest are of the newest statement there is, so that a
-// statement that is missing from the export's end is missed. At is in UTC
-// milliseconds. Index and Receipt are those of the ledger entry.
+// statement that is missing from the export's end is missed. Others is how many
+// more logs the ledger knows. At is in UTC milliseconds. Index and Receipt are those of the ledger entry.
 type LogSealed struct {
+	Log       string
 	Number    int64
 	Digest    []byte
 	Newest    []byte `json:",omitempty"`
 	At        int64
 	Export    bool
+	Others    int
 	Signature []byte
 	Receipt   string
 }
@@ -50,6 +55,8 @@ func (s LogSealed) SignedText() []byte {
 	if s.Export {
 		b = []byte("tikakosh/logs/export/v1\x00")
 	}
+	b = append(b, byte(len(s.Log)))
+	b = append(b, s.Log...)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.Number))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.At))
 	for _, d := range [][]byte{s.Digest, s.Newest} {
@@ -75,9 +82,9 @@ func (c *Client) SealLogs(ctx context.Context, r LogSeal) (LogSealed, error) {
 	return call[LogSeal, LogSealed](ctx, c, MethodLogSeal, r)
 }
 
-// NewestLogSeal tells number and digest of the newest statement; it is not signed.
-func (c *Client) NewestLogSeal(ctx context.Context) (LogSealed, error) {
-	return call[Empty, LogSealed](ctx, c, MethodLogNewest, Empty{})
+// NewestLogSeal tells number and digest of a log's newest statement; it is not signed.
+func (c *Client) NewestLogSeal(ctx context.Context, r LogExport) (LogSealed, error) {
+	return call[LogExport, LogSealed](ctx, c, MethodLogNewest, r)
 }
 
 // SignLogExport records and signs an export of log files.
