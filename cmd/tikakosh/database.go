@@ -155,7 +155,7 @@ func openVaultDB(ctx context.Context, url string, l layout, o *observed) (sqldb.
 		}
 		return &leasedDB{db, lease}, nil
 	}
-	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{Logger: o.log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault"), Watch: watch})
+	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{SecureDelete: true, Logger: o.log, SyncOff: ablate.Off(ablate.DBSync), Hook: commitCrash("vault"), Watch: watch})
 	if err != nil {
 		return nil, err
 	}

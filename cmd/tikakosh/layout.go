@@ -26,6 +26,7 @@ func (l layout) demoMark() string     { return filepath.Join(l.registry(), "demo
 func (l layout) logs() string         { return filepath.Join(l.root, "logs") }
 func (l layout) backupStatus() string { return filepath.Join(l.root, "status", "backup.json") }
 func (l layout) demoLog() string      { return filepath.Join(l.root, "log.jsonl") }
+func (l layout) restoreOrder() string { return filepath.Join(l.vault(), "restore.json") }
 func (l layout) staff() string        { return filepath.Join(l.root, "staff") }
 
 // fdsVariable tells a role which inherited descriptor is which:

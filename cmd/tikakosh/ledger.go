@@ -26,8 +26,9 @@ import (
 )
 
 type ledgerCmd struct {
-	Verify ledgerVerifyCmd `cmd:"" help:"Verify the ledger's files alone, up to the last checkpoint: signature, root, every entry and tile. Exit code 0: all right; 1: something was altered or cannot be read, and the message names it; 2: wrong usage."`
-	Audit  ledgerAuditCmd  `cmd:"" help:"Compare every sealed part in the registry with the ledger. Exit code 0: no finding; 1: findings, or it could not be done; 2: wrong usage."`
+	Verify  ledgerVerifyCmd  `cmd:"" help:"Verify the ledger's files alone, up to the last checkpoint: signature, root, every entry and tile. Exit code 0: all right; 1: something was altered or cannot be read, and the message names it; 2: wrong usage."`
+	Audit   ledgerAuditCmd   `cmd:"" help:"Compare every sealed part in the registry with the ledger. Exit code 0: no finding; 1: findings, or it could not be done; 2: wrong usage."`
+	Rebuild ledgerRebuildCmd `cmd:"" help:"Let the next start make the ledger's lost files anew from the database."`
 }
 
 type ledgerVerifyCmd struct {

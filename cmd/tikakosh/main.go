@@ -37,6 +37,9 @@ type cli struct {
 	Logs        logsCmd        `cmd:"" help:"The roles' logs: hand them out signed, and verify them."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL databases to this program's tables."`
 	Keys        keysCmd        `cmd:"" help:"List the keys; change them while the service runs."`
+	Backup      backupCmd      `cmd:"" help:"Copy registry, vault and ledger of a running installation into one encrypted set."`
+	Restore     restoreCmd     `cmd:"" help:"Make a data folder from a backup set, or try out whether one could be made."`
+	Approve     approveCmd     `cmd:"" name:"restore-approve" help:"Sign, as a custodian, that a backup set behind the ledger may go live."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

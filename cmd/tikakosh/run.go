@@ -36,6 +36,7 @@ type runFlags struct {
 	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
 	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
 	logFlags
+	backupFlags
 	opsFlags
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
@@ -203,6 +204,9 @@ func (in *installation) prepare() error {
 			return err
 		}
 	}
+	if err := in.prepareBackups(); err != nil {
+		return err
+	}
 	if !in.separate {
 		return nil
 	}
@@ -263,7 +267,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		return nil, nil, err
 	}
 	data := "--data=" + in.layout.root
-	vaultArgs := append([]string{"vault", data}, in.flags.args()...)
+	vaultArgs := append([]string{"vault", data}, in.flags.vaultFlags.args()...)
 	if in.demo != nil {
 		vaultArgs = append(vaultArgs, "--demo")
 	}
@@ -307,7 +311,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
 		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
-		in.role("worker", []string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery), fmt.Sprint("--watch-every=", in.flags.WatchEvery)}, []string{"vault"}, []*os.File{workerC}),
+		in.role("worker", append([]string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery), fmt.Sprint("--watch-every=", in.flags.WatchEvery)}, in.flags.backupFlags.args()...), []string{"vault"}, []*os.File{workerC}),
 	)
 	roles = append(roles, webs...)
 	if in.demo != nil {

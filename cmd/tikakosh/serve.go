@@ -63,6 +63,7 @@ type registryRole struct {
 	db        sqldb.DB
 	vault     *vault.Client
 	http      *http.Client
+	dialer    *ipc.Dialer
 	people    *registry.Service
 	bookings  *scheduling.Service
 	available *scheduling.Availability
@@ -87,7 +88,8 @@ func openRegistry(ctx context.Context, role, url, data, clockFile string, o *obs
 	if err != nil {
 		return nil, err
 	}
-	r := &registryRole{now: clock(clockFile), http: ipc.HTTPClient(ipc.NewDialer(end), vaultTimeout)}
+	r := &registryRole{now: clock(clockFile), dialer: ipc.NewDialer(end)}
+	r.http = ipc.HTTPClient(r.dialer, vaultTimeout)
 	o.toVault(r.http)
 	r.vault = vault.NewClient(r.http, "http://vault")
 	o.ready.Need("vault", func(ctx context.Context) error { return vaultReady(ctx, r.vault) })
@@ -157,7 +159,7 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Alerts: r.alerts, Emails: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	srv, err := edge.New(edge.Config{Alerts: r.alerts, Leaving: registry.NewLeaving(r.people, r.vault), Emails: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Second: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
@@ -196,6 +198,7 @@ func slipPDF(v scheduling.SlipView, now time.Time, fonts *encode.Fonts) ([]byte,
 }
 
 type workerCmd struct {
+	backupFlags
 	Data       string        `required:"" help:"Data folder."`
 	WatchEvery time.Duration `default:"1m" help:"How often places that became free are looked for."`
 	Statistics time.Duration `name:"statistics-every" default:"1m" hidden:"" help:"How often the figures of a day that has ended are asked for, until they are there."`
@@ -236,6 +239,9 @@ func (c *workerCmd) Run() error {
 		return 0, err
 	}
 	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
+	if c.BackupTo != "" {
+		go backups(ctx, c.backupFlags, layout{c.Data}, ipc.HTTPClient(r.dialer, 0), r.db, r.now, log)
+	}
 	go draws(ctx, drawer, c.Every, r.now, jobs, log) // a long draw keeps nothing else waiting
 	supervise.Ready()
 	log.Info("worker ready")

@@ -42,8 +42,8 @@ type keyFile struct {
 
 type staffEnrolCmd struct {
 	Data   string `required:"" type:"existingdir" help:"Data folder of the running installation."`
-	Role   string `required:"" enum:"manager,vaccinator" help:"manager or vaccinator."`
-	Centre int64  `required:"" help:"The centre's number."`
+	Role   string `required:"" enum:"manager,vaccinator,custodian" help:"manager or vaccinator of a centre; custodian: approves, with another one, that an older backup goes live."`
+	Centre int64  `help:"The centre's number; none for a custodian."`
 	Name   string `required:"" help:"The staff member's name; stored sealed."`
 	Person string `help:"What tells this member of staff from others, as a staff number; stored as a keyed tag. Two keys of one person cannot approve each other's proposals. Without it the name tells."`
 	Out    string `required:"" help:"Where to write the key file (mode 0600)."`

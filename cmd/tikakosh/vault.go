@@ -22,6 +22,7 @@ import (
 	"tikakosh/internal/metrics"
 	"tikakosh/internal/notify"
 	"tikakosh/internal/store/keeperdb"
+	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
@@ -42,6 +43,9 @@ type vaultFlags struct {
 	FailedGuessAlarm int64         `default:"1000" help:"Wrong codes per hour that raise an alarm."`
 	FailedGuessLimit int64         `default:"5000" help:"Wrong codes per hour above which a proof of work is asked."`
 	NoBookingBounds  bool          `name:"no-booking-bounds" help:"Households may book, cancel and register without end (measurements)."`
+	LeaveKeep        time.Duration `name:"leave-keep" default:"8760h" help:"How long the record of a person who left is kept, hidden, before its key is destroyed; at least seven days. The law's word, not ours: India's data protection rules say a year."`
+	HouseEvery       time.Duration `name:"house-every" default:"1m" hidden:"" help:"How often what is over is ended."`
+	BackupRecipient  []string      `name:"backup-recipient" help:"age public key (age1…) that backups are made for; may be repeated."`
 	KeyAnnounce      time.Duration `default:"10s" hidden:"" help:"How long a new bearer key is announced before it signs."`
 	KeyPublish       time.Duration `default:"10m" hidden:"" help:"How long a new certificate or ledger key is published before it signs."`
 	KeyDrain         time.Duration `default:"1m" hidden:"" help:"How long requests of before a change of keys may last."`
@@ -52,6 +56,10 @@ func (f vaultFlags) args() []string {
 	a := []string{"--keys=" + f.Keys, fmt.Sprint("--key-announce=", f.KeyAnnounce), fmt.Sprint("--key-publish=", f.KeyPublish), fmt.Sprint("--key-drain=", f.KeyDrain), fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
 		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
+	a = append(a, "--leave-keep="+f.LeaveKeep.String(), "--house-every="+f.HouseEvery.String())
+	for _, r := range f.BackupRecipient {
+		a = append(a, "--backup-recipient="+r)
+	}
 	if f.DemoNumbers {
 		a = append(a, "--demo-numbers")
 	}
@@ -107,7 +115,8 @@ func (c *vaultCmd) Run() error {
 	}
 	defer db.Close()
 	o.database("vault", db)
-	store := keeperdb.New(db, id.Realm(c.Realm))
+	frozen := sqldb.NewFreezer(db)
+	store := keeperdb.New(frozen, id.Realm(c.Realm))
 	fresh, err := keeper.Fresh(ctx, store)
 	if err != nil {
 		return err
@@ -126,10 +135,14 @@ func (c *vaultCmd) Run() error {
 	}
 	var provider atomic.Pointer[custody.Provider]
 	o.keyProvider(&provider)
+	config := c.config()
+	if config.Restore, err = restoreOrder(l); err != nil {
+		return err
+	}
 	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
 		provider.Store(&p)
-		cfg := c.config()
-		if url == "" { // beside its own file: another server's order of keys and other vaults are not to be relied on
+		cfg := config
+		if url == "" && cfg.Restore == nil { // beside its own file: another server's order of keys and other vaults are not to be relied on
 			cfg.Anchors = anchorFile{l.anchors()}
 		}
 		return keeper.Begin(ctx, cfg, store, p, post{courier}, clock(c.ClockFile), log)
@@ -149,7 +162,7 @@ func (c *vaultCmd) Run() error {
 	case <-time.After(verifyPatience):
 		log.Info("the rows are still being compared with the ledger; what needs one waits")
 	}
-	return c.serve(ctx, cancel, l, d, k, verified, courier, o)
+	return c.serve(ctx, cancel, l, d, k, frozen, verified, courier, o)
 }
 
 // verifyPatience is how long the vault waits for the comparison of its rows before
@@ -161,13 +174,13 @@ func (c *vaultCmd) config() keeper.Config {
 	lim := keeper.DefaultLimits()
 	lim.PerOrigin, lim.PerNumber, lim.PerPrefix = c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
-	return keeper.Config{NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+	return keeper.Config{LeaveKeep: c.LeaveKeep, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(),
 		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }
 
 // serve lets the callers in, keeps the ledger's files up, and ends when told to.
-func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l layout, d *door, k *keeper.Keeper, verified <-chan error,
+func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l layout, d *door, k *keeper.Keeper, db *sqldb.Freezer, verified <-chan error,
 	courier *notify.Client, o *observed) error {
 	log := o.log
 	signer, vkey, err := k.CheckpointSigner()
@@ -178,6 +191,9 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 		return err
 	}
 	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
+		return err
+	}
+	if err := ledgerThere(ctx, l, k); err != nil {
 		return err
 	}
 	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, Keys: k.LedgerKeys, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
@@ -202,14 +218,19 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 				return
 			}
 		}
+		if err := os.Remove(l.restoreOrder()); err != nil && !errors.Is(err, os.ErrNotExist) { // it is on the ledger now
+			cancel(err)
+			return
+		}
 		open.Store(true)
 		wg.Go(func() { k.Run(ctx) })
 		if err := files.Run(ctx, k, k.Wake()); err != nil {
 			cancel(err)
 		}
 	})
+	copies := &copier{life: ctx, db: db, k: k, realm: c.Realm, origin: c.Origin, recipients: c.BackupRecipient, log: log}
 	d.admit(k, func(caller keeper.Caller, h http.Handler) http.Handler {
-		return served.Wrap(string(caller), o.trace.Serve(h))
+		return copies.handler(caller, served.Wrap(string(caller), o.trace.Serve(h)))
 	})
 	if end, ok := inheritedIf("outbox"); ok {
 		ln, err := net.FileListener(end)

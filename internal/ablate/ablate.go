@@ -76,6 +76,14 @@ const (
 // change of keys.
 const KeyHistory Control = "key-history"
 
+// The controls of copies and of leaving.
+const (
+	LeaveHides    Control = "leave-hides"    // who has left is no member of the household
+	BackupSeal    Control = "backup-seal"    // a backup set is what the vault signed
+	RestoreGap    Control = "restore-gap"    // an older copy goes live only when two people approve
+	ErasureReplay Control = "erasure-replay" // an older copy erases again who was erased since
+)
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -83,6 +91,6 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, AdultCard, WriteOnly,
+		StaffFirst, AdultCard, WriteOnly, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 	}...)
 }

@@ -19,7 +19,7 @@ var elsewhere = []string{"check.go", "client.go", "event.go", "hex.go", "provide
 // inside are single texts of that kind.
 var inside = []string{
 	"a statement about logs has a number and a digest of 32 bytes", "an export of logs has a digest of 32 bytes", "a log is named by 16 hex digits", "the ledger knows too many logs", "a booking names a hold and at least one person", "more records than people under one mobile", "at most 500 seals at once",
-	"a public EC P-256 key is wanted as JWK", "a staff role is manager or vaccinator", "a staff member needs a name and a centre",
+	"a public EC P-256 key is wanted as JWK", "a staff role is manager, vaccinator or custodian", "a staff member needs a name and a centre",
 	"this device key is enrolled already", "the row changed meanwhile", "the household has other members now", "no such kind of work", "one to 64 bookings are wanted", "too many reports at once", "too many people at once", "a draw has a session and a digest", "this draw was closed with other entries",
 	"Forbidden", "this key is enrolled already", "a partner needs a scope, and for certificate also auth", "a partner's scopes are auth, status and certificate",
 	"a partner's name has 2 to 40 letters, digits, spaces and the signs & ( ) -, from a letter on", "a partner needs the hash of its key and a number of codes per hour",

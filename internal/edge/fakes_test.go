@@ -116,6 +116,22 @@ func (b *backend) Enrol(_ context.Context, h vault.Holder, _ string, _ vault.Ide
 	return id.NewReference(), b.by(h)
 }
 
+// leaver is the backend as the service of people who leave.
+type leaver struct{ *backend }
+
+func (b leaver) Leave(ctx context.Context, h vault.Holder, _ id.Reference, release func(context.Context, id.Person) error) (vault.Left, error) {
+	if err := release(ctx, id.Person(txn)); err != nil {
+		return vault.Left{}, err
+	}
+	return vault.Left{Tracking: "TLAAAA"}, b.by(h)
+}
+
+func (b leaver) Undo(_ context.Context, h vault.Holder, _ id.Reference) error { return b.by(h) }
+
+func (b leaver) Status(context.Context, string) (vault.LeaveStatus, error) {
+	return vault.LeaveStatus{State: vault.LeaveKept}, b.word()
+}
+
 func (b *backend) Remove(_ context.Context, h vault.Holder, _ id.Reference) error { return b.by(h) }
 
 func (b *backend) Openings(_ context.Context, h vault.Holder, _ int64, _ int) (vault.Openings, error) {
@@ -206,7 +222,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
 	r.back.staff = []id.Staff{id.Staff(base64.RawURLEncoding.EncodeToString(thumb))} // the bearer's key serves as a staff key too
-	cfg := Config{Alerts: wisher{r.back}, Emails: mailed{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Second: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Alerts: wisher{r.back}, Leaving: leaver{r.back}, Emails: mailed{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Second: r.back, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Inbox: inbox.PublicKey().Bytes(), Realm: 1, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

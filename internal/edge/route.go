@@ -119,6 +119,7 @@ func (s *Server) routes() []Route {
 	table = append(table, doseRoutes()...)
 	table = append(table, alertRoutes()...)
 	table = append(table, emailRoutes()...)
+	table = append(table, leaveRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)
 	table = append(table, reportRoutes()...)

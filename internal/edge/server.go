@@ -98,6 +98,7 @@ type Config struct {
 	Bookings  Bookings
 	Alerts    Alerts
 	Emails    Emails
+	Leaving   Leaving
 	Reports   Reports
 	Slip      SlipWriter
 	Cards     Cards

@@ -61,6 +61,7 @@ func plan() []room {
 		{"internal/tracing", "fault", "http"},
 
 		{"internal/ledger", leaves, "tessera"},
+		{"internal/backup", "fault ablate", ""},
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/state", "id fault civil vault", ""},
 		{"internal/vault/keyset", "fault vault/state", ""},
@@ -84,6 +85,7 @@ func plan() []room {
 		{"internal/store/sqlite", "fault ablate store/sqldb", "sql"},
 		{"internal/store/postgres", "fault store/sqldb", "sql net"},
 		{"internal/store/pgtest", "", "sql net exec"},
+		{"internal/store/dump", "fault store/sqldb", ""},
 		{"internal/store/migrations/vault", "", "sql"},
 		{"internal/store/migrations/registry", "", "sql"},
 		{"internal/store/keeperdb", leaves + " vault vault/state store/sqldb store/sqlite store/migrations/vault", "sql"},
@@ -111,6 +113,7 @@ func plan() []room {
 		{"test/size", leaves, ""},
 		{"test/failover", leaves, "net http exec sql"},
 		{"test/ops", leaves, "net http exec"},
+		{"test/backup", leaves, "exec sql"},
 		{"test/independent", leaves, "net http exec sql"},
 		{"test/independent/client", "", "net http"},
 	}

@@ -104,8 +104,22 @@ func forms(t *testing.T, s *harness.Server) []form {
 	emailTxn := want(t, ask(t, c, "POST", "/v3/email", map[string]any{"email": address}), 200).Field("txnId")
 	mine("/v3/email/confirm", map[string]any{"otp": harness.Digest(s.AwaitMessages(address, 0, 10*time.Second)[0].Code()), "txnId": emailTxn})
 	mine("/v3/email/delete", map[string]any{})
+	leaveForms(t, s, asha, public, mine)
 	mine("/v3/session/end", map[string]any{})
 	return out
+}
+
+// leaveForms: asha, who has her dose by then, leaves and comes back; somebody else
+// has left before.
+func leaveForms(t *testing.T, s *harness.Server, asha string, public, mine func(string, map[string]any)) {
+	t.Helper()
+	c, mobile := s.Holder()
+	gone := c.Enrol("Gone Test")
+	s.Vaccinate(c, mobile, gone)
+	tracking := want(t, ask(t, c, "POST", "/v3/registration/leave", map[string]any{"beneficiary_reference_id": gone}), 200).Field("tracking_number")
+	mine("/v3/registration/leave", map[string]any{"beneficiary_reference_id": asha})
+	mine("/v3/registration/leave/undo", map[string]any{"beneficiary_reference_id": asha})
+	public("/v3/registration/leave/status", map[string]any{"tracking_number": tracking})
 }
 
 // strangers are fields that no route declares (R40).

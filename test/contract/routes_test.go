@@ -108,6 +108,9 @@ func everyRoute(t *testing.T, lang string) {
 	wish := r.good(c, "POST", "/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": later30(s)}).Field("alert_id")
 	r.good(c, "GET", "/v3/alerts", nil)
 	r.good(c, "POST", "/v3/alerts/delete", map[string]any{"alert_id": wish})
+	left := r.good(c, "POST", "/v3/registration/leave", map[string]any{"beneficiary_reference_id": asha})
+	r.good(c, "POST", "/v3/registration/leave/status", map[string]any{"tracking_number": left.Field("tracking_number")})
+	r.good(c, "POST", "/v3/registration/leave/undo", map[string]any{"beneficiary_reference_id": asha})
 	r.good(c, "POST", "/v3/session/end", map[string]any{})
 	if a := ask(t, c, "GET", "/v2/appointment/beneficiaries", nil); a.Status != 401 {
 		t.Errorf("after the session's end: %s", a.Text())

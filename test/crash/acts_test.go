@@ -53,6 +53,7 @@ func acts() []act {
 			scene: (*lane).booked, do: cancel, done: cancelled, gone: true, extra: true},
 		{name: "remove", points: []string{"remove:after-vault", "remove:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
 			scene: (*lane).person, do: remove, done: removed, gone: true, extra: true},
+		{name: "leave", commits: map[string]int{"vault": 1}, scene: (*lane).unconfirmed, do: leave, done: removed, gone: true},
 	}...)
 }
 
@@ -106,6 +107,10 @@ func cancel(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
 
 func remove(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
 	return c.Do("POST", "/v2/registration/beneficiary/delete", map[string]any{"beneficiary_reference_id": w.ref})
+}
+
+func leave(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	return c.Do("POST", "/v3/registration/leave", map[string]any{"beneficiary_reference_id": w.ref})
 }
 
 // look is the household as its holder sees it: one person and so many

@@ -387,11 +387,15 @@ func (s *Server) Now() time.Time {
 	return time.Now().Add(time.Duration(ms) * time.Millisecond)
 }
 
-// Command runs a subcommand of the same binary to its end.
+// Command runs a subcommand of the same binary to its end, without the controls
+// that the server goes without.
 func (s *Server) Command(args ...string) (stdout string, exit int) {
 	s.tb.Helper()
 	cmd := exec.Command(s.Binary, args...)
 	cmd.Env = append(os.Environ(), s.pg.environment()...)
+	if len(s.opt.Ablate) > 0 {
+		cmd.Env = append(cmd.Env, "TIKAKOSH_ABLATE="+strings.Join(s.opt.Ablate, ","))
+	}
 	out, err := cmd.CombinedOutput()
 	var ee *exec.ExitError
 	if err != nil && !errors.As(err, &ee) {
@@ -399,3 +403,6 @@ func (s *Server) Command(args ...string) (stdout string, exit int) {
 	}
 	return string(out), cmd.ProcessState.ExitCode()
 }
+
+// Tool is a server that is never started: its binary's commands can be run.
+func Tool(tb TB, binary string) *Server { return &Server{tb: tb, Binary: binary} }

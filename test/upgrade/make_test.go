@@ -74,6 +74,7 @@ func makeFixture(t *testing.T, b *harness.Builder, dst string) {
 		f.Openings = append(f.Openings, o.Kind+": "+o.View)
 	}
 	time.Sleep(time.Second) // the worker settles what the requests left
+	makeSet(t, s, dst)
 	s.Stop()
 	if out, exit := s.Command("ledger", "audit", "--data", data); exit != 0 {
 		t.Fatalf("audit: %s", out)

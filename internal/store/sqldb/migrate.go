@@ -52,13 +52,20 @@ var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
 // stored sum or has none; Internal for a migration that does not run; else as
 // Classify.
 func Migrate(ctx context.Context, handle *sql.DB, engine Engine, files fs.FS, table string) error {
+	return MigrateTo(ctx, handle, engine, files, table, 0)
+}
+
+// MigrateTo is Migrate that stops at a version: a copy of a database is loaded
+// into the schema it was made from, and migrated from there. 0 is the newest.
+// Conflict with CodeNewer: this program does not know the version.
+func MigrateTo(ctx context.Context, handle *sql.DB, engine Engine, files fs.FS, table string, version int64) error {
 	if table == "" {
 		table = DefaultTable
 	}
 	if !tableName.MatchString(table) {
 		return fault.New(fault.Internal, "migration", "the name of the migration table is malformed")
 	}
-	m := migrator{db: handle, engine: engine, files: files, table: table}
+	m := migrator{db: handle, engine: engine, files: files, table: table, last: version}
 	var err error
 	for try := range migrateTries {
 		if err = m.up(ctx); err == nil || ctx.Err() != nil || fault.CodeOf(err) == CodeNewer || fault.CodeOf(err) == CodeChanged {
@@ -79,6 +86,7 @@ type migrator struct {
 	engine Engine
 	files  fs.FS
 	table  string
+	last   int64 // version to stop at; 0: none
 }
 
 func (m migrator) up(ctx context.Context) error {
@@ -100,6 +108,13 @@ func (m migrator) up(ctx context.Context) error {
 	}
 	if err := m.compare(ctx, p, sums); err != nil {
 		return err
+	}
+	if m.last != 0 {
+		if _, known := sums[m.last]; !known {
+			return fault.Newf(fault.Conflict, CodeNewer, "this program does not know version %d of the database, versions up to %d only: use the program that wrote it, or a newer one", m.last, newest)
+		}
+		_, err = p.UpTo(ctx, m.last)
+		return Classify(err, "migrate the database")
 	}
 	_, err = p.Up(ctx)
 	return Classify(err, "migrate the database")

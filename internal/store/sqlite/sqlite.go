@@ -56,6 +56,9 @@ type Options struct {
 	// SyncOff sets synchronous=OFF: a power cut loses acknowledged writes and
 	// may damage the file. For tests only. Otherwise synchronous is FULL.
 	SyncOff bool
+	// SecureDelete overwrites what is deleted or replaced wherever the page is
+	// written anyway (PRAGMA secure_delete = FAST).
+	SecureDelete bool
 	// MaxReaders bounds the connections for View.
 	MaxReaders int
 	// GroupMax bounds how many Update calls share a COMMIT.
@@ -222,6 +225,9 @@ func dsn(path string, o Options, p purpose) string {
 		q.Add("_pragma", "temp_store(MEMORY)") // what a savepoint may have to restore
 		q.Add("_pragma", "cache_size(-"+strconv.Itoa(writerCache)+")")
 		q.Add("_pragma", "wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")")
+		if o.SecureDelete {
+			q.Add("_pragma", "secure_delete(FAST)")
+		}
 		q.Add("_pragma", "journal_mode(WAL)")
 		q.Set("_txlock", "immediate")
 	}
@@ -370,6 +376,11 @@ func checkpoint(ctx context.Context, conn *sql.Conn) error {
 // sqldb.Migrate) over a connection of its own. db comes from Open, possibly
 // wrapped.
 func Migrate(ctx context.Context, db sqldb.DB, files fs.FS) error {
+	return MigrateTo(ctx, db, files, 0)
+}
+
+// MigrateTo is Migrate that stops at a version; 0 is the newest.
+func MigrateTo(ctx context.Context, db sqldb.DB, files fs.FS, version int64) error {
 	d, err := own(db)
 	if err != nil {
 		return err
@@ -379,7 +390,7 @@ func Migrate(ctx context.Context, db sqldb.DB, files fs.FS) error {
 		return sqldb.Classify(err, "open the database for migration")
 	}
 	h.SetMaxOpenConns(1)
-	err = sqldb.Migrate(ctx, h, sqldb.SQLite, files, "")
+	err = sqldb.MigrateTo(ctx, h, sqldb.SQLite, files, "", version)
 	return errors.Join(err, sqldb.Classify(h.Close(), "close the database after migration"))
 }
 

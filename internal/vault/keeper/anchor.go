@@ -92,6 +92,9 @@ func (k *Keeper) verifyLater(ctx context.Context, a anchoredShelves, next int64,
 // letIn writes what a start has to say and opens the gate.
 func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
 	k.raiseNext(next)
+	if err := k.applyRestore(ctx); err != nil {
+		return err
+	}
 	if want.old {
 		if err := k.chainSignOuts(ctx); err != nil {
 			return err

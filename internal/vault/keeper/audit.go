@@ -193,6 +193,7 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *audited
 		}
 	}()
 	people := map[id.Person]*personLedger{}
+	var lost []int64
 	for p := range pages {
 		if p.err != nil {
 			return nil, p.err
@@ -204,13 +205,29 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *audited
 			}
 			noteEntry(e, people)
 			have.note(e)
+			lost = e.vouched(lost)
 			rep.Entries++
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+	for _, index := range lost {
+		rep.Findings = append(rep.Findings, Finding{Kind: "deleted", Text: fmt.Sprintf("the body of ledger entry %d is missing, and no approved restore says so", index)})
+	}
 	return people, ctx.Err()
+}
+
+// vouched adds an entry without a body to the lost ones, and takes out those that
+// an approved restore right after them answers for.
+func (e entry) vouched(lost []int64) []int64 {
+	if e.Kind == kindLost {
+		return append(lost, e.Index)
+	}
+	if e.Lost > 0 {
+		return slices.DeleteFunc(lost, func(i int64) bool { return i >= e.Index-e.Lost && i < e.Index })
+	}
+	return lost
 }
 
 // openEntries opens entries on every core, in order. With an error come those
@@ -223,6 +240,10 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
 	for g := range parts {
 		wg.Go(func() {
 			for i := g * len(rows) / parts; i < (g+1)*len(rows)/parts; i++ {
+				if len(rows[i].Sealed) == 0 {
+					out[i] = entry{Index: rows[i].Index, Kind: kindLost}
+					continue
+				}
 				out[i], errs[i] = k.openEntry(rows[i])
 			}
 		})
@@ -237,7 +258,7 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
 }
 
 func noteEntry(e entry, people map[id.Person]*personLedger) {
-	if e.Person == "" || (e.Seal == nil && e.Kind != "removed") {
+	if e.Person == "" || (e.Seal == nil && e.Kind != "removed" && e.Kind != kindErased) {
 		return
 	}
 	l := people[e.Person]
@@ -245,7 +266,7 @@ func noteEntry(e entry, people map[id.Person]*personLedger) {
 		l = &personLedger{first: e.Index}
 		people[e.Person] = l
 	}
-	if e.Kind == "removed" {
+	if e.Kind == "removed" || e.Kind == kindErased {
 		l.removed, l.removedAt = true, e.Index
 		return
 	}

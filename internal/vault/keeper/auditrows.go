@@ -98,7 +98,7 @@ func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right
 
 // stateName is one text for all rows of a state.
 func stateName(s string) string {
-	for _, known := range []string{state.Active, state.Pending, state.Removed} {
+	for _, known := range []string{state.Active, state.Pending, state.Removed, state.Left} {
 		if s == known {
 			return known
 		}

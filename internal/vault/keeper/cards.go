@@ -259,7 +259,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	if p, err = t.person(card.Person); err != nil {
 		return key, p, false, err
 	}
-	if p.Card != key || (p.State != state.Pending && p.State != state.Active) {
+	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.returns || !t.mayReturn(p))) {
 		return key, p, false, t.countWrong(a.Origin, false)
 	}
 	e := entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
@@ -288,7 +288,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Session, error) {
 	var mint func() (vault.Session, error)
 	_, err := k.update(ctx, func(t *txn) error {
-		mint = nil
+		mint, t.returns = nil, true // who has left may come back
 		key, p, ok, err := t.cardPIN(a, "session by card")
 		if err != nil || !ok {
 			return err
@@ -319,7 +319,7 @@ func (t *txn) scoped(row state.Bearer) (state.Bearer, error) {
 	if err != nil {
 		return row, err
 	}
-	if p.Card != row.Card || (p.State != state.Pending && p.State != state.Active) {
+	if p.Card != row.Card || (p.State != state.Pending && p.State != state.Active && !t.mayReturn(p)) {
 		return row, unauthenticated()
 	}
 	if !ablate.Off(ablate.CardScope) {

@@ -557,7 +557,7 @@ func (t *txn) householdOf(mobile, last4 []byte, speaks string) (id.Household, bo
 func activeMembers(h state.Household) []state.Member {
 	var out []state.Member
 	for _, m := range h.Members {
-		if m.State != state.Removed && (h.Only == "" || h.Only == m.Person) {
+		if !hides(m) && (h.Only == "" || h.Only == m.Person) {
 			out = append(out, m)
 		}
 	}

@@ -250,7 +250,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	if err != nil {
 		return enc, nil, err
 	}
-	if !ok || p.Reference != f.reference || p.State == state.Removed || p.State == state.Merged {
+	if !ok || p.Reference != f.reference || p.State == state.Removed || p.State == state.Merged || p.State == state.Left {
 		if replayed {
 			return enc, badProof("the proof was used before"), nil
 		}

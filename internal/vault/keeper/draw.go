@@ -139,7 +139,7 @@ func (t *txn) entered(person id.Person, hold id.Hold) (state.Booking, error) {
 		return state.Booking{}, err
 	}
 	i := bookingOf(p, hold)
-	if !ok || p.State == state.Removed || i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
+	if !ok || p.State == state.Removed || p.State == state.Left || i < 0 || (p.Bookings[i].State != state.Entered && p.Bookings[i].State != state.Live) {
 		return state.Booking{}, holdEnded()
 	}
 	return p.Bookings[i], nil

@@ -75,7 +75,10 @@ type Config struct {
 	Limits      Limits
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
-	Anchors     AnchorFile // nil: every start reads every row before it serves
+	Anchors     AnchorFile    // nil: every start reads every row before it serves
+	LeaveKeep   time.Duration // how long the record of a person who left is kept; 0: a year
+	HouseEvery  time.Duration // 0: a minute
+	Restore     *RestoreOrder // of a restore before this start; nil: none
 }
 
 // Keeper is a running vault. It is safe for concurrent use.
@@ -172,13 +175,13 @@ func (k *Keeper) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// housekeep drops rows whose time is over, once a minute, and takes changes of keys
+// housekeep drops rows whose time is over, once a minute, ends leaves, and takes changes of keys
 // to their end.
 func (k *Keeper) housekeep(ctx context.Context) {
 	var keys sync.WaitGroup
 	keys.Go(func() { k.turnKeys(ctx) })
 	defer keys.Wait()
-	tick := time.NewTicker(time.Minute)
+	tick := time.NewTicker(k.houseEvery())
 	defer tick.Stop()
 	for {
 		select {
@@ -187,6 +190,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		case <-tick.C:
 		}
 		k.expire(ctx)
+		k.endLeaves(ctx)
 	}
 }
 

@@ -58,7 +58,7 @@ func (t *txn) released(o *opening, people []id.Person, records map[id.Person]vau
 		if p.State == state.Pending && len(rec.Parts) == 0 {
 			continue // enrolled, never stored: there is nothing to see yet
 		}
-		if p.State == state.Merged {
+		if p.State == state.Merged || (p.State == state.Left && !ablate.Off(ablate.LeaveHides)) {
 			continue // ended while this was decided
 		}
 		i, err := t.k.matchRecord(person, p, rec)

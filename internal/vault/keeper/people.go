@@ -374,6 +374,7 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 		return err
 	}
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
+	t.mark(markErased, m.Person, 0)
 	e.Kind, e.Person, e.House = "removed", m.Person, house
 	t.append(e)
 	task := state.Task{ID: removeTask(m.Person), Kind: "remove", Person: m.Person, Since: t.k.now().UnixMilli()}

@@ -42,10 +42,10 @@ func (c proofClaims) match(s vault.Signed) error {
 
 // EnrolStaff enrols a device key; only the operator's socket reaches it.
 func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vault.StaffEnrolled, error) {
-	if r.Role != roleManager && r.Role != roleVaccinator {
-		return vault.StaffEnrolled{}, fault.New(fault.Invalid, "role", "a staff role is manager or vaccinator")
+	if r.Role != roleManager && r.Role != roleVaccinator && r.Role != roleCustodian {
+		return vault.StaffEnrolled{}, fault.New(fault.Invalid, "role", "a staff role is manager, vaccinator or custodian")
 	}
-	if r.Centre <= 0 || r.Name == "" || len(r.Name) > 200 || len(r.Person) > 200 {
+	if (r.Centre <= 0) != (r.Role == roleCustodian) || r.Name == "" || len(r.Name) > 200 || len(r.Person) > 200 {
 		return vault.StaffEnrolled{}, fault.New(fault.Invalid, "staff", "a staff member needs a name and a centre")
 	}
 	if r.Person == "" {
@@ -65,8 +65,10 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 		row := state.Staff{Role: r.Role, Centre: r.Centre, JWK: r.PublicJWK, Active: true, Since: k.now().UnixMilli(), Human: k.humanTag(r.Person),
 			Name: k.keys.contact.Seal(nil, nil, []byte(r.Name), k.contactAAD("staff", string(staff)))}
 		t.append(entry{Kind: "staff", View: "enrolled", Role: "operator", Actor: string(staff), Reason: r.Role})
-		if err := t.noteStaffAt(r.Centre, staff); err != nil {
-			return err
+		if r.Centre > 0 {
+			if err := t.noteStaffAt(r.Centre, staff); err != nil {
+				return err
+			}
 		}
 		return put(t, state.StaffKeys, string(staff), row, 0)
 	})

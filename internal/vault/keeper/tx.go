@@ -41,8 +41,10 @@ type txn struct {
 	began    uint64             // sightings before this transaction's snapshot
 	next     int64              // the ledger's size before it
 	only     id.Person          // whom the caller's session is for alone; set by live
+	returns  bool               // a card's session: of somebody, too, who may come back
 	quiet    bool               // nobody gets its receipts
 	revoked  bool               // certificates were taken back
+	marks    []*entry           // entries whose leaves can be made again; before the others
 	told     []due              // notices it wrote
 	counted  counts             // cells of the dashboard, by what became stored
 	past     bool               // what is counted became stored on an earlier day
@@ -258,12 +260,14 @@ type entry struct {
 	Seal     *sealNote         `json:",omitempty"`
 	Rows     []rowNote         `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
 	Moved    map[string][]byte `json:",omitempty"` // by shelf: what that changed in its digest
+	Lost     int64             `json:",omitempty"` // of a restore: how many entries right before it are leaves without a body
 	Digest   string            // combined digest of the anchored rows after the transaction
 	LastOut  int64             `json:",omitempty"` // index and one of the newest sign-out, this entry or an earlier one
 	PrevOut  int64             `json:",omitempty"` // of a sign-out: of the one before it
 
 	commitment ledger.Commitment
 	topic      id.Person // finds an entry that is about no person
+	salt       *[32]byte // of a mark
 }
 
 // dictionaryTopic is no person's id.
@@ -331,7 +335,7 @@ func (t *txn) flush() error {
 		}
 		t.entries[0].Moved[shelf] = sum[:]
 	}
-	for _, e := range t.entries {
+	for _, e := range slices.Concat(t.marks, t.entries) {
 		e.Index, e.Digest = next, hexString(at.sum[:])
 		if e.Kind == signOut {
 			e.PrevOut, at.out = at.out, next+1
@@ -383,6 +387,9 @@ func (k *Keeper) sealEntry(e *entry) (state.Entry, error) {
 		return state.Entry{}, fault.Wrap(fault.Internal, err, "ledger entry")
 	}
 	salt := [32]byte(randomBytes(32))
+	if e.salt != nil {
+		salt, body = *e.salt, []byte(markBody)
+	}
 	e.commitment = ledger.Commit(salt, body)
 	row := state.Entry{Index: e.Index, Leaf: ledger.LeafData(e.commitment)}
 	row.Sealed = k.keys.entry.Seal(nil, nil, append(salt[:], body...), k.entryAAD(e.Index))
@@ -405,9 +412,10 @@ func (k *Keeper) openEntry(row state.Entry) (entry, error) {
 	}
 	salt := [32]byte(raw[:32])
 	e.commitment = ledger.Commit(salt, raw[32:])
-	if string(ledger.LeafData(e.commitment)) != string(row.Leaf) || json.Unmarshal(raw[32:], &e) != nil || e.Index != row.Index {
+	if string(ledger.LeafData(e.commitment)) != string(row.Leaf) || json.Unmarshal(raw[32:], &e) != nil || (e.Index != row.Index && e.Kind != kindMark) {
 		return e, integrity("entry", "ledger entry "+strconv.FormatInt(row.Index, 10)+" does not match its leaf")
 	}
+	e.Index = row.Index
 	return e, nil
 }
 

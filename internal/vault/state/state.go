@@ -45,7 +45,7 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections, KeyStates}
+		Issued, Revocations, Corrections, KeyStates, Departures}
 }
 
 // Passing lists the tables whose rows expire.
@@ -215,6 +215,9 @@ type Person struct {
 	Card      string      `json:",omitempty"` // key of the card's row
 	Born      []byte      `json:",omitempty"` // sealed: year or date of birth, so that it is known who is an adult
 	Merging   *MergeRef   `json:",omitempty"` // sealed into another person, end not known yet
+	Departure string      `json:",omitempty"` // key of the row of a leave that stands
+	Until     int64       `json:",omitempty"` // when it can no longer be undone
+	Leaves    int         `json:",omitempty"` // how many there were
 	Joined    []id.Person `json:",omitempty"` // registrations that ended in this one
 	Band      []byte      `json:",omitempty"` // sealed: among which registrations they are counted; nil: not counted
 }

@@ -1,0 +1,154 @@
+package keeper
+
+import (
+	"context"
+	"crypto/ed25519"
+	"strconv"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
+	"tikakosh/internal/vault/state"
+)
+
+// RestoreOrder is what a restore leaves for the vault's first start: the vault puts
+// it on the ledger before anything else, and ends what the copy still holds open.
+type RestoreOrder struct {
+	Set      string `json:"set"`      // name of the backup set; "" when only the ledger's files are made anew
+	Manifest string `json:"manifest"` // SHA-256 of its manifest
+	Made     string `json:"made"`     // when the set was made
+	Ledger   int64  `json:"ledger"`   // entries in the restored database
+	Known    string `json:"known"`    // how the newest head was known: "ledger", "checkpoint", "only copy"
+	Gap      *Gap   `json:"gap,omitempty"`
+}
+
+// The views of the entry, with a set and without.
+const (
+	viewRestored = "restored"
+	viewRebuilt  = "ledger files made anew"
+)
+
+// applyRestore carries an order out, once: its entry is the first after the
+// restored ones. It belongs to Verify, which lets nobody in before.
+func (k *Keeper) applyRestore(ctx context.Context) error {
+	o := k.cfg.Restore
+	if o == nil {
+		return nil
+	}
+	_, err := k.transact(ctx, func(t *txn) error {
+		last, err := t.tx.ByPerson(ctx, k.personTag(copiesTopic), 0, 1)
+		if err != nil {
+			return err
+		}
+		if len(last) == 1 { // a start that broke off after this transaction
+			e, err := k.openEntry(last[0])
+			if err != nil {
+				return err
+			}
+			if e.Kind == "restore" && e.Evidence == o.evidence() && e.Index >= o.Ledger {
+				return nil
+			}
+		}
+		next, _, err := t.head()
+		if err != nil {
+			return err
+		}
+		if next != o.Ledger {
+			return fault.Newf(fault.Integrity, "restore", "the restore order is for a ledger of %d entries, the database has %d: restore the set again into an empty folder", o.Ledger, next)
+		}
+		e := entry{Kind: "restore", View: viewRestored, Role: "operator", Reason: o.Made, Evidence: o.evidence(), Place: o.Known, topic: copiesTopic}
+		if o.Set == "" {
+			e.View = viewRebuilt
+		}
+		if err := t.adopt(o, &e); err != nil {
+			return err
+		}
+		t.append(e)
+		if o.Set == "" {
+			return nil
+		}
+		if o.Gap != nil && !ablate.Off(ablate.ErasureReplay) {
+			if err := t.replayErasures(o.Gap.Lost, "again after a restore"); err != nil {
+				return err
+			}
+		}
+		return t.endSessions()
+	})
+	return err
+}
+
+func (o *RestoreOrder) evidence() string { return o.Manifest + "@" + strconv.FormatInt(o.Ledger, 10) }
+
+// endSessions ends the sessions that were open when the copy was made: they may have
+// been ended since. One-time codes are void after any start.
+func (t *txn) endSessions() error {
+	for after := ""; ; {
+		rows, err := t.tx.Scan(t.ctx, state.Bearers, after, sumBatch)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			after = r.Key
+			b, ok, err := get[state.Bearer](t, state.Bearers, r.Key)
+			if err != nil {
+				return err
+			}
+			if !ok || b.Revoked {
+				continue
+			}
+			b.Revoked = true
+			if err := put(t, state.Bearers, r.Key, b, r.Expires); err != nil {
+				return err
+			}
+		}
+		if len(rows) < sumBatch {
+			return nil
+		}
+	}
+}
+
+// maxLedgerKeys bounds how many keys of a ledger are looked for.
+const maxLedgerKeys = 1000
+
+// LedgerKeys returns the verifier keys of the ledger in a vault's database, newest
+// first, from its wrapped keys: only who has the key that wraps them can have put
+// them there. fault.Integrity when there is none.
+func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm, origin string) (vkeys []string, err error) {
+	keys := &keyring{realm: realm, provider: p}
+	err = st.View(ctx, func(tx state.Tx) error {
+		vkeys = nil
+		for version := 1; version < maxLedgerKeys; version++ {
+			row, err := keyRow(ctx, tx, realm, purposeCheckpoint, version)
+			if fault.Is(err, fault.NotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if len(row.Wrapped) == 0 { // destroyed
+				continue
+			}
+			seed, err := readKey(ctx, tx, keys, purposeCheckpoint, version)
+			if err != nil {
+				return err
+			}
+			if len(seed) != ed25519.SeedSize {
+				return fault.New(fault.Integrity, "key", "the ledger's key has the wrong length")
+			}
+			_, vkey, err := ledger.NoteKeys(origin, ed25519.NewKeyFromSeed(seed))
+			if err != nil {
+				return err
+			}
+			vkeys = append([]string{vkey}, vkeys...)
+		}
+		return nil
+	})
+	if err == nil && len(vkeys) == 0 {
+		err = fault.New(fault.Integrity, "key", "the copy holds no ledger key")
+	}
+	return vkeys, err
+}
+
+// Restoring reports whether this start carries out a restore order.
+func (k *Keeper) Restoring() bool { return k.cfg.Restore != nil }
