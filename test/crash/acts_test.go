@@ -35,6 +35,7 @@ type act struct {
 	refused int  // status of the refusal that is the act's end
 	gone    bool // a repetition of what is complete answers "no such"
 	extra   bool // every commit only with TIKAKOSH_FULL=1
+	waits   bool // while the vault is away the act waits, and is done later
 }
 
 func acts() []act {
@@ -48,7 +49,7 @@ func acts() []act {
 		{name: "move", points: []string{"book:after-hold", "book:after-vault", "move:after-person", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 6, "vault": 4}, scene: (*lane).bookedLater, do: move, result: "appointment_confirmation_no", done: moved, extra: true},
 		{name: "dose", points: []string{"dose:after-vault", "dose:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
-			scene: (*lane).atTheDoor, do: dose, done: vaccinated},
+			scene: (*lane).atTheDoor, do: dose, done: vaccinated, waits: true},
 		{name: "cancel", points: []string{"cancel:after-vault", "cancel:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
 			scene: (*lane).booked, do: cancel, done: cancelled, gone: true, extra: true},
 		{name: "remove", points: []string{"remove:after-vault", "remove:after-person"}, commits: map[string]int{"web": 3, "vault": 2},

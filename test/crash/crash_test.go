@@ -231,7 +231,11 @@ func (l *lane) told(a act, w *who, what string, answer harness.Answer) {
 	case "appointment_confirmation_no":
 		w.appointment = got
 	}
-	if fault := a.done(l, w); fault != "" {
+	fault := a.done(l, w)
+	for begin := time.Now(); fault != "" && a.waits && time.Since(begin) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+		fault = a.done(l, w)
+	}
+	if fault != "" {
 		l.t.Fatalf("%s: acknowledged, but %s\n%s", what, fault, l.s.LogAround(""))
 	}
 }
