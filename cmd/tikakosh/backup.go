@@ -68,6 +68,9 @@ func (c *backupCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := noteBackup(l, func(s *backupStatus) { s.FinishedMS, s.OK, s.Bytes = time.Now().UnixMilli(), true, got.bytes }); err != nil {
+		fmt.Fprintf(os.Stderr, "warning: the backup is made, but the operator's figures will not say so: %v\n", err)
+	}
 	fmt.Printf("backup %s\n%d bytes, %d ledger entries, manifest sha256 %s\nreceipt %s\n", got.path, got.bytes, got.manifest.LedgerSize, got.digest, got.receipt)
 	return nil
 }
@@ -101,7 +104,7 @@ func (b backupJob) run(ctx context.Context, to string) (made, error) {
 	case err == nil:
 		return made{}, fault.Newf(fault.Conflict, "exists", "%s is there already: a backup never takes another one's place", to)
 	case !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(to, "/"):
-		return made{}, fault.Wrap(fault.Unavailable, err, "the place for the backup")
+		return made{}, noPlace(err)
 	}
 	for try := 1; ; try++ {
 		got, err := b.attempt(ctx, to)
@@ -111,10 +114,17 @@ func (b backupJob) run(ctx context.Context, to string) (made, error) {
 	}
 }
 
+// codePlace is of a folder for sets that is not there or may not be written.
+const codePlace = "place"
+
+func noPlace(err error) error {
+	return fault.Newf(fault.Unavailable, codePlace, "the place for the backup: %v: the folder must be there, and be writable for whoever makes the set", err)
+}
+
 func (b backupJob) attempt(ctx context.Context, to string) (out made, err error) {
 	f, err := os.CreateTemp(filepath.Dir(to), ".tikakosh-*.part")
 	if err != nil {
-		return out, fault.Wrap(fault.Unavailable, err, "the place for the backup")
+		return out, noPlace(err)
 	}
 	defer func() {
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -49,11 +50,20 @@ func noteBackup(l layout, change func(*backupStatus)) error {
 	if err != nil {
 		return err
 	}
-	temp := l.backupStatus() + ".new"
-	if err := os.WriteFile(temp, append(raw, '\n'), 0o644); err != nil {
+	// The folder is the worker's and root writes here too: a name that nobody could
+	// put a link at before.
+	f, err := os.CreateTemp(filepath.Dir(l.backupStatus()), ".backup-*.new")
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, l.backupStatus())
+	_, err = f.Write(append(raw, '\n'))
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), l.backupStatus())
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 // backups makes a set every so often, counted from the last one also over a
@@ -78,7 +88,11 @@ func backups(ctx context.Context, f backupFlags, l layout, vault *http.Client, r
 				return
 			}
 			due = now().Add(retry)
-			log.Error("alarm: a scheduled backup failed, it will be tried again", "alarm", "backup", "kind", fault.KindOf(err), "code", fault.CodeOf(err))
+			hint := ""
+			if fault.CodeOf(err) == codePlace {
+				hint = fmt.Sprintf("--backup-to names a folder that is there and belongs to this role's user: chown %d %s; under systemd also ReadWritePaths=", os.Geteuid(), f.BackupTo)
+			}
+			log.Error("alarm: a scheduled backup failed, it will be tried again", "alarm", "backup", "kind", fault.KindOf(err), "code", fault.CodeOf(err), "hint", hint)
 		} else {
 			log.Info("backup made", "set", got.manifest.Set, "bytes", got.bytes, "ledger", got.manifest.LedgerSize, "ms", now().Sub(begin).Milliseconds())
 			_, err = keepNewest(f.BackupTo, f.BackupKeep)

@@ -169,6 +169,9 @@ func openVaultDB(ctx context.Context, url string, l layout, o *observed) (sqldb.
 // PostgreSQL when url is not empty, else the SQLite file.
 func readOnlyDB(ctx context.Context, url, path string) (sqldb.DB, error) {
 	if url == "" {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil, badConfig("there is no database %s: is it another data folder? Databases in PostgreSQL are named with --db and --vault-db", path)
+		}
 		return sqlite.Open(ctx, path, sqlite.Options{ReadOnly: true})
 	}
 	return postgres.Open(ctx, url, postgres.Options{Name: "operator", ReadOnly: true, Connections: 2})

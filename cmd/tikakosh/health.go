@@ -23,7 +23,7 @@ func (c *healthCmd) Run() error {
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return fmt.Errorf("no answer: is the installation up, and is %s its operations address (--ops-addr, as `tikakosh run` has it)? %w", c.OpsAddr, err)
 	}
 	defer res.Body.Close()
 	raw, err := readAll(res.Body)

@@ -207,7 +207,7 @@ func (f *importFlags) database(ctx context.Context, url string) (sqldb.DB, error
 	path := layout{f.Data}.registryDB()
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, badConfig("there is no registry in %s yet: start `tikakosh run` with this folder once", f.Data)
+		return nil, badConfig("there is no registry in %s yet: start `tikakosh run` with this folder once; if the registry is in PostgreSQL, name it with --db", f.Data)
 	}
 	if err != nil {
 		return nil, err

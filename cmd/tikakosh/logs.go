@@ -130,8 +130,11 @@ func (c *logsVerifyCmd) Run() error {
 		for _, p := range rep.Problems {
 			fmt.Println("PROBLEM:", p)
 		}
-		fmt.Printf("%d files, %d lines, %d of them after the newest statement (number %d of %s); %d problems\n", rep.Files, rep.Lines, rep.Unsealed, rep.Newest,
-			time.UnixMilli(rep.SealedTo).UTC().Format(time.RFC3339), len(rep.Problems))
+		newest := fmt.Sprintf("number %d of %s", rep.Newest, time.UnixMilli(rep.SealedTo).UTC().Format(time.RFC3339))
+		if rep.Newest == 0 {
+			newest = "there is none yet: `run` makes one every --log-seal-every"
+		}
+		fmt.Printf("%d files, %d lines, %d of them after the newest statement (%s); %d problems\n", rep.Files, rep.Lines, rep.Unsealed, newest, len(rep.Problems))
 		if rep.Lost > 0 {
 			fmt.Printf("the logs say themselves that %d lines could not be written\n", rep.Lost)
 		}

@@ -49,7 +49,7 @@ func (in *installation) listenOps(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("the operator's address: %w", err)
+		return cannotListen("the operator's address", "--ops-addr", err)
 	}
 	if a, ok := ln.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() && !a.IP.IsPrivate() {
 		in.log.Warn("the operator's address is not private: figures of the installation are shown to whoever reaches it", "address", ln.Addr().String())

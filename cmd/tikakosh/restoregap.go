@@ -17,7 +17,7 @@ import (
 // order compares the copy with the newest head of the ledger that is known, and
 // says what the vault's first start has to put on the ledger.
 func (c *restoreCmd) order(ctx context.Context, r *restored) (keeper.RestoreOrder, error) {
-	o := keeper.RestoreOrder{Set: r.m.Set, Manifest: r.digest, Made: r.m.Made, Ledger: r.m.LedgerSize, Known: "only copy"}
+	o := keeper.RestoreOrder{Origin: r.m.Origin, Set: r.m.Set, Manifest: r.digest, Made: r.m.Made, Ledger: r.m.LedgerSize, Known: "only copy"}
 	var newest ledger.Checkpoint
 	switch {
 	case c.Ledger != "":

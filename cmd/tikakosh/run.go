@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -131,7 +132,7 @@ func (in *installation) run(ctx context.Context) error {
 	}
 	var lc net.ListenConfig
 	if in.api, err = lc.Listen(ctx, "tcp", in.flags.Listen); err != nil {
-		return fmt.Errorf("the API's address: %w", err)
+		return cannotListen("the API's address", "--listen", err)
 	}
 	defer in.api.Close()
 	defer in.closeAlso()
@@ -146,7 +147,7 @@ func (in *installation) run(ctx context.Context) error {
 	}
 	if in.routes == nil {
 		if in.outbox, err = lc.Listen(ctx, "tcp", in.flags.Outbox); err != nil {
-			return fmt.Errorf("the outbox page's address: %w", err)
+			return cannotListen("the outbox page's address", "--outbox", err)
 		}
 		defer in.outbox.Close()
 		if a, ok := in.outbox.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
@@ -177,11 +178,25 @@ func (in *installation) run(ctx context.Context) error {
 	return s.Run(ctx)
 }
 
+// cannotListen says which address cannot be had, and what to do about it.
+func cannotListen(what, flag string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s: %w: another program has this port; stop it, or give another with %s", what, err, flag)
+	}
+	return fmt.Errorf("%s: %w; another one is given with %s", what, err, flag)
+}
+
 // prepare makes the data folders, each for the role that owns it.
 func (in *installation) prepare() error {
 	l := in.layout
+	_, absent := os.Stat(l.root)
 	if err := os.MkdirAll(l.root, 0o711); err != nil {
 		return err
+	}
+	if errors.Is(absent, fs.ErrNotExist) { // a careful umask would lock the roles out of a folder made here
+		if err := os.Chmod(l.root, 0o711); err != nil {
+			return err
+		}
 	}
 	for _, d := range []struct {
 		path, role string

@@ -47,6 +47,7 @@ type staffEnrolCmd struct {
 	Name   string `required:"" help:"The staff member's name; stored sealed."`
 	Person string `help:"What tells this member of staff from others, as a staff number; stored as a keyed tag. Two keys of one person cannot approve each other's proposals. Without it the name tells."`
 	Out    string `required:"" help:"Where to write the key file (mode 0600)."`
+	DB     string `name:"db" env:"TIKAKOSH_DB" help:"Registry database, to see whether the centre is there: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 }
 
 // Run implements the command.
@@ -63,7 +64,9 @@ func (c *staffEnrolCmd) Run() error {
 		return err
 	}
 	fmt.Println("enrolled", kf.Role, string(kf.Staff), "key file", c.Out)
-	warnCentre(ctx, c.Data, id.Centre(c.Centre))
+	if c.Centre != 0 { // a custodian has none
+		warnCentre(ctx, c.Data, c.DB, id.Centre(c.Centre))
+	}
 	return nil
 }
 

@@ -19,8 +19,8 @@ import (
 // warnCentre says, after an enrolment, that the centre is not one of the registry's:
 // its staff can do nothing there, and a mistyped number is found late. It gives up the
 // rights of root, so it comes last.
-func warnCentre(ctx context.Context, data string, c id.Centre) {
-	r, err := (&importFlags{Data: data}).open(ctx)
+func warnCentre(ctx context.Context, data, db string, c id.Centre) {
+	r, err := (&importFlags{Data: data, DB: db}).open(ctx)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "warning: could not check that centre %d exists: %v\n", c, err)
 		return

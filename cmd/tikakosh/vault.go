@@ -139,6 +139,9 @@ func (c *vaultCmd) Run() error {
 	if config.Restore, err = restoreOrder(l); err != nil {
 		return err
 	}
+	if r := config.Restore; r != nil && r.Origin != "" && r.Origin != c.Origin {
+		return badConfig("the ledger of the restored set is %q, not %q: start with --origin %s, and the other flags of before", r.Origin, c.Origin, r.Origin)
+	}
 	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
 		provider.Store(&p)
 		cfg := config
@@ -190,14 +193,16 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	if err := os.MkdirAll(l.ledger(), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
-		return err
-	}
 	if err := ledgerThere(ctx, l, k); err != nil {
 		return err
 	}
 	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, Keys: k.LedgerKeys, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
 	if err != nil {
+		return err
+	}
+	// Not before the files were found to be this ledger's: a start with another
+	// --origin would leave a key that the checkpoint does not fit.
+	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
 		return err
 	}
 	o.ledger(l, k, files)

@@ -66,7 +66,7 @@ func Disk(name, path string, least uint64) Check {
 		case d.Free < least:
 			return Bad("make room, or put the folder on a larger disk", "%s, at least %.1f GB are wanted", text, float64(least)/1e9)
 		case d.Ratio() < 0.2:
-			return Concern("make room: below a tenth an alarm rings", "%s", text)
+			return Concern("make room in time: at a tenth an alarm rings", "%s, less than a fifth", text)
 		case d.Files > 0 && d.FreeFiles < 10_000:
 			return Bad("make room for files, or format with more index nodes", "%s, but only %d more files", text, d.FreeFiles)
 		}

@@ -135,6 +135,9 @@ func ownCheckpoint(raw []byte, signer note.Signer) (Checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
+	if c.Origin != signer.Name() {
+		return c, fault.Newf(fault.Integrity, "checkpoint", "the files are of the ledger %q, this start is for %q: start with --origin %s, as before", c.Origin, signer.Name(), c.Origin)
+	}
 	again, err := signCheckpoint(c, signer)
 	if err != nil {
 		return c, err

@@ -91,7 +91,8 @@ type migrator struct {
 
 func (m migrator) up(ctx context.Context) error {
 	p, err := goose.NewProvider(goose.Dialect(m.engine), m.db, m.files, goose.WithTableName(m.table),
-		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false), goose.WithLogger(goose.NopLogger()))
+		goose.WithDisableGlobalRegistry(true), goose.WithVerbose(false), goose.WithLogger(goose.NopLogger()),
+		goose.WithAllowOutofOrder(true)) // one that was merged after a higher number
 	if err != nil {
 		return Classify(err, "read migrations")
 	}

@@ -150,6 +150,8 @@ func TestScatter(t *testing.T) {
 
 const first, second = "-- +goose Up\nCREATE TABLE a (id INTEGER PRIMARY KEY) STRICT;\n", "-- +goose Up\nCREATE TABLE b (id INTEGER PRIMARY KEY) STRICT;\n"
 
+const third = "-- +goose Up\nCREATE TABLE c (id INTEGER PRIMARY KEY) STRICT;\n"
+
 func files(content ...string) fs.FS {
 	m := fstest.MapFS{"doc.go": {Data: []byte("package doc")}}
 	for i, c := range content {
@@ -179,6 +181,8 @@ func TestMigrate(t *testing.T) {
 		{"new database", nil, files(first, second), "", ""},
 		{"one more", files(first), files(first, second), "", ""},
 		{"the same", files(first, second), files(first, second), "", ""},
+		{"one merged after a higher number", fstest.MapFS{"00001_step.sql": {Data: []byte(first)}, "00003_step.sql": {Data: []byte(third)}},
+			fstest.MapFS{"00001_step.sql": {Data: []byte(first)}, "00002_step.sql": {Data: []byte(second)}, "00003_step.sql": {Data: []byte(third)}}, "", ""},
 		{"newer than the program", files(first, second), files(first), fault.Conflict, sqldb.CodeNewer},
 		{"changed", files(first, second), files(first+"-- a word\n", second), fault.Integrity, sqldb.CodeChanged},
 		{"does not run", files(first), files(first, "-- +goose Up\nCREATE TABLE (;\n"), fault.Internal, "database"},

@@ -15,11 +15,12 @@ import (
 // RestoreOrder is what a restore leaves for the vault's first start: the vault puts
 // it on the ledger before anything else, and ends what the copy still holds open.
 type RestoreOrder struct {
-	Set      string `json:"set"`      // name of the backup set; "" when only the ledger's files are made anew
-	Manifest string `json:"manifest"` // SHA-256 of its manifest
-	Made     string `json:"made"`     // when the set was made
-	Ledger   int64  `json:"ledger"`   // entries in the restored database
-	Known    string `json:"known"`    // how the newest head was known: "ledger", "checkpoint", "only copy"
+	Origin   string `json:"origin,omitempty"` // the ledger's name, which the next start must have too
+	Set      string `json:"set"`              // name of the backup set; "" when only the ledger's files are made anew
+	Manifest string `json:"manifest"`         // SHA-256 of its manifest
+	Made     string `json:"made"`             // when the set was made
+	Ledger   int64  `json:"ledger"`           // entries in the restored database
+	Known    string `json:"known"`            // how the newest head was known: "ledger", "checkpoint", "only copy"
 	Gap      *Gap   `json:"gap,omitempty"`
 }
 
