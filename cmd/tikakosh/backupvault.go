@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,11 @@ const (
 	freezeMost = 3 * time.Second // how long writes wait at most for the other snapshot
 	copyWait   = 2 * time.Minute // until the copy is asked for
 	copyMost   = 6 * time.Hour   // until it is signed
+
+	// workerCopies is how many copies an hour the worker may begin: each holds the
+	// vault's writes for freezeMost at most, so a captured one holds them for a
+	// twentieth of the time.
+	workerCopies = 60
 )
 
 type copyBegun struct {
@@ -84,8 +90,9 @@ type copier struct {
 	recipients []string
 	log        *slog.Logger
 
-	mu  sync.Mutex
-	now *vaultCopy
+	mu    sync.Mutex
+	now   *vaultCopy
+	begun []time.Time // the worker's copies of the last hour
 }
 
 // vaultCopy is one copy under way.
@@ -160,6 +167,9 @@ func (c *copier) start(ctx context.Context, caller keeper.Caller, r copyRequest)
 	if err != nil {
 		return copyBegun{}, err
 	}
+	if caller == keeper.CallerWorker && !c.mayBegin(time.Now()) {
+		return copyBegun{}, &fault.Error{Kind: fault.RateLimited, Code: "copies", Text: "the worker has begun 60 backups within an hour; make one by `tikakosh backup`, or wait", RetryAfter: time.Minute}
+	}
 	receipt, err := c.k.NoteCopy(ctx, r.Set, digestOf([]byte(strings.Join(texts, "\n"))), string(caller))
 	if err != nil {
 		return copyBegun{}, err
@@ -191,6 +201,18 @@ func (c *copier) start(ctx context.Context, caller keeper.Caller, r copyRequest)
 	c.now = v
 	v.watch = time.AfterFunc(copyWait, func() { c.abandon(v) })
 	return v.begun, nil
+}
+
+// mayBegin counts a copy of the worker's, unless there were too many.
+func (c *copier) mayBegin(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = slices.DeleteFunc(c.begun, func(t time.Time) bool { return now.Sub(t) > time.Hour })
+	if len(c.begun) >= workerCopies {
+		return false
+	}
+	c.begun = append(c.begun, now)
+	return true
 }
 
 // copy is the read transaction of a copy, from its snapshot to its last row.
