@@ -20,6 +20,7 @@ func (l layout) adminSocket() string  { return filepath.Join(l.vault(), "admin.s
 func (l layout) anchors() string      { return filepath.Join(l.vault(), "anchors") }
 func (l layout) vaultLock() string    { return filepath.Join(l.vault(), "lock") }
 func (l layout) leaseHolder() string  { return filepath.Join(l.vault(), "holder") }
+func (l layout) ledgerMade() string   { return filepath.Join(l.vault(), "ledger-made") }
 func (l layout) ledger() string       { return filepath.Join(l.root, "ledger") }
 func (l layout) vkey() string         { return filepath.Join(l.ledger(), "vkey") }
 func (l layout) demoMark() string     { return filepath.Join(l.registry(), "demo.json") }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -55,8 +56,11 @@ const firstEntries = 4
 
 // ledgerThere refuses a ledger whose published files are gone while its database
 // has entries: an older database could stand there, and without the files nobody
-// could tell (R51). A restore, or `ledger rebuild`, says so in an order.
-func ledgerThere(ctx context.Context, l layout, k *keeper.Keeper) error {
+// could tell (R51). A restore, or `ledger rebuild`, says so in an order. A machine
+// that takes over a database that several share has no files yet the first time: it
+// makes them from the database, and the other machine's are what an older one would
+// be found by.
+func ledgerThere(ctx context.Context, l layout, k *keeper.Keeper, shared bool, log *slog.Logger) error {
 	if _, _, err := ledger.PublishedCheckpoint(l.ledger()); !errors.Is(err, fs.ErrNotExist) {
 		return nil // ledger.Open judges what is there
 	}
@@ -66,6 +70,10 @@ func ledgerThere(ctx context.Context, l layout, k *keeper.Keeper) error {
 	early, err := k.Leaves(ctx, firstEntries, 1)
 	if err != nil || len(early) == 0 {
 		return err
+	}
+	if _, err := os.Stat(l.ledgerMade()); shared && errors.Is(err, fs.ErrNotExist) {
+		log.Warn("this machine makes the ledger's published files for the first time, from the database that it shares: compare them with another machine's by `tikakosh ledger verify`")
+		return nil
 	}
 	return fault.Newf(fault.Integrity, "ledger-files", "the ledger's published files are missing from %s, and with them what shows that the database is not an older one. "+
 		"If a backup was put in place by hand, use `tikakosh restore` instead; if only these files were lost, put them back from any copy, or run `tikakosh ledger rebuild --data %s`", l.ledger(), l.root)

@@ -193,7 +193,7 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	if err := os.MkdirAll(l.ledger(), 0o755); err != nil {
 		return err
 	}
-	if err := ledgerThere(ctx, l, k); err != nil {
+	if err := ledgerThere(ctx, l, k, c.VaultDB != "", log); err != nil {
 		return err
 	}
 	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, Keys: k.LedgerKeys, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
@@ -202,7 +202,7 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	}
 	// Not before the files were found to be this ledger's: a start with another
 	// --origin would leave a key that the checkpoint does not fit.
-	if err := os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(l.vkey(), []byte(vkey+"\n"), 0o644), os.WriteFile(l.ledgerMade(), nil, 0o600)); err != nil {
 		return err
 	}
 	o.ledger(l, k, files)
