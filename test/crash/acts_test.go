@@ -28,6 +28,7 @@ type act struct {
 	name    string
 	points  []string       // named points that it passes
 	commits map[string]int // role → transactions
+	shared  map[string]int // role → transactions of these that others may take into their commit
 	scene   func(l *lane) *who
 	do      func(l *lane, c *harness.Client, w *who) (harness.Answer, error)
 	result  string // field of the answer that names the result
@@ -41,7 +42,8 @@ type act struct {
 func acts() []act {
 	return append(append(cardActs(), doseActs()...), []act{
 		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
-			scene: (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
+			shared: map[string]int{"web": 1}, // the household's row and the reference's are written at the same time
+			scene:  (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},
 		{name: "book", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).person, do: book, result: "appointment_confirmation_no", done: booked},
 		{name: "refused", points: []string{"end:after-fences", "end:after-undo", "end:after-release"},
