@@ -75,8 +75,11 @@ func ledgerThere(ctx context.Context, l layout, k *keeper.Keeper, shared bool, l
 		log.Warn("this machine makes the ledger's published files for the first time, from the database that it shares: compare them with another machine's by `tikakosh ledger verify`")
 		return nil
 	}
-	return fault.Newf(fault.Integrity, "ledger-files", "the ledger's published files are missing from %s, and with them what shows that the database is not an older one. "+
-		"If a backup was put in place by hand, use `tikakosh restore` instead; if only these files were lost, put them back from any copy, or run `tikakosh ledger rebuild --data %s`", l.ledger(), l.root)
+	mend := fmt.Sprintf("If a backup was put in place by hand, use `tikakosh restore` instead; if only these files were lost, put them back from any copy, or run `tikakosh ledger rebuild --data %s`", l.root)
+	if shared { // neither command works on a database server
+		mend = "Put them back from another machine's ledger folder or from any copy, and let `tikakosh ledger verify` compare it"
+	}
+	return fault.Newf(fault.Integrity, "ledger-files", "the ledger's published files are missing from %s, and with them what shows that the database is not an older one. %s", l.ledger(), mend)
 }
 
 type ledgerRebuildCmd struct {
