@@ -10,6 +10,7 @@ import (
 func cardActs() []act {
 	return []act{
 		{name: "walk-in", points: []string{"walkin:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
+			shared: map[string]int{"web": 1}, // as in enrol
 			scene: (*lane).household, do: walkIn, result: "beneficiary_reference_id", done: walkedIn},
 		{name: "onspot", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).there, do: onspot, result: "appointment_confirmation_no", done: booked, extra: true},

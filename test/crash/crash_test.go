@@ -155,6 +155,22 @@ func morning(now time.Time) time.Duration {
 // what is left. Without fires the act must not come by the point so often.
 func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	l.t.Helper()
+	// Writes that wait at the same time share a commit (the writer takes all that
+	// queued meanwhile), so an act may have one commit less than it has writes:
+	// then it is done again with somebody else.
+	for range 8 {
+		if l.once(a, point, n, repeats, fires) {
+			return
+		}
+	}
+	if role, _, _ := strings.Cut(point, ":"); n <= a.commits[role]-a.shared[role] {
+		l.t.Fatalf("%s, stopped at %s %d: never stopped", a.name, point, n)
+	}
+}
+
+// once is one attempt of try; it tells whether the act was stopped as asked.
+func (l *lane) once(a act, point string, n int, repeats, fires bool) bool {
+	l.t.Helper()
 	what := fmt.Sprintf("%s, stopped at %s %d", a.name, point, n)
 	l.serial++
 	w := a.scene(l)
@@ -167,7 +183,8 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	// A connection of its own: on a used one Go's client repeats by itself.
 	answer, err := a.do(l, l.s.Client().With(w.c.Bearer), w)
 	fired := l.fired(fires)
-	if role, _, _ := strings.Cut(point, ":"); fires && !fired && n > a.commits[role]-a.shared[role] && strings.HasSuffix(point, "-commit") {
+	asked := fires
+	if fires && !fired && n > 1 && strings.HasSuffix(point, "-commit") {
 		fires = false // one commit carried two
 	}
 	if fired != fires {
@@ -201,6 +218,7 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	if fired {
 		l.renew()
 	}
+	return fired == asked
 }
 
 // fired tells whether the armed point was passed, and disarms it. What follows
