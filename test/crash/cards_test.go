@@ -11,7 +11,7 @@ func cardActs() []act {
 	return []act{
 		{name: "walk-in", points: []string{"walkin:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
 			shared: map[string]int{"web": 1}, // as in enrol
-			scene: (*lane).household, do: walkIn, result: "beneficiary_reference_id", done: walkedIn},
+			scene:  (*lane).household, do: walkIn, result: "beneficiary_reference_id", done: walkedIn},
 		{name: "onspot", points: []string{"book:after-hold", "book:after-vault", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 4, "vault": 3}, scene: (*lane).there, do: onspot, result: "appointment_confirmation_no", done: booked, extra: true},
 		{name: "link", points: []string{"link:after-vault", "link:after-member"}, commits: map[string]int{"web": 2, "vault": 2},
