@@ -69,6 +69,8 @@ func plan() []room {
 		{"internal/vault/custody/custodytest", "", "http"},
 		{"internal/vault/keeper", leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
 
+		{"internal/access", "id fault", ""},
+
 		{"internal/registry/rules", "id fault civil", ""},
 		{"internal/registry", leaves + " vault registry/rules statistics", ""},
 		{"internal/registry/registrytest", leaves + " vault registry scheduling store/sqldb store/sqlite store/postgres store/pgtest store/shardcheck store/migrations/registry", "sql"},
