@@ -94,6 +94,9 @@ func (c *restoreCmd) Run() error {
 	}
 	fmt.Printf("restored %s of %s into %s: %d ledger entries\n", r.m.Set, r.m.Made, c.Data, r.m.LedgerSize)
 	if order.Gap != nil {
+		if r.keyLost() {
+			fmt.Printf("the ledger's key was changed after this set was made, and the newer key is lost with the gap: the ledger goes on under %s; tell whoever verifies it\n", r.signed)
+		}
 		fmt.Printf("%d ledger entries after it are lost; the gap entry goes on the ledger at the first start\n", len(order.Gap.Lost))
 	}
 	if c.KeyFiles == "" && !c.hasCustody() {
@@ -118,7 +121,9 @@ type restored struct {
 	l      layout
 	m      backup.Manifest
 	digest string
-	vkey   string
+	vkey   string                // that the operator gave, or that signed the set
+	signed string                // verifier key that the set's signature is under; "" while nothing is believed
+	chains [][]ledger.Transition // changes of the ledger's key: the published ones, the copy's
 	vault  *keeperdb.Store
 	closes []func() error
 }
@@ -155,9 +160,11 @@ func (c *restoreCmd) load(ctx context.Context, l layout) (_ *restored, err error
 	if r.vkey, err = c.verifierKey(); err != nil {
 		return nil, err
 	}
-	believed := r.vkey != ""
-	if believed {
-		if r.m, err = verifySet(body, signed, r.vkey); err != nil {
+	if r.chains, err = publishedChain(c.Ledger); err != nil {
+		return nil, err
+	}
+	if r.vkey != "" {
+		if err = r.verify(body, signed, r.vkey); err != nil {
 			return nil, err
 		}
 	} else if !c.hasCustody() {
@@ -173,8 +180,13 @@ func (c *restoreCmd) load(ctx context.Context, l layout) (_ *restored, err error
 	if err := c.loadAll(ctx, f, r); err != nil {
 		return nil, err
 	}
+	own, err := keeper.LedgerChanges(ctx, r.vault)
+	if err != nil {
+		return nil, err
+	}
+	r.chains = append(r.chains, own)
 	if c.hasCustody() {
-		if err := c.keysFit(ctx, r, body, signed, believed); err != nil {
+		if err := c.keysFit(ctx, r, body, signed); err != nil {
 			return nil, err
 		}
 	}
@@ -209,12 +221,43 @@ func (c *restoreCmd) verifierKey() (string, error) {
 
 func layoutVkey(ledgerDir string) string { return filepath.Join(ledgerDir, "vkey") }
 
-func verifySet(body backup.Body, signed []byte, vkey string) (backup.Manifest, error) {
-	v, err := ledger.LogVerifier(vkey)
-	if err != nil {
-		return backup.Manifest{}, err
+// publishedChain is the changes of the ledger's key beside its published files.
+func publishedChain(dir string) ([][]ledger.Transition, error) {
+	if dir == "" {
+		return nil, nil
 	}
-	return backup.Verify(body, signed, v)
+	raw, err := ledger.PublishedKeychain(dir)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	chain, err := ledger.ParseKeychain(raw)
+	return [][]ledger.Transition{chain}, err
+}
+
+// verify believes a set that is signed under vkey, or under a key that the known
+// changes lead to from it and that was the ledger's when the set was made.
+func (r *restored) verify(body backup.Body, signed []byte, vkey string) (err error) {
+	trusted, err := ledger.TrustedAmong(vkey, r.chains...)
+	if err != nil {
+		return err
+	}
+	for _, k := range slices.Backward(trusted) {
+		var m backup.Manifest
+		if m, err = backup.Verify(body, signed, k.Verifier); err != nil {
+			if fault.CodeOf(err) != "manifest" { // signed, and changed
+				return err
+			}
+			continue
+		}
+		// A change may fall between a set's last entry and its signature, so that a
+		// newer key can sign what is a little older; a key that was given up signs nothing newer.
+		if uint64(m.LedgerSize) > k.To {
+			return fault.New(fault.Integrity, "manifest", "the backup set is signed by a ledger key that was given up before the set was made")
+		}
+		r.m, r.signed = m, k.VKey
+		return nil
+	}
+	return err
 }
 
 // loadAll makes both databases at the set's schema and then at this program's.
@@ -291,7 +334,7 @@ func syncFile(path string) error {
 
 // keysFit opens the vault's keys of the copy with the given key files and compares
 // the ledger's.
-func (c *restoreCmd) keysFit(ctx context.Context, r *restored, body backup.Body, signed []byte, believed bool) error {
+func (c *restoreCmd) keysFit(ctx context.Context, r *restored, body backup.Body, signed []byte) error {
 	p, done, err := c.custody()
 	defer done()
 	if err != nil {
@@ -301,20 +344,34 @@ func (c *restoreCmd) keysFit(ctx context.Context, r *restored, body backup.Body,
 	if err != nil {
 		return err
 	}
-	if believed && !slices.Contains(vkeys, r.vkey) {
+	if r.signed != "" && !slices.Contains(vkeys, r.signed) {
 		return fault.New(fault.Integrity, "key", "the key files open another ledger key than the one that signed the set")
 	}
-	if believed {
+	if r.signed != "" {
 		return nil
 	}
 	for _, vkey := range vkeys { // the one of several that signed when the set was made
-		if m, err := verifySet(body, signed, vkey); err == nil {
-			r.m, r.vkey = m, vkey
+		if err = r.verify(body, signed, vkey); err == nil {
+			r.vkey = r.signed
 			return nil
 		}
 	}
-	_, err = verifySet(body, signed, vkeys[0])
 	return err
+}
+
+// keyLost reports whether a change of the ledger's key was published that the copy
+// does not know.
+func (r *restored) keyLost() bool {
+	return len(r.chains) == 2 && len(r.chains[0]) > len(r.chains[1])
+}
+
+// opens verifies a published checkpoint of the set's ledger.
+func (r *restored) opens(text string) (ledger.Checkpoint, error) {
+	trusted, err := ledger.TrustedAmong(r.vkey, r.chains...)
+	if err != nil {
+		return ledger.Checkpoint{}, err
+	}
+	return ledger.OpenTrusted([]byte(text), trusted)
 }
 
 // consistent checks that the copy carries the checkpoint that was published before
@@ -323,11 +380,8 @@ func (r *restored) consistent(ctx context.Context) error {
 	sizes := []uint64{uint64(r.m.LedgerSize)}
 	var cp ledger.Checkpoint
 	if r.m.Checkpoint != "" {
-		v, err := ledger.LogVerifier(r.vkey)
-		if err != nil {
-			return err
-		}
-		if cp, err = ledger.OpenCheckpoint([]byte(r.m.Checkpoint), v, nil, 0); err != nil {
+		var err error
+		if cp, err = r.opens(r.m.Checkpoint); err != nil {
 			return err
 		}
 		sizes = append(sizes, cp.Size)

@@ -22,22 +22,18 @@ func (c *restoreCmd) order(ctx context.Context, r *restored) (keeper.RestoreOrde
 	switch {
 	case c.Ledger != "":
 		o.Known = "ledger"
-		rep, err := ledger.Verify(ctx, c.Ledger, r.vkey)
+		rep, err := ledger.VerifyWith(ctx, c.Ledger, r.vkey, r.chains...)
 		if err != nil {
 			return o, err
 		}
 		newest = ledger.Checkpoint{Size: rep.Size, Root: rep.Root}
 	case c.Checkpoint != "":
 		o.Known = "checkpoint"
-		v, err := ledger.LogVerifier(r.vkey)
-		if err != nil {
-			return o, err
-		}
 		raw, err := os.ReadFile(c.Checkpoint)
 		if err != nil {
 			return o, err
 		}
-		if newest, err = ledger.OpenCheckpoint(raw, v, nil, 0); err != nil {
+		if newest, err = r.opens(string(raw)); err != nil {
 			return o, err
 		}
 	default:
@@ -70,7 +66,11 @@ func (c *restoreCmd) withGap(ctx context.Context, r *restored, o keeper.RestoreO
 	if err != nil {
 		return o, err
 	}
-	g := &keeper.Gap{Checkpoint: raw}
+	chain, err := ledger.PublishedKeychain(c.Ledger) // after the checkpoint: it may be one change ahead
+	if err != nil {
+		return o, err
+	}
+	g := &keeper.Gap{Checkpoint: raw, Keychain: string(chain)}
 	if g.Lost, err = ledger.PublishedLeaves(c.Ledger, uint64(r.m.LedgerSize), newest.Size); err != nil {
 		return o, err
 	}
@@ -147,10 +147,14 @@ func (c *approveCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	m, err := verifySet(body, signed, vkey)
-	if err != nil {
+	var set restored
+	if set.chains, err = publishedChain(c.Ledger); err != nil {
 		return err
 	}
+	if err := set.verify(body, signed, vkey); err != nil {
+		return err
+	}
+	m := set.m
 	rep, err := ledger.Verify(context.Background(), c.Ledger, vkey)
 	if err != nil {
 		return err

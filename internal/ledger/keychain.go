@@ -149,10 +149,11 @@ func Trusted(vkey string, chain []Transition) ([]TrustedKey, error) {
 		found = found || k == vkey
 	}
 	if !found {
-		return []TrustedKey{{Verifier: v, To: ^uint64(0)}}, nil
+		return []TrustedKey{{VKey: vkey, Verifier: v, To: ^uint64(0)}}, nil
 	}
 	out := make([]TrustedKey, len(keys))
 	for i, k := range keys {
+		out[i].VKey = k
 		if out[i].Verifier, err = LogVerifier(k); err != nil {
 			return nil, err
 		}
@@ -167,8 +168,35 @@ func Trusted(vkey string, chain []Transition) ([]TrustedKey, error) {
 	return out, nil
 }
 
+// TrustedAmong is Trusted by the longest of several lists of changes that names
+// vkey: a copy of a log may know fewer changes than its reader, or more.
+func TrustedAmong(vkey string, chains ...[]Transition) ([]TrustedKey, error) {
+	var best []TrustedKey
+	for _, chain := range append([][]Transition{nil}, chains...) {
+		keys, err := Trusted(vkey, chain)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) > len(best) {
+			best = keys
+		}
+	}
+	return best, nil
+}
+
+// PublishedKeychain returns the list of key changes beside a log's files as it is
+// published, nil when there is none. It verifies nothing.
+func PublishedKeychain(dir string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, KeychainFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return raw, fault.Wrap(fault.Unavailable, err, "list of the ledger's keys")
+}
+
 // TrustedKey verifies checkpoints of From to To entries.
 type TrustedKey struct {
+	VKey     string // text of the verifier key
 	Verifier note.Verifier
 	From, To uint64
 }
@@ -192,12 +220,9 @@ func OpenTrusted(raw []byte, keys []TrustedKey) (Checkpoint, error) {
 
 // keychain reads the changes beside a log's files; none when there is no file.
 func (f files) keychain() ([]Transition, error) {
-	raw, err := os.ReadFile(filepath.Join(string(f), KeychainFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fault.Wrap(fault.Unavailable, err, "list of the ledger's keys")
+	raw, err := PublishedKeychain(string(f))
+	if err != nil || raw == nil {
+		return nil, err
 	}
 	return ParseKeychain(raw)
 }

@@ -91,6 +91,22 @@ func TestKeysOfALog(t *testing.T) {
 			}
 		}
 	}
+	// A reader who knows other changes than the files beside the log do.
+	for n, want := range map[byte]int{1: 2, 2: 2, 3: 2, 4: 1} {
+		trusted, err := ledger.TrustedAmong(vkeyOf(t, chainKey(n)), chain[:1], chain[1:], nil)
+		must(t, err)
+		if len(trusted) != want {
+			t.Errorf("from key %d: %d keys trusted, want %d", n, len(trusted), want)
+		}
+	}
+	must(t, os.Rename(filepath.Join(dir, ledger.KeychainFile), filepath.Join(dir, "aside")))
+	if _, err := ledger.Verify(t.Context(), dir, vkeyOf(t, chainKey(1))); !fault.Is(err, fault.Integrity) {
+		t.Errorf("from the first key without the changes: %v", err)
+	}
+	if rep, err := ledger.VerifyWith(t.Context(), dir, vkeyOf(t, chainKey(1)), chain); err != nil || rep.Size != 30 {
+		t.Errorf("from the first key with the changes from elsewhere: %+v %v", rep, err)
+	}
+	must(t, os.Rename(filepath.Join(dir, "aside"), filepath.Join(dir, ledger.KeychainFile)))
 	// The first key, stolen after it was given up, signs another history.
 	signer, _, err := ledger.NoteKeys(origin, chainKey(1))
 	must(t, err)

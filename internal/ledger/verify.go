@@ -33,6 +33,12 @@ type Report struct {
 // needs 10 KB of memory per tree level, reads each file once, and may run while
 // the log is being written.
 func Verify(ctx context.Context, dir, vkey string) (Report, error) {
+	return VerifyWith(ctx, dir, vkey)
+}
+
+// VerifyWith is Verify for a reader who has changes of the log's key from
+// elsewhere too, as when the files in dir are older than vkey.
+func VerifyWith(ctx context.Context, dir, vkey string, known ...[]Transition) (Report, error) {
 	var rep Report
 	if _, err := LogVerifier(vkey); err != nil {
 		return rep, err
@@ -45,7 +51,7 @@ func Verify(ctx context.Context, dir, vkey string) (Report, error) {
 	if err != nil {
 		return rep, err
 	}
-	trusted, err := Trusted(vkey, chain)
+	trusted, err := TrustedAmong(vkey, append(known, chain)...)
 	if err != nil {
 		return rep, err
 	}

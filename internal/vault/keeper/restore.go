@@ -3,12 +3,15 @@ package keeper
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
+	"slices"
 	"strconv"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
+	"tikakosh/internal/vault/keyset"
 	"tikakosh/internal/vault/state"
 )
 
@@ -109,28 +112,22 @@ func (t *txn) endSessions() error {
 	}
 }
 
-// maxLedgerKeys bounds how many keys of a ledger are looked for.
-const maxLedgerKeys = 1000
-
-// LedgerKeys returns the verifier keys of the ledger in a vault's database, newest
-// first, from its wrapped keys: only who has the key that wraps them can have put
-// them there. fault.Integrity when there is none.
+// LedgerKeys returns the verifier keys of the ledger in a vault's database whose
+// secret it has, newest first, from its wrapped keys: only who has the key that
+// wraps them can have put them there. fault.Integrity when there is none.
 func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm, origin string) (vkeys []string, err error) {
 	keys := &keyring{realm: realm, provider: p}
 	err = st.View(ctx, func(tx state.Tx) error {
 		vkeys = nil
-		for version := 1; version < maxLedgerKeys; version++ {
-			row, err := keyRow(ctx, tx, realm, purposeCheckpoint, version)
-			if fault.Is(err, fault.NotFound) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if len(row.Wrapped) == 0 { // destroyed
+		set, err := ledgerKeySet(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, v := range slices.Backward(set.Versions) {
+			if !keyset.Secret(v) {
 				continue
 			}
-			seed, err := readKey(ctx, tx, keys, purposeCheckpoint, version)
+			seed, err := readKey(ctx, tx, keys, purposeCheckpoint, v.Version)
 			if err != nil {
 				return err
 			}
@@ -141,7 +138,7 @@ func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm,
 			if err != nil {
 				return err
 			}
-			vkeys = append([]string{vkey}, vkeys...)
+			vkeys = append(vkeys, vkey)
 		}
 		return nil
 	})
@@ -149,6 +146,40 @@ func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm,
 		err = fault.New(fault.Integrity, "key", "the copy holds no ledger key")
 	}
 	return vkeys, err
+}
+
+// LedgerChanges returns the changes of the ledger's key that a vault's database
+// knows, oldest first. Each is signed by both keys; whom to trust is the caller's.
+func LedgerChanges(ctx context.Context, st state.Store) (out []ledger.Transition, err error) {
+	err = st.View(ctx, func(tx state.Tx) error {
+		set, err := ledgerKeySet(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var notes [][]byte
+		for _, v := range set.Versions {
+			if v.Note != nil {
+				notes = append(notes, v.Note)
+			}
+		}
+		out, err = ledger.ParseKeychain(ledger.Keychain(notes))
+		return err
+	})
+	return out, err
+}
+
+// ledgerKeySet reads the versions of the ledger's key without the vault's keys: what
+// it says is to be believed no further than keys and signatures show.
+func ledgerKeySet(ctx context.Context, tx state.Tx) (state.KeySet, error) {
+	s, ok, err := tx.Get(ctx, state.KeyStates, purposeCheckpoint)
+	if err != nil || !ok {
+		return keyset.Birth(purposeCheckpoint, 0), err
+	}
+	var set state.KeySet
+	if json.Unmarshal(s.Content, &set) != nil {
+		return set, integrity(state.KeyStates, "a row is malformed")
+	}
+	return set, nil
 }
 
 // Restoring reports whether this start carries out a restore order.
