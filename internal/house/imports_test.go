@@ -60,6 +60,9 @@ func plan() []room {
 		{"internal/doctor", "machine", "net"},
 		{"internal/tracing", "fault", "http"},
 
+		{"internal/access/budget", "fault", ""},
+		{"internal/access/budget/sim", "access/budget", ""},
+
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/backup", "fault ablate", ""},
 		{"internal/vault", "id fault civil statistics", "http"},
