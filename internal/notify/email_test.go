@@ -101,15 +101,23 @@ func (s *mailSession) Data(r io.Reader) error {
 	s.l.raw = string(raw)
 	s.m.mu.Lock()
 	s.m.got = append(s.m.got, s.l)
+	cut, answer := s.m.cut, s.m.answer
 	s.m.mu.Unlock()
-	if s.m.cut {
+	if cut {
 		_ = s.c.Conn().Close()
 	}
-	return s.m.answer
+	return answer
 }
 
 func (s *mailSession) Reset()        {}
 func (s *mailSession) Logout() error { return nil }
+
+// behave sets what is done with a letter that was taken.
+func (m *mailServer) behave(cut bool, answer error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cut, m.answer = cut, answer
+}
 
 func (m *mailServer) letters() []letter {
 	m.mu.Lock()
@@ -215,7 +223,7 @@ func TestEmailOnce(t *testing.T) {
 	first, second := newMailServer(t, ca.server, false), newMailServer(t, ca.server, false)
 	r := mailRouter(t, first.route("first", ca.pem), second.route("second", ca.pem))
 	c := NewCourier(r, now)
-	first.cut = true
+	first.behave(true, nil)
 	once := mailTo("once", "a@mail.example", "123456")
 	once.Once = true
 	for range 3 {
@@ -226,7 +234,7 @@ func TestEmailOnce(t *testing.T) {
 	if len(first.letters()) != 1 || len(second.letters()) != 0 {
 		t.Errorf("sent %d and %d times", len(first.letters()), len(second.letters()))
 	}
-	first.cut, first.answer = false, &smtp.SMTPError{Code: 554, Message: "not from here"}
+	first.behave(false, &smtp.SMTPError{Code: 554, Message: "not from here"})
 	if err := c.Send(within(t, 5*time.Second), mailTo("second", "a@mail.example", "123456")); err != nil || len(second.letters()) != 1 {
 		t.Errorf("%v, %d letters by the second server", err, len(second.letters()))
 	}
