@@ -73,6 +73,7 @@ func plan() []room {
 		{"internal/vault/keeper", leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
+		{"internal/access/policy", "id fault ablate access", ""},
 
 		{"internal/registry/rules", "id fault civil", ""},
 		{"internal/registry", leaves + " vault registry/rules statistics", ""},
