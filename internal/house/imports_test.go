@@ -74,6 +74,8 @@ func plan() []room {
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},
+		{"internal/access/passkey", "fault", ""},
+		{"internal/access/passkey/passkeytest", "", ""},
 
 		{"internal/registry/rules", "id fault civil", ""},
 		{"internal/registry", leaves + " vault registry/rules statistics", ""},
@@ -106,7 +108,7 @@ func plan() []room {
 		{"api", "", ""},
 		{"bench", leaves + " store/sqldb store/sqlite store/postgres store/pgtest", "net http exec sql"},
 		{"bench/search", "", "net http exec"},
-		{"test/harness", leaves + " store/pgtest", "net http exec sql"},
+		{"test/harness", leaves + " store/pgtest access/passkey/passkeytest", "net http exec sql"},
 		{"test/redteam", leaves, "net http exec sql"},
 		{"test/powercut", "", "exec sql"},
 		{"test/journey", leaves, "net http exec sql"},
