@@ -40,6 +40,7 @@ type cli struct {
 	Backup      backupCmd      `cmd:"" help:"Copy registry, vault and ledger of a running installation into one encrypted set."`
 	Restore     restoreCmd     `cmd:"" help:"Make a data folder from a backup set, or try out whether one could be made."`
 	Approve     approveCmd     `cmd:"" name:"restore-approve" help:"Sign, as a custodian, that a backup set behind the ledger may go live."`
+	Recovered   recoveredCmd   `cmd:"" help:"After PostgreSQL databases were recovered to a point in time: compare them with the ledger, and let the vault start from there."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -22,6 +22,7 @@ import (
 	registrymigrations "tikakosh/internal/store/migrations/registry"
 	vaultmigrations "tikakosh/internal/store/migrations/vault"
 	"tikakosh/internal/store/registrydb"
+	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
@@ -32,6 +33,8 @@ type restoreCmd struct {
 	From     string `required:"" type:"existingfile" help:"The backup set."`
 	Identity string `required:"" type:"existingfile" help:"File with the age secret key of a recipient."`
 	Data     string `help:"Data folder to make; it must be empty or absent."`
+	DB       string `name:"db" help:"Make the registry in this empty PostgreSQL database, as its owner: postgres://…, or @FILE that holds it; default: a SQLite file in the data folder. Never taken from the environment."`
+	VaultDB  string `name:"vault-db" help:"The vault's database, likewise."`
 	Verify   bool   `help:"Restore into a temporary folder, audit it, print a verdict, and delete it."`
 	custodyFlags
 	KeyFiles    string   `name:"key-files" help:"Folder with the vault's key files, from their own backup; with --data they are copied into it."`
@@ -51,6 +54,10 @@ func (c *restoreCmd) Run() error {
 	if c.Verify == (c.Data != "") {
 		return badConfig("give --data FOLDER to restore, or --verify to try whether the set could be restored")
 	}
+	to, err := c.servers()
+	if err != nil {
+		return err
+	}
 	if c.Verify {
 		return c.drill(ctx)
 	}
@@ -60,12 +67,21 @@ func (c *restoreCmd) Run() error {
 	if err := emptyOrAbsent(c.Data); err != nil {
 		return err
 	}
+	if err := to.look(ctx); err != nil {
+		return err
+	}
 	work := filepath.Clean(c.Data) + ".restoring"
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return fmt.Errorf("the folder for the restore under way: %w (remove it when no restore runs)", err)
 	}
 	defer os.RemoveAll(work)
-	r, err := c.load(ctx, layout{work})
+	return to.brokeOff(c.restore(ctx, layout{work}, to))
+}
+
+// restore makes the folder in work and puts it in its place; databases on a server
+// let nobody in before that.
+func (c *restoreCmd) restore(ctx context.Context, work layout, to *servers) error {
+	r, err := c.load(ctx, work, to)
 	if err != nil {
 		return err
 	}
@@ -86,10 +102,13 @@ func (c *restoreCmd) Run() error {
 	if err := os.Remove(c.Data); err != nil && !errors.Is(err, fs.ErrNotExist) { // it was empty, and is if this works
 		return err
 	}
-	if err := os.Rename(work, filepath.Clean(c.Data)); err != nil {
+	if err := os.Rename(work.root, filepath.Clean(c.Data)); err != nil {
 		return err
 	}
 	if err := syncFolder(filepath.Dir(filepath.Clean(c.Data))); err != nil {
+		return err
+	}
+	if err := to.admit(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("restored %s of %s into %s: %d ledger entries\n", r.m.Set, r.m.Made, c.Data, r.m.LedgerSize)
@@ -101,6 +120,9 @@ func (c *restoreCmd) Run() error {
 	}
 	if c.KeyFiles == "" && !c.hasCustody() {
 		fmt.Printf("put the vault's key files into %s before the start (folder mode 0700, files 0600)\n", layout{c.Data}.keys())
+	}
+	if to != nil {
+		fmt.Println("start with the flags of before and --db, --worker-db, --vault-db of the databases that were filled")
 	}
 	return nil
 }
@@ -140,8 +162,8 @@ func (r *restored) close() error {
 // end is close where an error is on its way already.
 func (r *restored) end() { _ = r.close() }
 
-// load verifies a set and makes both databases from it in l's folder.
-func (c *restoreCmd) load(ctx context.Context, l layout) (_ *restored, err error) {
+// load verifies a set and makes both databases from it, in l's folder or on servers.
+func (c *restoreCmd) load(ctx context.Context, l layout, to *servers) (_ *restored, err error) {
 	f, err := os.Open(c.From)
 	if err != nil {
 		return nil, err
@@ -172,12 +194,17 @@ func (c *restoreCmd) load(ctx context.Context, l layout) (_ *restored, err error
 	} else if r.m, err = backup.Unverified(body, signed); err != nil {
 		return nil, err
 	}
+	if r.signed != "" {
+		if err := c.plainlyBehind(r.m); err != nil {
+			return nil, err
+		}
+	}
 	for _, dir := range []string{l.registry(), l.vault()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.loadAll(ctx, f, r); err != nil {
+	if err := c.loadAll(ctx, f, r, to); err != nil {
 		return nil, err
 	}
 	own, err := keeper.LedgerChanges(ctx, r.vault)
@@ -261,7 +288,7 @@ func (r *restored) verify(body backup.Body, signed []byte, vkey string) (err err
 }
 
 // loadAll makes both databases at the set's schema and then at this program's.
-func (c *restoreCmd) loadAll(ctx context.Context, f *os.File, r *restored) error {
+func (c *restoreCmd) loadAll(ctx context.Context, f *os.File, r *restored, to *servers) error {
 	raw, err := os.Open(c.Identity)
 	if err != nil {
 		return err
@@ -271,15 +298,8 @@ func (c *restoreCmd) loadAll(ctx context.Context, f *os.File, r *restored) error
 	if err != nil {
 		return err
 	}
-	for _, d := range []struct {
-		name, path string
-		tables     []string
-		files      fs.FS
-	}{
-		{"vault", r.l.vaultDB(), dump.VaultTables(), vaultmigrations.FS},
-		{"registry", r.l.registryDB(), dump.RegistryTables(), registrymigrations.SQLite},
-	} {
-		part, err := r.m.Part(d.name)
+	for name, tables := range map[string][]string{"vault": dump.VaultTables(), "registry": dump.RegistryTables()} {
+		part, err := r.m.Part(name)
 		if err != nil {
 			return err
 		}
@@ -294,35 +314,65 @@ func (c *restoreCmd) loadAll(ctx context.Context, f *os.File, r *restored) error
 		if err != nil {
 			return err
 		}
-		mode := fs.FileMode(0o600)
-		if d.name == "registry" {
-			mode = 0o660
+		db, migrate, err := to.open(ctx, name)
+		if to == nil {
+			db, migrate, err = liteFile(ctx, r, name)
 		}
-		// A crash throws the whole folder away: it is synced once, at the end.
-		db, err := sqlite.Open(ctx, d.path, sqlite.Options{FileMode: mode, SyncOff: true})
 		if err != nil {
 			return err
 		}
-		r.closes = append(r.closes, func() error { return errors.Join(db.Close(), syncFile(d.path)) })
-		if err := sqlite.MigrateTo(ctx, db, d.files, part.Schema); err != nil {
+		r.closes = append(r.closes, db.Close)
+		if err := migrate(part.Schema); err != nil {
 			return err
 		}
-		head, err := dump.Load(ctx, db, d.tables, plain, nil)
+		if err := to.shut(ctx, name, db); err != nil {
+			return err
+		}
+		head, err := dump.Load(ctx, db, tables, plain, nil)
 		if err != nil {
 			return err
 		}
-		if head.Database != d.name || head.Version != part.Schema {
+		if head.Database != name || head.Version != part.Schema {
 			return fault.New(fault.Integrity, "set", "a part of the backup set is not what the manifest says")
 		}
-		if err := sqlite.Migrate(ctx, db, d.files); err != nil {
+		if err := migrate(0); err != nil {
 			return err
 		}
-		if d.name == "vault" {
+		if err := to.shut(ctx, name, db); err != nil { // migrations grant
+			return err
+		}
+		if name == "vault" {
 			r.vault = keeperdb.New(db, id.Realm(r.m.Realm))
 		}
 	}
 	return nil
 }
+
+// liteFile makes an empty file of a data folder, and its migrate, where 0 is the newest.
+func liteFile(ctx context.Context, r *restored, name string) (sqldb.DB, func(int64) error, error) {
+	path, files, mode := r.l.vaultDB(), fs.FS(vaultmigrations.FS), fs.FileMode(0o600)
+	if name == "registry" {
+		path, files, mode = r.l.registryDB(), registrymigrations.SQLite, 0o660
+	}
+	// A crash throws the whole folder away: it is synced once, at the end.
+	db, err := sqlite.Open(ctx, path, sqlite.Options{FileMode: mode, SyncOff: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	return synced{db, path}, func(version int64) error { return sqlite.MigrateTo(ctx, db, files, version) }, nil
+}
+
+// synced is a SQLite file that is synced when it is closed.
+type synced struct {
+	sqldb.DB
+	path string
+}
+
+// Unwrap returns the database below.
+func (s synced) Unwrap() sqldb.DB { return s.DB }
+
+// Close implements sqldb.DB.
+func (s synced) Close() error { return errors.Join(s.DB.Close(), syncFile(s.path)) }
 
 func syncFile(path string) error {
 	f, err := os.Open(path)
@@ -488,7 +538,7 @@ func (c *restoreCmd) drill(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	r, err := c.load(ctx, layout{work})
+	r, err := c.load(ctx, layout{work}, nil)
 	if err != nil {
 		return err
 	}

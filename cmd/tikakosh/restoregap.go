@@ -121,11 +121,12 @@ type approval struct {
 }
 
 type approveCmd struct {
-	Key    string `required:"" type:"existingfile" help:"The custodian's key file."`
-	From   string `required:"" type:"existingfile" help:"The backup set that is to go live."`
-	Ledger string `required:"" type:"existingdir" help:"Folder with the newest published files of the ledger."`
-	Vkey   string `help:"The ledger's verifier key, as text or file; default: the one in --ledger."`
-	Out    string `required:"" help:"Where to write the approval."`
+	Key       string `required:"" type:"existingfile" help:"The custodian's key file."`
+	From      string `type:"existingfile" help:"The backup set that is to go live."`
+	Recovered int64  `placeholder:"N" help:"In place of a set: the number of ledger entries of a database that its server brought to a point in time (tikakosh recovered prints it)."`
+	Ledger    string `required:"" type:"existingdir" help:"Folder with the newest published files of the ledger."`
+	Vkey      string `help:"The ledger's verifier key, as text or file; default: the one in --ledger."`
+	Out       string `required:"" help:"Where to write the approval."`
 }
 
 // Run implements the command. It opens nothing of the set.
@@ -138,23 +139,10 @@ func (c *approveCmd) Run() error {
 	if vkey == "" {
 		return badConfig("no verifier key: give --vkey")
 	}
-	f, err := os.Open(c.From)
+	m, digest, err := c.subject(vkey)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	body, signed, err := backup.Inspect(f)
-	if err != nil {
-		return err
-	}
-	var set restored
-	if set.chains, err = publishedChain(c.Ledger); err != nil {
-		return err
-	}
-	if err := set.verify(body, signed, vkey); err != nil {
-		return err
-	}
-	m := set.m
 	rep, err := ledger.Verify(context.Background(), c.Ledger, vkey)
 	if err != nil {
 		return err
@@ -162,11 +150,7 @@ func (c *approveCmd) Run() error {
 	if rep.Size <= uint64(m.LedgerSize) {
 		return fault.New(fault.Conflict, "gap", "the set is not behind these files: it needs no approval")
 	}
-	text, err := m.Text()
-	if err != nil {
-		return err
-	}
-	a := approval{Statement: keeper.GapStatement{Set: m.Set, Manifest: digestOf([]byte(text)), Origin: m.Origin, Have: m.LedgerSize, Known: rep.Size, Root: rep.Root.String()}}
+	a := approval{Statement: keeper.GapStatement{Set: m.Set, Manifest: digest, Origin: m.Origin, Have: m.LedgerSize, Known: rep.Size, Root: rep.Root.String()}}
 	statement, err := a.Statement.Bytes()
 	if err != nil {
 		return err
@@ -188,6 +172,42 @@ func (c *approveCmd) Run() error {
 	if err := os.WriteFile(c.Out, append(raw, '\n'), 0o644); err != nil {
 		return err
 	}
-	fmt.Printf("signed by %s: the set %s of %s goes live although %d ledger entries after its %d are lost\n", kf.Staff, m.Set, m.Made, rep.Size-uint64(m.LedgerSize), m.LedgerSize)
+	fmt.Printf("signed by %s: %s of %s goes live although %d ledger entries after its %d are lost\n", kf.Staff, c.named(m), m.Made, rep.Size-uint64(m.LedgerSize), m.LedgerSize)
 	return nil
+}
+
+// subject is what the custodian signs for: a set, or a recovered database, and its
+// digest.
+func (c *approveCmd) subject(vkey string) (m backup.Manifest, digest string, err error) {
+	if (c.From == "") == (c.Recovered == 0) {
+		return m, "", badConfig("give --from SET, or --recovered N for a database that was recovered to a point in time")
+	}
+	if c.From == "" {
+		return c.recovered(context.Background(), vkey)
+	}
+	f, err := os.Open(c.From)
+	if err != nil {
+		return m, "", err
+	}
+	defer f.Close()
+	body, signed, err := backup.Inspect(f)
+	if err != nil {
+		return m, "", err
+	}
+	var set restored
+	if set.chains, err = publishedChain(c.Ledger); err == nil {
+		err = set.verify(body, signed, vkey)
+	}
+	if err != nil {
+		return m, "", err
+	}
+	text, err := set.m.Text()
+	return set.m, digestOf([]byte(text)), err
+}
+
+func (c *approveCmd) named(m backup.Manifest) string {
+	if c.From == "" {
+		return "the " + m.Set
+	}
+	return "the set " + m.Set
 }

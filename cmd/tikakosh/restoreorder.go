@@ -15,7 +15,6 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/store/keeperdb"
-	"tikakosh/internal/store/sqlite"
 	"tikakosh/internal/vault/keeper"
 	"tikakosh/internal/vault/state"
 )
@@ -76,15 +75,16 @@ func ledgerThere(ctx context.Context, l layout, k *keeper.Keeper, shared bool, l
 		return nil
 	}
 	mend := fmt.Sprintf("If a backup was put in place by hand, use `tikakosh restore` instead; if only these files were lost, put them back from any copy, or run `tikakosh ledger rebuild --data %s`", l.root)
-	if shared { // neither command works on a database server
-		mend = "Put them back from another machine's ledger folder or from any copy, and let `tikakosh ledger verify` compare it"
+	if shared { // a database server's own means put databases back there
+		mend = fmt.Sprintf("Put them back from another machine's ledger folder or from any copy. If the database was recovered to a point in time, run `tikakosh recovered --data %[1]s` then; if no copy of the files is left anywhere, `tikakosh ledger rebuild --data %[1]s --vault-db …`", l.root)
 	}
 	return fault.Newf(fault.Integrity, "ledger-files", "the ledger's published files are missing from %s, and with them what shows that the database is not an older one. %s", l.ledger(), mend)
 }
 
 type ledgerRebuildCmd struct {
-	Data  string `required:"" type:"existingdir" help:"Data folder of the stopped installation."`
-	Realm int    `default:"1" help:"Realm number."`
+	Data    string `required:"" type:"existingdir" help:"Data folder of the stopped installation."`
+	VaultDB string `name:"vault-db" env:"TIKAKOSH_VAULT_DB" help:"The vault's database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
+	Realm   int    `default:"1" help:"Realm number."`
 }
 
 // Run implements the command: the vault's next start makes the files anew and says
@@ -100,7 +100,11 @@ func (c *ledgerRebuildCmd) Run() error {
 	if _, _, err := ledger.PublishedCheckpoint(l.ledger()); !errors.Is(err, fs.ErrNotExist) {
 		return fault.Newf(fault.Conflict, "ledger-files", "there are ledger files in %s: they are not replaced", l.ledger())
 	}
-	db, err := sqlite.Open(ctx, l.vaultDB(), sqlite.Options{ReadOnly: true})
+	url, err := databaseURL(c.VaultDB)
+	if err != nil {
+		return err
+	}
+	db, err := readOnlyDB(ctx, url, l.vaultDB())
 	if err != nil {
 		return err
 	}
@@ -117,5 +121,5 @@ func (c *ledgerRebuildCmd) Run() error {
 		return err
 	}
 	fmt.Println("the ledger's files are made anew at the next start, from", o.Ledger, "entries")
-	return ownLike(l.restoreOrder(), l.vaultDB())
+	return ownLike(l.restoreOrder(), l.vault())
 }

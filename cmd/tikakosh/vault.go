@@ -198,7 +198,7 @@ func (c *vaultCmd) serve(ctx context.Context, cancel context.CancelCauseFunc, l 
 	}
 	files, err := ledger.Open(ctx, ledger.Options{Dir: l.ledger(), Signer: signer, Keys: k.LedgerKeys, CheckpointEvery: c.CheckpointEvery, Logger: log}, k)
 	if err != nil {
-		return err
+		return c.aheadOf(err, l)
 	}
 	// Not before the files were found to be this ledger's: a start with another
 	// --origin would leave a key that the checkpoint does not fit.

@@ -1,6 +1,11 @@
 package ledger
 
 import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -23,4 +28,24 @@ func PublishedCheckpoint(dir string) (text string, size int64, err error) {
 		return "", 0, fault.New(fault.Integrity, "checkpoint", "the published checkpoint is malformed")
 	}
 	return string(raw), size, nil
+}
+
+// Integrated returns how many entries a log's own folder holds, which may be more
+// than its newest checkpoint covers; 0 for a copy of the public files, which has no
+// such state. It verifies nothing.
+func Integrated(dir string) (uint64, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, stateDir, "treeState"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fault.Wrap(fault.Unavailable, err, "ledger files")
+	}
+	var s struct {
+		Size uint64 `json:"size"`
+	}
+	if json.Unmarshal(raw, &s) != nil {
+		return 0, fault.New(fault.Integrity, "state", "the state beside the ledger's files is malformed")
+	}
+	return s.Size, nil
 }

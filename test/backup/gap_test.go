@@ -48,8 +48,8 @@ func TestGap(t *testing.T) {
 	}
 	published := filepath.Join(old, "ledger")
 	with := []string{"restore", "--from", path, "--data", s.Data, "--identity", identity, "--key-files", filepath.Join(old, "vault", "keys")}
-	refused(t, s, "two people must approve", append(with, "--ledger", published)...)
-	refused(t, s, "two people must approve", append(with, "--checkpoint", filepath.Join(published, "checkpoint"))...)
+	refused(t, s, "two people must approve", append(append(with, "--ledger", published), into(t, s, false)...)...)
+	refused(t, s, "two people must approve", append(append(with, "--checkpoint", filepath.Join(published, "checkpoint")), into(t, s, false)...)...)
 	approve := func(who string) string {
 		out := filepath.Join(dir, filepath.Base(who)+".approval")
 		must(t, s, "restore-approve", "--key", who, "--from", path, "--ledger", published, "--out", out)
@@ -59,7 +59,7 @@ func TestGap(t *testing.T) {
 	again := approve(filepath.Join(dir, "one-again.json"))
 	manager := approve(filepath.Join(old, "staff", "manager.json"))
 	try := func(files ...string) error {
-		args := append(with, "--ledger", published)
+		args := append(append(with, "--ledger", published), into(t, s, true)...)
 		for _, f := range files {
 			args = append(args, "--gap-approval", f)
 		}

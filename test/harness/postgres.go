@@ -112,6 +112,12 @@ func (s *Server) DatabaseURL(name string) string {
 	return s.pg.url[name]
 }
 
+// Use makes the next start, commands and questions use these databases of a
+// PostgreSQL server, named by their administrator's URLs: those of a restore.
+func (s *Server) Use(server *pgtest.Server, registry, vault string) {
+	s.pg = &databases{server: server, url: map[string]string{RegistryDB: registry, VaultDB: vault}}
+}
+
 // Postgres is the PostgreSQL server below, nil on SQLite.
 func (s *Server) Postgres() *pgtest.Server {
 	if s.pg == nil {

@@ -143,7 +143,10 @@ func (l *loader) flush() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	err := l.db.Update(l.ctx, func(tx sqldb.Tx) error {
+	if b, ok := sqldb.Unwrap(l.db).(sqldb.Bulk); ok {
+		return l.stored(b.Insert(l.ctx, l.table.name, l.table.columns, batch))
+	}
+	return l.stored(l.db.Update(l.ctx, func(tx sqldb.Tx) error {
 		for _, values := range batch {
 			n, err := tx.Exec(l.ctx, l.insert, values...)
 			if err != nil {
@@ -154,7 +157,11 @@ func (l *loader) flush() error {
 			}
 		}
 		return nil
-	})
+	}))
+}
+
+// stored gives an error of the database its kind.
+func (l *loader) stored(err error) error {
 	if sqldb.IsConstraint(err) {
 		return malformed("a row of " + l.table.name + " does not fit")
 	}

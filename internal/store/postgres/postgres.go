@@ -381,9 +381,15 @@ func Migrate(ctx context.Context, db sqldb.DB, files fs.FS) error {
 }
 
 // Check says whether the database is at the newest migration in files; it
-// changes nothing (see sqldb.Check).
+// changes nothing (see sqldb.Check). Conflict with CodeFilling: a copy is being
+// loaded into it.
 func Check(ctx context.Context, db sqldb.DB, files fs.FS) error {
-	return withHandle(db, func(h *sql.DB) error { return sqldb.Check(ctx, h, sqldb.PostgreSQL, files, "") })
+	return withHandle(db, func(h *sql.DB) error {
+		if err := empty(ctx, h); fault.CodeOf(err) == CodeFilling {
+			return err
+		}
+		return sqldb.Check(ctx, h, sqldb.PostgreSQL, files, "")
+	})
 }
 
 // Pending lists the migrations in files that the database lacks; it changes

@@ -72,6 +72,12 @@ func Unwrap(db DB) DB {
 	}
 }
 
+// Bulk is a DB that stores many rows of one table at once, all or none, faster than
+// statements. The error is the driver's.
+type Bulk interface {
+	Insert(ctx context.Context, table string, columns []string, rows [][]any) error
+}
+
 // KeepsRows reports whether who uses db may delete nothing: stores then mark
 // rows that are done with, for the worker to delete.
 func KeepsRows(db DB) bool {

@@ -1,0 +1,167 @@
+package backup
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tikakosh/internal/store/pgtest"
+	"tikakosh/test/harness"
+)
+
+// TestPostgresPointInTime: both databases are lost with their server and recovered
+// from a base backup and the archived log. At the archive's end nothing is missing
+// that was acknowledged, and the vault starts. At an earlier point the vault refuses
+// until two custodians have approved; then the ledger stays one log, and who was
+// erased since is so again.
+func TestPostgresPointInTime(t *testing.T) {
+	if !pgtest.On() {
+		return
+	}
+	t.Parallel()
+	archive, settings := pgtest.Archive(t)
+	pg, err := pgtest.Start(settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pg.Stop)
+	s := harness.Start(t, &builder, harness.Options{Engine: pg, Args: []string{"--house-every", "100ms", "--leave-keep", "168h"}})
+	dir := place(t)
+	for who, name := range map[string]string{"one": "Custodian One", "two": "Custodian Two"} {
+		must(t, s, "staff", "enrol", "--data", s.Data, "--role", "custodian", "--name", name, "--out", filepath.Join(dir, who+".json"))
+	}
+	base := pg.Base(t)
+	c, mobile := s.Holder()
+	asha := c.Enrol("Asha Test")
+	s.Vaccinate(c, mobile, asha)
+	d, mobile2 := s.Holder()
+	meena := d.Enrol("Meena Test")
+	s.Vaccinate(d, mobile2, meena)
+	before := d.Beneficiaries()
+	time.Sleep(1500 * time.Millisecond)
+	pg.Point(t, "early")
+	gone := leaving(c, asha).Field("tracking_number")
+	s.SetClock(8 * day)
+	await(t, "erased", func() bool { return statusOf(c, gone) == "erased" })
+	d = d.SignIn(mobile2)
+	late := d.Enrol("Late Test")
+	if no, a := d.Book(s.Later()[0], 1, late); no == "" {
+		t.Fatal(a.Text())
+	}
+	known := d.Beneficiaries()
+	if a := d.Certificate(meena); !a.OK() {
+		t.Fatal(a.Text())
+	}
+	pg.Point(t, "last") // the archive has what was acknowledged
+	s.Kill()
+	pg.Down(t)
+	pg.Stop()
+
+	end := pg.Recovered(t, base, archive, "")
+	if out := must(t, s, "recovered", "--data", s.Data); !strings.Contains(out, "everything that is known") {
+		t.Errorf("%s", out)
+	}
+	s.Up()
+	d = d.SignIn(mobile2)
+	if now := d.Beneficiaries(); fmt.Sprint(now) != fmt.Sprint(known) {
+		t.Errorf("at the end of the archive: %+v, want %+v", now, known)
+	}
+	if a := d.Certificate(meena); !a.OK() {
+		t.Errorf("certificate: %s", a.Text())
+	}
+	if st := statusOf(d, gone); st != "erased" {
+		t.Errorf("erased before the recovery, now %q", st)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
+		t.Errorf("audit: %s", out)
+	}
+	s.Stop()
+	must(t, s, "ledger", "verify", filepath.Join(s.Data, "ledger"))
+	end.Down(t)
+	end.Stop()
+
+	pg.Recovered(t, base, archive, "early")
+	earlier(t, s, dir)
+	c, d = c.SignIn(mobile), d.SignIn(mobile2)
+	if people := c.Beneficiaries(); len(people) != 0 {
+		t.Errorf("an erased person is back: %+v", people)
+	}
+	if now := d.Beneficiaries(); fmt.Sprint(now) != fmt.Sprint(before) {
+		t.Errorf("at the earlier point: %+v, want %+v", now, before)
+	}
+	if p := rowOf(t, s, asha); p.Wrapped != nil {
+		t.Error("an erased key is back")
+	}
+	time.Sleep(1500 * time.Millisecond)
+	old, err := filepath.Glob(filepath.Join(s.Data, "ledger.before-recovery-*"))
+	if err != nil || len(old) != 1 {
+		t.Fatalf("%v %v", old, err)
+	}
+	continues(t, s, old[0])
+	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
+		t.Errorf("audit: %s", out)
+	}
+	s.Stop()
+	must(t, s, "ledger", "verify", filepath.Join(s.Data, "ledger"))
+}
+
+// earlier starts a vault whose databases are behind its ledger: refused, until two
+// custodians have signed.
+func earlier(t *testing.T, s *harness.Server, dir string) {
+	t.Helper()
+	published := filepath.Join(s.Data, "ledger")
+	if err := s.TryUp(); err == nil || !strings.Contains(s.Log(), "an older database was put back") || !strings.Contains(s.Log(), "tikakosh recovered") {
+		t.Errorf("a start on databases behind the ledger: %v", err)
+	}
+	s.Kill()
+	out, exit := s.Command("recovered", "--data", s.Data)
+	_, after, ok := strings.Cut(out, "--recovered ")
+	if exit == 0 || !ok {
+		t.Fatalf("exit %d: %s", exit, out)
+	}
+	have := strings.Fields(after)[0]
+	n, err := strconv.Atoi(have)
+	if err != nil {
+		t.Fatal(err)
+	}
+	approve := func(who, entries string) string {
+		file := filepath.Join(dir, who+"-"+entries+".approval")
+		must(t, s, "restore-approve", "--key", filepath.Join(dir, who+".json"), "--recovered", entries, "--ledger", published, "--out", file)
+		return file
+	}
+	one, two := approve("one", have), approve("two", have)
+	other := approve("two", strconv.Itoa(n-1))
+	refused(t, s, "not behind", "restore-approve", "--key", filepath.Join(dir, "one.json"), "--recovered", "1000000", "--ledger", published, "--out", filepath.Join(dir, "none"))
+	for name, files := range map[string][]string{"one of the two for another point": {one, other}, "one key twice": {one, one}} {
+		must(t, s, "recovered", "--data", s.Data, "--gap-approval", files[0], "--gap-approval", files[1])
+		refused(t, s, "an order for the next start already", "recovered", "--data", s.Data, "--gap-approval", one, "--gap-approval", two)
+		if err := s.TryUp(); err == nil || !strings.Contains(s.Log(), "two different custodians") {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Kill()
+		putBack(t, s, have)
+	}
+	must(t, s, "recovered", "--data", s.Data, "--gap-approval", one, "--gap-approval", two)
+	if err := s.TryUp(); err != nil {
+		t.Fatalf("%v\n%s", err, s.Log())
+	}
+}
+
+// putBack undoes what `recovered` did to a data folder.
+func putBack(t *testing.T, s *harness.Server, have string) {
+	t.Helper()
+	live := filepath.Join(s.Data, "ledger")
+	for _, path := range []string{live, filepath.Join(s.Data, "vault", "restore.json")} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(live+".before-recovery-"+have, live); err != nil {
+		t.Fatal(err)
+	}
+}
