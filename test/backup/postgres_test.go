@@ -112,14 +112,13 @@ func TestPostgresRestore(t *testing.T) {
 	with := []string{"restore", "--from", path, "--data", s.Data, "--identity", identity, "--key-files", filepath.Join(old, "vault", "keys"), "--ledger", published}
 	used := []string{"--db", pgtest.As(s.DatabaseURL(harness.RegistryDB), "tikakosh_migrator"), "--vault-db", pgtest.As(s.DatabaseURL(harness.VaultDB), "tikakosh_migrator")}
 	refused(t, s, "is not empty", append(with, used...)...)
-	registry, vault, flags := fresh(t, pg)
-	refused(t, s, "go together", append(with, flags[:2]...)...)
-	refused(t, s, "is not empty", append(with, "--db", flags[1], "--vault-db", used[3])...)
-	refused(t, s, "same database", append(with, "--db", flags[1], "--vault-db", flags[1])...)
-	refused(t, s, "database", append(with, "--db", pgtest.As(registry, "tikakosh_web"), "--vault-db", flags[3])...)
+	none, _, empty := fresh(t, pg)
+	refused(t, s, "go together", append(with, empty[:2]...)...)
+	refused(t, s, "is not empty", append(with, "--db", empty[1], "--vault-db", used[3])...)
+	refused(t, s, "same database", append(with, "--db", empty[1], "--vault-db", empty[1])...)
+	refused(t, s, "broke off", append(with, "--db", pgtest.As(none, "tikakosh_web"), "--vault-db", empty[3])...)
 	halfway(t, s, pg, with)
-	_, _, flags = fresh(t, pg)
-	registry, vault = flagURL(flags[1]), flagURL(flags[3])
+	registry, vault, flags := fresh(t, pg)
 	must(t, s, append(with, flags...)...)
 	refused(t, s, "is not empty", append(with, flags...)...)
 	s.Use(pg, registry, vault)
@@ -144,9 +143,6 @@ func TestPostgresRestore(t *testing.T) {
 	goesOn(t, s, old)
 	settled(t, s)
 }
-
-// flagURL is the administrator's URL of a flag.
-func flagURL(text string) string { return pgtest.As(text, "postgres") }
 
 // halfway: a restore that breaks off leaves databases that nobody may enter, and says
 // how to make them anew.

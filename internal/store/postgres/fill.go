@@ -164,8 +164,8 @@ func onDatabase(ctx context.Context, db sqldb.DB, statements ...string) error {
 	})
 }
 
-// Insert implements sqldb.Bulk by COPY, in a transaction of its own: twenty times as
-// fast as a statement for each row. All rows are stored, or none.
+// Insert implements sqldb.Bulk by COPY, in a transaction of its own: faster than a
+// statement for each row. All rows are stored, or none.
 func (d *database) Insert(ctx context.Context, table string, columns []string, rows [][]any) error {
 	if d.opt.ReadOnly {
 		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
