@@ -194,7 +194,7 @@ func (c *restoreCmd) load(ctx context.Context, l layout, to *servers) (_ *restor
 	} else if r.m, err = backup.Unverified(body, signed); err != nil {
 		return nil, err
 	}
-	if r.signed != "" {
+	if r.signed != "" && !c.Verify {
 		if err := c.plainlyBehind(r.m); err != nil {
 			return nil, err
 		}
@@ -298,7 +298,11 @@ func (c *restoreCmd) loadAll(ctx context.Context, f *os.File, r *restored, to *s
 	if err != nil {
 		return err
 	}
-	for name, tables := range map[string][]string{"vault": dump.VaultTables(), "registry": dump.RegistryTables()} {
+	for _, d := range []struct {
+		name   string
+		tables []string
+	}{{"vault", dump.VaultTables()}, {"registry", dump.RegistryTables()}} {
+		name, tables := d.name, d.tables
 		part, err := r.m.Part(name)
 		if err != nil {
 			return err

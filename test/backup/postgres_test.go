@@ -116,7 +116,7 @@ func TestPostgresRestore(t *testing.T) {
 	refused(t, s, "go together", append(with, empty[:2]...)...)
 	refused(t, s, "is not empty", append(with, "--db", empty[1], "--vault-db", used[3])...)
 	refused(t, s, "same database", append(with, "--db", empty[1], "--vault-db", empty[1])...)
-	refused(t, s, "broke off", append(with, "--db", pgtest.As(none, "tikakosh_web"), "--vault-db", empty[3])...)
+	refused(t, s, "as its owner", append(with, "--db", pgtest.As(none, "tikakosh_web"), "--vault-db", empty[3])...)
 	halfway(t, s, pg, with)
 	registry, vault, flags := fresh(t, pg)
 	must(t, s, append(with, flags...)...)

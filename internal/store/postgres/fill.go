@@ -36,6 +36,7 @@ func MigrateTo(ctx context.Context, db sqldb.DB, files fs.FS, version int64) err
 
 // Empty returns fault.Conflict unless a database has no table, view, sequence or
 // function of its own; code CodeFilling when a restore is under way or broke off.
+// fault.Forbidden: the user of the URL does not own the database.
 func Empty(ctx context.Context, db sqldb.DB) error {
 	return withHandle(db, func(h *sql.DB) error { return empty(ctx, h) })
 }
@@ -51,15 +52,18 @@ const own = `n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'`
 func empty(ctx context.Context, q querier) error {
 	var name string
 	var things, marks int
-	err := q.QueryRowContext(ctx, `SELECT current_database(),
+	var owns bool
+	err := q.QueryRowContext(ctx, `SELECT current_database(), pg_has_role(current_user, (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()), 'MEMBER'),
 		(SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE `+own+` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
 		+ (SELECT count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE `+own+` AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')),
-		(SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = '`+fillTable+`')`).Scan(&name, &things, &marks)
+		(SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = 'public' AND tablename = '`+fillTable+`')`).Scan(&name, &owns, &things, &marks)
 	switch {
 	case err != nil:
 		return sqldb.Classify(err, "look into the database")
 	case marks > 0:
 		return filling(name)
+	case !owns:
+		return fault.Newf(fault.Forbidden, "database_owner", "the database %s is filled as its owner: name it with the URL of the user that owns it (the one of `tikakosh migrate`)", name)
 	case things > 0:
 		return fault.Newf(fault.Conflict, "not-empty", "the database %s is not empty: a restore takes nothing's place. Make new databases for it, and keep this one until the new ones serve", name)
 	}
