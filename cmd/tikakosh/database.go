@@ -142,10 +142,10 @@ const vaultIdle = 10 * time.Second
 
 // openVaultDB opens the vault's database likewise. On PostgreSQL it first waits
 // for the lease, and this process ends when another vault takes it.
-func openVaultDB(ctx context.Context, url string, l layout, o *observed) (sqldb.DB, error) {
+func openVaultDB(ctx context.Context, url string, l layout, d *door, o *observed) (sqldb.DB, error) {
 	watch := metrics.NewStore(o.set, "vault")
 	if url != "" {
-		lease, err := takeLease(ctx, url, l, o.log)
+		lease, err := takeLease(ctx, url, l, d, o.log)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/postgres"
 	"tikakosh/internal/store/sqldb"
+	"tikakosh/internal/vault"
 )
 
 // heldLease is the lease of a running vault.
@@ -25,7 +26,7 @@ type heldLease struct {
 // takeLease waits until this vault may write to its database and keeps it so
 // until end. A vault that loses the lease ends at once: it can store nothing any
 // more, and the one that took over serves.
-func takeLease(ctx context.Context, url string, l layout, log *slog.Logger) (*heldLease, error) {
+func takeLease(ctx context.Context, url string, l layout, d *door, log *slog.Logger) (*heldLease, error) {
 	holder, err := leaseHolder(l)
 	if err != nil {
 		return nil, err
@@ -35,6 +36,13 @@ func takeLease(ctx context.Context, url string, l layout, log *slog.Logger) (*he
 		return nil, err
 	}
 	lease := keeperdb.NewLease(db, holder)
+	lease.Waits = func(err error) {
+		if err != nil {
+			d.waits(vault.CodeDatabase)
+			return
+		}
+		d.waits(vault.CodeStandby)
+	}
 	if err := lease.Take(ctx, log); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -115,6 +115,10 @@ func (in *installation) logTo(roles []supervise.Role) error {
 	return nil
 }
 
+// sealAgain is how soon it is tried again to seal the logs when the vault did not
+// serve.
+const sealAgain = 15 * time.Second
+
 // sealLogs seals the log files until ctx ends.
 func (in *installation) sealLogs(ctx context.Context) {
 	wait := time.NewTimer(in.flags.LogSealFirst)
@@ -127,6 +131,11 @@ func (in *installation) sealLogs(ctx context.Context) {
 		}
 		wait.Reset(in.flags.LogSealEvery)
 		st, err := sealOnce(ctx, in.layout, in.flags.LogDays)
+		if fault.Is(err, fault.Unavailable) { // soon after the vault serves again
+			wait.Reset(min(in.flags.LogSealEvery, sealAgain))
+		}
+		standby := fault.CodeOf(err) == vault.CodeStandby
+		was := in.standby.Swap(standby)
 		if err == nil || fault.Is(err, fault.Integrity) {
 			in.sealed.Store(time.Now().UnixMilli())
 		}
@@ -135,6 +144,9 @@ func (in *installation) sealLogs(ctx context.Context) {
 			in.log.Error("alarm: "+message(err), "alarm", "logs")
 		case fault.Is(err, fault.Conflict):
 			in.log.Error("alarm: the statements about log files do not follow those on the ledger; run `tikakosh logs verify`", "alarm", "logs")
+		case standby && !was:
+			in.log.Warn("this machine stands by: its log files are sealed when its vault serves, not before")
+		case standby:
 		case err != nil && ctx.Err() == nil:
 			in.log.Warn("the log files could not be sealed, will be tried again", "kind", fault.KindOf(err))
 		}
@@ -150,6 +162,12 @@ func (in *installation) watchLogs() {
 	in.sealed.Store(time.Now().UnixMilli())
 	set.Gauge("tikakosh_log_seal_age_seconds", "Time since the log files were last sealed, or since the start.", func() float64 {
 		return time.Since(time.UnixMilli(in.sealed.Load())).Seconds()
+	})
+	set.Gauge("tikakosh_standby", "1 while another machine's vault serves and this one's logs are not sealed.", func() float64 {
+		if in.standby.Load() {
+			return 1
+		}
+		return 0
 	})
 	set.Values("tikakosh_log_lines_lost_total", "Log lines that could not be written, by log.", true, []string{"log"}, func() (out []metrics.Labelled) {
 		for name, n := range in.logs.Lost() {

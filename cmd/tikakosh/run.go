@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ipc"
 	"tikakosh/internal/rolelog"
@@ -82,6 +83,7 @@ type installation struct {
 	ops      net.Listener // nil: none
 	observed *observed    // of the supervisor itself
 	sealed   atomic.Int64 // when the logs last were, UTC milliseconds
+	standby  atomic.Bool  // another machine's vault serves
 	endsMu   sync.Mutex
 	ends     map[string]int64 // how often a role ended
 }
@@ -380,7 +382,10 @@ func (in *installation) announce(ctx context.Context) {
 		fmt.Fprintf(in.out, "outbox  http://%s/%s/\n", in.outbox.Addr(), in.secret)
 	}
 	if in.demo != nil {
-		if err := in.demoStaff(ctx); err != nil {
+		switch err := in.demoStaff(ctx); {
+		case fault.Is(err, fault.Unavailable): // the vault waits for something
+			go in.demoStaffLater(ctx)
+		case err != nil:
 			in.log.Error("demo staff", "error", err.Error())
 		}
 		fmt.Fprintf(in.out, "staff   %s  %s\n", filepath.Join(in.layout.staff(), "manager.json"), filepath.Join(in.layout.staff(), "vaccinator.json"))
@@ -391,6 +396,24 @@ func (in *installation) announce(ctx context.Context) {
 	fmt.Fprintf(in.out, "data    %s\n", in.layout.root)
 	if !in.separate {
 		fmt.Fprintln(in.out, "note    roles not separated (not started as root)")
+	}
+}
+
+// demoStaffLater enrols them once the vault serves.
+func (in *installation) demoStaffLater(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := in.demoStaff(ctx)
+		if err == nil {
+			return
+		}
+		if !fault.Is(err, fault.Unavailable) {
+			in.log.Error("demo staff", "error", err.Error())
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
 	}
 }
 

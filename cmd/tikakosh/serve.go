@@ -25,6 +25,7 @@ import (
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/supervise"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/patience"
 )
 
 // searchDays is how many days ahead the slot search shows.
@@ -90,6 +91,9 @@ func openRegistry(ctx context.Context, role, url, data, clockFile string, o *obs
 	}
 	r := &registryRole{now: clock(clockFile), dialer: ipc.NewDialer(end)}
 	r.http = ipc.HTTPClient(r.dialer, vaultTimeout)
+	way := patience.New(ctx, r.http.Transport, patience.DefaultTimes(), log)
+	r.http.Transport = way
+	o.vaultAway(way)
 	o.toVault(r.http)
 	r.vault = vault.NewClient(r.http, "http://vault")
 	o.ready.Need("vault", func(ctx context.Context) error { return vaultReady(ctx, r.vault) })
@@ -144,7 +148,7 @@ func (c *serveCmd) Run() error {
 	}
 	o.set.Gauge("tikakosh_booking_waiting", "Bookings that wait in the sessions' queues.", func() float64 { return float64(r.bookings.Waiting()) })
 	go r.available.Follow(ctx, registrydb.NewScatter(read), c.SearchEvery, searchReload)
-	keys, err := r.vault.Keys(ctx)
+	keys, err := firstKeys(ctx, r.vault, layout{c.Data}, log)
 	if err != nil {
 		return err
 	}
@@ -164,11 +168,12 @@ func (c *serveCmd) Run() error {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Second: r.vault, Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
-		Places: where, Keys: keys, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access, Watch: newWebFigures(o.set), Tracer: o.tracer()})
+		Places: where, Keys: keys, KeysLater: len(keys.BearerJWK)+len(keys.Bearers) == 0, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access, Watch: newWebFigures(o.set), Tracer: o.tracer()})
 	if err != nil {
 		return err
 	}
-	go srv.FollowKeys(ctx, keysEvery, r.vault.Keys)
+	o.ready.Need("public keys", srv.Known)
+	go srv.FollowKeys(ctx, keysEvery, keepingKeys(r.vault.Keys, keys, layout{c.Data}, log))
 	end, err := inherited("api")
 	if err != nil {
 		return err
@@ -227,7 +232,6 @@ func (c *workerCmd) Run() error {
 	jobs := metrics.NewJobs(o.set, "relay", "inbox", "sweep", "purge", "statistics", "watch", "draw")
 	r.overdue(ctx, o.set)
 	relay := registry.NewRelay(r.people, r.scatter)
-	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, jobs, log)
 	sweeper := scheduling.NewSweeper(r.bookings, r.scatter)
 	publisher := registry.NewPublisher(r.vault, registrydb.NewReports(r.db), c.Statistics)
 	recounter := registry.NewRecounter(r.vault, r.people, r.scatter)
@@ -239,12 +243,14 @@ func (c *workerCmd) Run() error {
 		return 0, err
 	}
 	drawer := scheduling.NewDrawer(r.bookings, r.scatter, func() (string, int64, error) { return ledger.PublishedCheckpoint(layout{c.Data}.ledger()) })
+	supervise.Ready()
+	log.Info("worker ready")
+	r.awaitVault(ctx, log)
 	if c.BackupTo != "" {
 		go backups(ctx, c.backupFlags, layout{c.Data}, ipc.HTTPClient(r.dialer, 0), r.db, r.now, log)
 	}
 	go draws(ctx, drawer, c.Every, r.now, jobs, log) // a long draw keeps nothing else waiting
-	supervise.Ready()
-	log.Info("worker ready")
+	go watch(ctx, scheduling.NewWatcher(r.scatter, r.scatter, r.rows, r.vault, log), c.WatchEvery, r.now, jobs, log)
 	tick := time.NewTicker(c.Every)
 	defer tick.Stop()
 	var purged time.Time

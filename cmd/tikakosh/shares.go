@@ -29,7 +29,7 @@ func (l layout) sharesSocket() string { return filepath.Join(l.vault(), "shares.
 
 // waitForShares serves the private socket that shares are offered on until enough
 // of them have opened the keys.
-func waitForShares(ctx context.Context, l layout, log *slog.Logger) (custody.Provider, error) {
+func waitForShares(ctx context.Context, l layout, waits func(), log *slog.Logger) (custody.Provider, error) {
 	c, err := custody.NewCollector(l.keys())
 	if fault.Is(err, fault.Integrity) || errors.Is(err, fs.ErrNotExist) {
 		return nil, badConfig("the keys are not in shares: run `tikakosh keys split` before the first start (%s)", message(err))
@@ -53,6 +53,7 @@ func waitForShares(ctx context.Context, l layout, log *slog.Logger) (custody.Pro
 	})}
 	go func() { _ = srv.Serve(ln) }() // ends with Close
 	_, need := c.Waiting()
+	waits()
 	log.Warn("the vault waits for its key's shares: tikakosh keys offer --data "+l.root, "alarm", "key-shares", "wanted", need)
 	select {
 	case <-ctx.Done():

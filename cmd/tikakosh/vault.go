@@ -109,11 +109,21 @@ func (c *vaultCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	db, err := openVaultDB(ctx, url, l, o)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d, err := openDoor(ctx, l, cancel, log)
+	defer d.close()
+	if err != nil {
+		return err
+	}
+	d.needs(o.ready)
+	db, err := openVaultDB(ctx, url, l, d, o)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	defer d.close() // before the database
+	d.opens()
 	o.database("vault", db)
 	frozen := sqldb.NewFreezer(db)
 	store := keeperdb.New(frozen, id.Realm(c.Realm))
@@ -126,13 +136,6 @@ func (c *vaultCmd) Run() error {
 		return err
 	}
 	courier := notify.NewClient(ipc.HTTPClient(ipc.NewDialer(courierEnd), 10*time.Second))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	d, err := openDoor(ctx, l, cancel, log)
-	defer d.close()
-	if err != nil {
-		return err
-	}
 	var provider atomic.Pointer[custody.Provider]
 	o.keyProvider(&provider)
 	config := c.config()
@@ -142,7 +145,7 @@ func (c *vaultCmd) Run() error {
 	if r := config.Restore; r != nil && r.Origin != "" && r.Origin != c.Origin {
 		return badConfig("the ledger of the restored set is %q, not %q: start with --origin %s, and the other flags of before", r.Origin, c.Origin, r.Origin)
 	}
-	k, err := c.begin(ctx, l, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
+	k, err := c.begin(ctx, l, d, fresh, log, func(p custody.Provider) (*keeper.Keeper, error) {
 		provider.Store(&p)
 		cfg := config
 		if url == "" && cfg.Restore == nil { // beside its own file: another server's order of keys and other vaults are not to be relied on

@@ -29,7 +29,7 @@ func (s *Server) bearerOf(r *http.Request) (string, error) {
 		return text, nil
 	}
 	if err := s.checkBearer(text); err != nil {
-		return "", bad
+		return "", err
 	}
 	return text, nil
 }
@@ -46,7 +46,11 @@ func (s *Server) checkBearer(text string) error {
 	if err != nil || len(tok.Signatures) != 1 || tok.Signatures[0].Protected.JSONWebKey != nil {
 		return bad
 	}
-	payload, err := s.keys.Load().verify(tok)
+	keys, err := s.known()
+	if err != nil {
+		return err
+	}
+	payload, err := keys.verify(tok)
 	if err != nil {
 		return bad
 	}

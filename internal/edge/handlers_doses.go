@@ -151,8 +151,12 @@ func (c *Ctx) writeDose(in doseBody, ref id.Reference) error {
 	if wait := c.s.writes.take(who, now); wait > 0 {
 		return &fault.Error{Kind: fault.RateLimited, Code: "", Text: "Too many requests. Please wait.", RetryAfter: wait}
 	}
+	keys, err := c.s.known()
+	if err != nil {
+		return err
+	}
 	w := registry.Written{Event: vault.InboxEvent(c.staff.Proof), Centre: centre, Received: now.UnixMilli()}
-	if w.Sealed, err = vault.SealInbox(c.s.keys.Load().vault.Inbox, c.s.keys.Load().vault.Realm, w.Event, vault.InboxItem{Signed: c.staff, Received: w.Received}); err != nil {
+	if w.Sealed, err = vault.SealInbox(keys.vault.Inbox, keys.vault.Realm, w.Event, vault.InboxItem{Signed: c.staff, Received: w.Received}); err != nil {
 		return err
 	}
 	return c.s.cfg.Doses.WriteDose(c.r.Context(), w, ref)

@@ -120,7 +120,11 @@ func (c *Ctx) local(x rules.Choice) string {
 // publicKeys is everything a stranger needs to verify certificates, receipts
 // and the ledger.
 func publicKeys(c *Ctx) error {
-	k := c.s.keys.Load().vault
+	known, err := c.s.known()
+	if err != nil {
+		return err
+	}
+	k := known.vault
 	c.public(300)
 	return c.json(map[string]any{"realm": k.Realm, "certificates": json.RawMessage(k.Certificates), "ledger_vkey": k.LedgerVKey, "receipt_key": k.ReceiptKey})
 }

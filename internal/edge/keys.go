@@ -28,6 +28,21 @@ func (p *publicSet) verify(tok *jose.JSONWebSignature) (payload []byte, err erro
 	return nil, err
 }
 
+// known is the vault's keys, or fault.Unavailable when this process started while
+// the vault was away and has never seen them.
+func (s *Server) known() (*publicSet, error) {
+	if p := s.keys.Load(); p != nil {
+		return p, nil
+	}
+	return nil, &fault.Error{Kind: fault.Unavailable, Code: vault.CodeAway, Text: "the vault's keys are not known yet", RetryAfter: 2 * time.Second}
+}
+
+// Known reports, as an error, that the vault's keys are not known yet.
+func (s *Server) Known(context.Context) error {
+	_, err := s.known()
+	return err
+}
+
 // UseKeys serves with the vault's keys as they are now. Safe for concurrent use.
 // fault.Internal, and nothing changes, when they do not parse.
 func (s *Server) UseKeys(k vault.Keys) error {
@@ -49,10 +64,15 @@ func (s *Server) FollowKeys(ctx context.Context, every time.Duration, ask func(c
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
+		var soon <-chan time.Time
+		if s.keys.Load() == nil { // people are refused until they are known
+			soon = time.After(every / 10)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-soon:
 		}
 		keys, err := ask(ctx)
 		if err == nil {

@@ -68,6 +68,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, request string, er
 	case fault.Unavailable, fault.Unknown:
 		status = http.StatusServiceUnavailable
 		body = wireError{Code: "UNAVAILABLE", Text: "The service cannot answer now. Please try again.", Request: request}
+		if text := awayText(f.Kind, f.Code); text != "" {
+			body.Text = text
+		}
 		if text := codeText(f.Code); text != "" {
 			body.Code, body.Text = f.Code, text
 		}

@@ -107,6 +107,7 @@ type Config struct {
 	CardPDF   CardWriter
 	Places    *places.Places
 	Keys      vault.Keys
+	KeysLater bool // Keys is empty, FollowKeys brings them; what needs them is refused meanwhile
 	LedgerDir string
 	PublicURL string
 	Proxies   []netip.Prefix
@@ -144,8 +145,10 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), limits: newLimits(cfg.NoLimits), writes: newWrites(cfg.NoLimits), answers: newAnswers(answersMax), smart: smartFiles{files: map[string]*smartEntry{}}}
 	rand.Read(s.verified.key[:])
-	if err := s.UseKeys(cfg.Keys); err != nil {
-		return nil, err
+	if !cfg.KeysLater {
+		if err := s.UseKeys(cfg.Keys); err != nil {
+			return nil, err
+		}
 	}
 	routes := s.routes()
 	s.table = routes

@@ -66,6 +66,7 @@ func plan() []room {
 		{"internal/ledger", leaves, "tessera"},
 		{"internal/backup", "fault ablate", ""},
 		{"internal/vault", "id fault civil statistics", "http"},
+		{"internal/vault/patience", "fault vault", "http"},
 		{"internal/vault/state", "id fault civil vault", ""},
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -82,6 +83,10 @@ func call[Req, Resp any](ctx context.Context, c *Client, method string, req Req)
 	hr.Header.Set("Content-Type", "application/json")
 	res, err := c.http.Do(hr)
 	if err != nil {
+		var known *fault.Error
+		if errors.As(err, &known) && known.Kind == fault.Unavailable && known.Code == CodeAway { // the way says that nothing was done
+			return resp, known
+		}
 		return resp, transportFault(sent.Load())
 	}
 	defer res.Body.Close()
@@ -105,9 +110,9 @@ func call[Req, Resp any](ctx context.Context, c *Client, method string, req Req)
 // transportFault drops the cause's text: a URL error could quote a request.
 func transportFault(sent bool) error {
 	if sent {
-		return &fault.Error{Kind: fault.Unknown, Code: "vault", Text: "the vault gave no usable answer", RetryAfter: time.Second}
+		return &fault.Error{Kind: fault.Unknown, Code: CodeAway, Text: "the vault gave no usable answer", RetryAfter: time.Second}
 	}
-	return &fault.Error{Kind: fault.Unavailable, Code: "vault", Text: "the vault cannot be reached", RetryAfter: time.Second}
+	return &fault.Error{Kind: fault.Unavailable, Code: CodeAway, Text: "the vault cannot be reached", RetryAfter: time.Second}
 }
 
 // RequestCode sends a one-time code to a mobile.

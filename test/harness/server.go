@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,8 @@ type Options struct {
 	Clock    time.Duration  // the server's clock from the start: what is added to real time
 	Engine   *pgtest.Server // keep the data there instead of in files
 	Pool     int            // connections of each process to Engine; 0: the default
-	Beside   *Server        // share that server's databases, as a second machine of one installation
+	Beside   *Server        // share that server's databases, as a second machine of one installation; Start waits until its vault serves
+	Standby  bool           // with Beside: Start returns while the vault still waits
 	VaultVia string         // address through which the vault reaches its database on PostgreSQL
 }
 
@@ -171,7 +173,30 @@ func Start(tb TB, b *Builder, o Options) *Server {
 		s.pg = newDatabases(tb, o.Engine, bin, o.Pool).over(o.VaultVia)
 	}
 	s.Up()
+	if o.Beside != nil && !o.Standby {
+		s.awaitVault()
+	}
 	return s
+}
+
+// awaitVault waits until every role can work, or the server ends. A machine that
+// stands by may do so for as long as a test likes.
+func (s *Server) awaitVault() {
+	for {
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+		res, err := http.Get(s.Ops + "/readyz") //nolint:noctx // the operator's own address
+		if err != nil {
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			return
+		}
+	}
 }
 
 // arguments of the command.

@@ -35,6 +35,11 @@ type Lease struct {
 	db     sqldb.DB
 	holder string
 	term   atomic.Int64 // 0: not held
+
+	// Waits hears, when it is set, why Take does not have the lease at once, and
+	// each time that changes: nil for another vault that holds it, or the error of
+	// a database that is away. It is set before Take.
+	Waits func(err error)
 }
 
 // NewLease makes a lease that is not held yet. db is a handle of its own on the
@@ -76,6 +81,7 @@ func (l *Lease) Take(ctx context.Context, log *slog.Logger) error {
 	var last row
 	var silent time.Duration // how long the row has stayed as it is
 	said := false
+	tell := l.waits()
 	for {
 		r, err := l.read(ctx)
 		switch {
@@ -98,6 +104,7 @@ func (l *Lease) Take(ctx context.Context, log *slog.Logger) error {
 			}
 			silent = 0
 		}
+		tell(err)
 		if err == nil && !said {
 			said = true
 			log.Info("another vault holds the lease; this one waits to take over")
@@ -107,6 +114,17 @@ func (l *Lease) Take(ctx context.Context, log *slog.Logger) error {
 			return fault.Wrap(fault.Unavailable, err, "wait for the vault's lease")
 		}
 		silent += leaseWatch
+	}
+}
+
+// waits tells Waits what changed.
+func (l *Lease) waits() func(err error) {
+	told, last := false, fault.Kind("")
+	return func(err error) {
+		if kind := fault.KindOf(err); l.Waits != nil && (!told || kind != last) {
+			told, last = true, kind
+			l.Waits(err)
+		}
 	}
 }
 
