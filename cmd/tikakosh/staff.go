@@ -103,10 +103,11 @@ func enrolStaff(ctx context.Context, client *vault.Client, r vault.StaffEnrolReq
 }
 
 // dropRefused takes the key file of an enrolment away that the vault refused: it
-// opens nothing, and would be in the way of the next try. Where the vault's
+// opens nothing, and would be in the way of the next try; likewise when the vault
+// waited for something. Where the vault's
 // answer is not known, the file stays.
 func dropRefused(err error, file string) {
-	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Forbidden) {
+	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) || fault.Is(err, fault.Forbidden) || fault.Is(err, fault.Unavailable) {
 		_ = os.Remove(file)
 	}
 }

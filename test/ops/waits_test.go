@@ -182,6 +182,9 @@ func TestVaultWaits(t *testing.T) {
 	waitFor(t, "the keys", func() bool { return s.Client().Must("GET", "/v3/keys", nil).OK() })
 	waitFor(t, "the demo's staff", func() bool { _, err := os.Stat(filepath.Join(s.Staff, "second-manager.json")); return err == nil })
 	day := s.Today()
+	if a := s.Client().OpenSession(s.StaffKey("manager"), day); !a.OK() {
+		t.Fatal(a.Text())
+	}
 
 	// A later start, as after a power cut: the keys are known, doses are kept.
 	s.Kill()
