@@ -188,7 +188,7 @@ func (s *Server) awaitVault() {
 			return
 		case <-time.After(50 * time.Millisecond):
 		}
-		res, err := http.Get(s.Ops + "/readyz") //nolint:noctx // the operator's own address
+		res, err := http.Get(s.Ops + "/readyz")
 		if err != nil {
 			continue
 		}
