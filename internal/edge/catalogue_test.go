@@ -34,7 +34,8 @@ func refusals(t *testing.T) map[string]string {
 	t.Helper()
 	kinds := []string{"Invalid", "Conflict", "Full", "Forbidden", "RateLimited"}
 	out := map[string]string{}
-	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../vault/keeper"} {
+	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../vault/keeper",
+		"../vault/keeper/engine", "../vault/keeper/keyring"} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)

@@ -45,6 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -71,7 +72,9 @@ func plan() []room {
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
-		{"internal/vault/keeper", leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
+		{"internal/vault/keeper/keyring", leaves + " vault vault/state vault/keyset certificate/encode", ""},
+		{"internal/vault/keeper/engine", leaves + " ledger vault vault/state vault/keeper/keyring", ""},
+		{"internal/vault/keeper", keeperParts + leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},
@@ -175,7 +178,7 @@ func forbidden(r room, path string) string {
 	if !ours {
 		return ""
 	}
-	if path == keeperPath && !strings.HasPrefix(r.pkg, "cmd/") {
+	if (path == keeperPath || strings.HasPrefix(path, keeperPath+"/") && !strings.HasPrefix(module+"/"+r.pkg, keeperPath)) && !strings.HasPrefix(r.pkg, "cmd/") {
 		return "only cmd imports the vault's keeper"
 	}
 	if strings.HasPrefix(r.pkg, "test/") && strings.HasPrefix(inner, "test/") {
@@ -213,6 +216,9 @@ func TestImportsFindTrespass(t *testing.T) {
 	}
 	for _, c := range []struct{ name, file, text, want string }{
 		{"service reads the keeper", "internal/registry/x.go", imports(keeperPath), "only cmd imports the vault's keeper"},
+		{"service reads a part of the keeper", "internal/registry/x.go", imports(keeperPath + "/engine"), "only cmd imports the vault's keeper"},
+		{"engine reads the keeper", "internal/vault/keeper/engine/x.go", imports(keeperPath), "only cmd imports the vault's keeper"},
+		{"keyring reads the engine", "internal/vault/keeper/keyring/x.go", imports(keeperPath + "/engine"), "not in its row"},
 		{"edge reads a store", "internal/edge/x.go", imports(storePath + "/registrydb"), "only cmd imports stores"},
 		{"domain knows SQL", "internal/scheduling/x.go", imports("database/sql"), "no sql package"},
 		{"domain knows HTTP", "internal/registry/x.go", imports("net/http"), "no http package"},

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -29,7 +30,7 @@ func (k *Keeper) sealBorn(person id.Person, b rules.Birth) []byte {
 	if b.Date.IsZero() {
 		text = itoa(int64(b.Year)) + bornUnknown
 	}
-	return k.keys.contact.Seal(nil, nil, []byte(text), k.contactAAD("born", string(person)))
+	return k.keys.Contact.Seal(nil, nil, []byte(text), k.keys.ContactAAD("born", string(person)))
 }
 
 // minor reports whether a person is certainly under 18 today, by the rules that
@@ -38,9 +39,9 @@ func (k *Keeper) minor(person id.Person, p state.Person) (bool, error) {
 	if len(p.Born) == 0 {
 		return false, nil
 	}
-	text, err := k.keys.contact.Open(nil, nil, p.Born, k.contactAAD("born", string(person)))
+	text, err := k.keys.Contact.Open(nil, nil, p.Born, k.keys.ContactAAD("born", string(person)))
 	if err != nil || len(text) != len("2006-01-02") {
-		return false, integrity(state.Persons, "a birth does not open")
+		return false, state.Integrity(state.Persons, "a birth does not open")
 	}
 	var b rules.Birth
 	if string(text[4:]) == bornUnknown {
@@ -50,7 +51,7 @@ func (k *Keeper) minor(person id.Person, p state.Person) (bool, error) {
 	} else {
 		var day civil.Date
 		if day.UnmarshalText(text) != nil {
-			return false, integrity(state.Persons, "a birth is malformed")
+			return false, state.Integrity(state.Persons, "a birth is malformed")
 		}
 		b.Year, b.Date = day.Year, day
 	}
@@ -125,7 +126,7 @@ func (t *txn) noteShown(h vault.Holder, person id.Person, card string) error {
 		row.Shown = map[id.Person]string{}
 	}
 	row.Shown[person] = card
-	return put(t, state.Bearers, key, row, row.Expires+bearerKept.Milliseconds())
+	return engine.Put(t, state.Bearers, key, row, row.Expires+bearerKept.Milliseconds())
 }
 
 // ShowCard implements the vault's word: card and PIN of an adult of the household,

@@ -8,6 +8,7 @@ import (
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -33,7 +34,7 @@ func (k *Keeper) Wish(ctx context.Context, r vault.WishRequest) (vault.Empty, er
 		if len(h.Mobile) == 0 {
 			return fault.New(fault.Invalid, "mobile", "messages go to a mobile; link one to this registration before asking for them")
 		}
-		row, _, err := get[state.Alert](t, state.Alerts, string(house))
+		row, _, err := engine.Get[state.Alert](t, state.Alerts, string(house))
 		if err != nil {
 			return err
 		}
@@ -44,7 +45,7 @@ func (k *Keeper) Wish(ctx context.Context, r vault.WishRequest) (vault.Empty, er
 			return fault.New(fault.Conflict, "wishes", "this household has three such wishes already; delete one first")
 		}
 		row.Wishes = append(kept, state.Wish{ID: r.ID, Until: r.Until})
-		return put(t, state.Alerts, string(house), row, last)
+		return engine.Put(t, state.Alerts, string(house), row, last)
 	})
 	return vault.Empty{}, err
 }
@@ -56,12 +57,12 @@ func (k *Keeper) Unwish(ctx context.Context, r vault.UnwishRequest) (vault.Empty
 		if err != nil {
 			return err
 		}
-		row, ok, err := get[state.Alert](t, state.Alerts, string(house))
+		row, ok, err := engine.Get[state.Alert](t, state.Alerts, string(house))
 		if err != nil || !ok {
 			return err
 		}
 		row.Wishes = slices.DeleteFunc(row.Wishes, func(w state.Wish) bool { return w.ID == r.ID })
-		return put(t, state.Alerts, string(house), row, k.now().AddDate(0, 0, vault.MaxWishDays).UnixMilli())
+		return engine.Put(t, state.Alerts, string(house), row, k.now().AddDate(0, 0, vault.MaxWishDays).UnixMilli())
 	})
 	return vault.Empty{}, err
 }
@@ -74,7 +75,7 @@ func (k *Keeper) Tell(ctx context.Context, r vault.TellRequest) (vault.Told, err
 	now := k.now()
 	_, err := k.update(ctx, func(t *txn) error {
 		out = vault.Told{}
-		row, ok, err := get[state.Alert](t, state.Alerts, string(r.Household))
+		row, ok, err := engine.Get[state.Alert](t, state.Alerts, string(r.Household))
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,8 @@ import (
 
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -41,14 +43,14 @@ const abandonedAfter = 24 * time.Hour
 // sealedPart is one part as the ledger has it. Stale is one that a later seal of
 // the same part for the same place replaced.
 type sealedPart struct {
-	partNote
+	engine.PartNote
 	at    int64
 	stale bool
 }
 
 // committedPart is the part that the ledger says stands in a place.
 type committedPart struct {
-	partNote
+	engine.PartNote
 	index int64
 }
 
@@ -97,7 +99,7 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 	var rep AuditReport
 	var begin int64
 	if err := k.view(ctx, func(t *txn) (err error) {
-		begin, _, err = t.head()
+		begin, _, err = t.Head()
 		return err
 	}); err != nil {
 		return rep, err
@@ -201,11 +203,11 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *audited
 		entries, err := k.openEntries(p.rows)
 		for i, e := range entries {
 			if p.rows[i].Index != rep.Entries {
-				return nil, integrity("ledger_entry", fmt.Sprintf("entry %d is missing", rep.Entries))
+				return nil, state.Integrity("ledger_entry", fmt.Sprintf("entry %d is missing", rep.Entries))
 			}
 			noteEntry(e, people)
 			have.note(e)
-			lost = e.vouched(lost)
+			lost = vouched(e, lost)
 			rep.Entries++
 		}
 		if err != nil {
@@ -220,7 +222,7 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *audited
 
 // vouched adds an entry without a body to the lost ones, and takes out those that
 // an approved restore right after them answers for.
-func (e entry) vouched(lost []int64) []int64 {
+func vouched(e engine.Entry, lost []int64) []int64 {
 	if e.Kind == kindLost {
 		return append(lost, e.Index)
 	}
@@ -232,8 +234,8 @@ func (e entry) vouched(lost []int64) []int64 {
 
 // openEntries opens entries on every core, in order. With an error come those
 // before the first that does not open.
-func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
-	out := make([]entry, len(rows))
+func (k *Keeper) openEntries(rows []state.Entry) ([]engine.Entry, error) {
+	out := make([]engine.Entry, len(rows))
 	errs := make([]error, len(rows))
 	parts := runtime.GOMAXPROCS(0)
 	var wg sync.WaitGroup
@@ -241,10 +243,10 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
 		wg.Go(func() {
 			for i := g * len(rows) / parts; i < (g+1)*len(rows)/parts; i++ {
 				if len(rows[i].Sealed) == 0 {
-					out[i] = entry{Index: rows[i].Index, Kind: kindLost}
+					out[i] = engine.Entry{Index: rows[i].Index, Kind: kindLost}
 					continue
 				}
-				out[i], errs[i] = k.openEntry(rows[i])
+				out[i], errs[i] = k.eng.OpenEntry(rows[i])
 			}
 		})
 	}
@@ -257,7 +259,7 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]entry, error) {
 	return out, nil
 }
 
-func noteEntry(e entry, people map[id.Person]*personLedger) {
+func noteEntry(e engine.Entry, people map[id.Person]*personLedger) {
 	if e.Person == "" || (e.Seal == nil && e.Kind != "removed" && e.Kind != kindErased) {
 		return
 	}
@@ -277,12 +279,12 @@ func noteEntry(e entry, people map[id.Person]*personLedger) {
 		}
 		switch {
 		case s == nil:
-			l.parts = append(l.parts, sealedPart{partNote: p, at: e.At})
+			l.parts = append(l.parts, sealedPart{PartNote: p, at: e.At})
 		case s.Hash == p.Hash:
-			s.partNote, s.at = p, e.At
+			s.PartNote, s.at = p, e.At
 		default:
 			s.stale = true
-			l.parts = append(l.parts, sealedPart{partNote: p, at: e.At})
+			l.parts = append(l.parts, sealedPart{PartNote: p, at: e.At})
 		}
 		if e.Kind == "committed" {
 			if c := l.committedAt(p.Seq); c != nil {
@@ -363,28 +365,10 @@ func (k *Keeper) countOpen(l *personLedger, rep *AuditReport) {
 
 // OpenAuditor opens the vault's database for reading ledger bodies only: no
 // entry can be made and no part of a person can be opened through it.
-func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p Provider, now func() time.Time) (*Keeper, error) {
-	keys := &keyring{realm: cfg.Realm, provider: p, sym: map[string][]byte{}}
-	err := st.View(ctx, func(tx state.Tx) error {
-		for _, purpose := range []string{purposeRow, purposeDigest, purposeEntry, purposePersonTag} {
-			raw, err := readKey(ctx, tx, keys, purpose, 1)
-			if err != nil {
-				return err
-			}
-			keys.sym[purpose] = raw
-		}
-		return nil
-	})
+func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, now func() time.Time) (*Keeper, error) {
+	keys, err := keyring.OpenToRead(ctx, st, p, cfg.Realm)
 	if err != nil {
 		return nil, err
 	}
-	if keys.entry, err = newAEAD(keys.sym[purposeEntry]); err != nil {
-		return nil, err
-	}
-	if keys.head, err = keys.headAEAD(); err != nil {
-		return nil, err
-	}
-	open := make(chan struct{}) // the audit itself is the comparison
-	close(open)
-	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, seen: newMemory(), verified: open}, nil
+	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, eng: engine.ForAudit(engine.Config{Origin: cfg.Origin}, st, keys, now, nil)}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -50,23 +51,23 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 	err := k.view(ctx, func(t *txn) error {
 		a = &auditedRows{rows: map[tagID]auditedRow{}, want: map[tagID]int64{}, heads: map[id.Person]headRow{}, bad: map[tagID]bool{}}
 		found = nil
-		next, at, err := t.anchor()
+		next, at, err := t.Anchor()
 		if err != nil {
 			return err
 		}
 		a.next = next
 		var sum [32]byte
 		for _, table := range state.Anchored() {
-			if err := t.each(table, func(row state.Stored, right bool) {
+			if err := t.Each(table, func(row state.Stored, right bool) {
 				if f, ok := a.take(k, table, row, right); !ok {
 					found = append(found, f)
 				}
-				subtle.XORBytes(sum[:], sum[:], k.rowDigest(table, row))
+				subtle.XORBytes(sum[:], sum[:], k.eng.RowDigest(table, row))
 			}); err != nil {
 				return err
 			}
 		}
-		a.wrong = subtle.ConstantTimeCompare(sum[:], at.sum[:]) != 1
+		a.wrong = subtle.ConstantTimeCompare(sum[:], at.Sum[:]) != 1
 		return nil
 	})
 	rep.Findings = append(rep.Findings, found...)
@@ -75,7 +76,7 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 
 // take keeps what the comparison needs of a row.
 func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right bool) (Finding, bool) {
-	tag := tagOf(k.rowTag(table, row.Key))
+	tag := tagOf(k.eng.RowTag(table, row.Key))
 	a.rows[tag] = auditedRow{table, row.Key, row.Version}
 	person := id.Person("")
 	if table == state.Persons {
@@ -111,7 +112,7 @@ func rowText(table state.Table, key, what string) string {
 }
 
 // note takes from an entry which rows its transaction wrote.
-func (a *auditedRows) note(e entry) {
+func (a *auditedRows) note(e engine.Entry) {
 	if e.Index < a.next {
 		for _, r := range e.Rows {
 			if a.want[tagOf(r.Row)] = r.Version; r.Version == 0 {
@@ -150,7 +151,7 @@ func (a *auditedRows) compare(k *Keeper, people map[id.Person]*personLedger, rep
 	for person, l := range people {
 		h, ok := a.heads[person]
 		switch {
-		case a.bad[tagOf(k.rowTag(state.Persons, string(person)))] || l.first >= a.next:
+		case a.bad[tagOf(k.eng.RowTag(state.Persons, string(person)))] || l.first >= a.next:
 		case !ok && !l.removed:
 			add("deleted", person, rowText(state.Persons, string(person), "the ledger has the person, the vault's row is missing"))
 			missing--

@@ -5,6 +5,7 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
 )
 
 // copiesTopic finds the entries about backups and restores.
@@ -18,7 +19,7 @@ func (k *Keeper) NoteCopy(ctx context.Context, set, recipients, role string) (st
 		return "", fault.New(fault.Internal, "backup", "a backup has no name or recipients")
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		t.append(entry{Kind: "backup", View: "made", Role: role, Reason: set, Evidence: recipients, topic: copiesTopic})
+		t.Append(engine.Entry{Kind: "backup", View: "made", Role: role, Reason: set, Evidence: recipients, Topic: copiesTopic})
 		return nil
 	})
 	return done(receipts).Receipt, err

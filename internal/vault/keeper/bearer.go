@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -49,11 +52,11 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 	now := t.k.now()
 	exp := now.Add(life).Truncate(time.Second)
 	row.Expires = exp.UnixMilli()
-	if err := put(t, state.Bearers, bearerKey(jti), row, exp.Add(time.Hour).UnixMilli()); err != nil {
+	if err := engine.Put(t, state.Bearers, bearerKey(jti), row, exp.Add(time.Hour).UnixMilli()); err != nil {
 		return nil, err
 	}
 	claims := bearerClaims{ID: jti, Issuer: t.k.cfg.Origin, Aud: bearerAudience, Scope: scope, Expiry: exp.Unix(), Issued: now.Unix(),
-		Subject: hexString(mac(t.k.keys.sym[purposeView], []byte("sub"), t.k.keys.realmBytes(), []byte(subject), []byte(row.Partner))[:16])}
+		Subject: hex.EncodeToString(t.k.keys.MAC(keyring.PurposeView, []byte("sub"), t.k.keys.RealmBytes(), []byte(subject), []byte(row.Partner))[:16])}
 	return func() (vault.Session, error) {
 		text, err := t.k.signBearer(claims)
 		if err == nil {
@@ -65,7 +68,7 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 
 func (k *Keeper) signBearer(c bearerClaims) (string, error) {
 	opts := (&jose.SignerOptions{}).WithType(bearerType)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.now().bearer}, opts)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.Now().Bearer}, opts)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "bearer signer")
 	}
@@ -83,7 +86,7 @@ func (k *Keeper) signBearer(c bearerClaims) (string, error) {
 
 func bearerKey(jti string) string {
 	sum := sha256.Sum256([]byte("tikakosh/bearer\x00" + jti))
-	return hexString(sum[:])
+	return hex.EncodeToString(sum[:])
 }
 
 // checkBearer verifies form, the one allowed algorithm, signature and times. It
@@ -124,23 +127,15 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 func (k *Keeper) verifyBearer(tok *jose.JSONWebSignature) (payload []byte, err error) {
 	now := k.now().UnixMilli()
 	err = unauthenticated()
-	for _, key := range k.keys.now().bearers {
-		if key.until != 0 && now >= key.until {
+	for _, key := range k.keys.Now().Bearers {
+		if key.Until != 0 && now >= key.Until {
 			continue
 		}
-		if payload, err = tok.Verify(key.public); err == nil {
+		if payload, err = tok.Verify(key.Public); err == nil {
 			return payload, nil
 		}
 	}
 	return nil, err
-}
-
-// bearerSet is the public keys of bearers as a JWK set (RFC 7517).
-func (t *turning) bearerSet() (set jose.JSONWebKeySet) {
-	for _, key := range t.bearers {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: key.public, Algorithm: string(jose.ES256), Use: "sig"})
-	}
-	return set
 }
 
 func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
@@ -163,7 +158,7 @@ func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
 func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
 	all := []jose.SignatureAlgorithm{jose.ES256, jose.HS256, jose.RS256}
 	if tok, err := jose.ParseSignedCompact(text, all); err == nil {
-		if payload, err := tok.Verify(&k.keys.now().bearer.PublicKey); err == nil {
+		if payload, err := tok.Verify(&k.keys.Now().Bearer.PublicKey); err == nil {
 			return k.bearerTimes(payload)
 		}
 		return k.bearerTimes(tok.UnsafePayloadWithoutVerification())
@@ -196,11 +191,11 @@ func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
 	if err != nil {
 		return "", state.Bearer{}, err
 	}
-	row, ok, err := get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
+	row, ok, err := engine.Get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
 	if err != nil {
 		return "", row, err
 	}
-	if !ok || row.Revoked || t.k.seen.isRevoked(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
+	if !ok || row.Revoked || t.k.eng.Ended(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
 		return "", row, unauthenticated()
 	}
 	row, err = t.scoped(row)
@@ -217,11 +212,11 @@ func (k *Keeper) endSession(t *txn, h vault.Holder) error {
 	if err != nil {
 		return nil //nolint:nilerr // no session of ours: there is nothing to end
 	}
-	row, ok, err := get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
+	row, ok, err := engine.Get[state.Bearer](t, state.Bearers, bearerKey(c.ID))
 	if err != nil || !ok || row.Revoked {
 		return err
 	}
 	row.Revoked = true
-	t.append(entry{Kind: signOut, House: row.Household, Role: "holder", Evidence: bearerKey(c.ID)})
-	return put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+bearerKept.Milliseconds())
+	t.Append(engine.Entry{Kind: engine.SignOut, House: row.Household, Role: "holder", Evidence: bearerKey(c.ID)})
+	return engine.Put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+bearerKept.Milliseconds())
 }

@@ -12,6 +12,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -20,7 +22,7 @@ const bookingTries = 3 // security codes tried per booking
 // securityCode is the booking's 4-digit code: derived under the booking key, so
 // that the slip can show it again and nothing of it is stored.
 func (k *Keeper) securityCode(person id.Person, b state.Booking) string {
-	sum := mac(k.keys.sym[purposeBooking], k.keys.realmBytes(), []byte(person), []byte(b.Hold), []byte(b.Nonce))
+	sum := k.keys.MAC(keyring.PurposeBooking, k.keys.RealmBytes(), []byte(person), []byte(b.Hold), []byte(b.Nonce))
 	return fmt.Sprintf("%04d", binary.BigEndian.Uint64(sum)%10_000)
 }
 
@@ -32,7 +34,7 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error { t.quiet = !r.Receipts; return t.openForBooking(o, r) })
+	o, err := k.open(ctx, func(t *txn, o *opening) error { t.Quiet = !r.Receipts; return t.openForBooking(o, r) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
@@ -41,7 +43,7 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 			return vault.Booked{}, err
 		}
 	}
-	receipts, err := k.update(ctx, func(t *txn) error { t.quiet = !r.Receipts; return t.bookAll(o.people, r, programme) })
+	receipts, err := k.update(ctx, func(t *txn) error { t.Quiet = !r.Receipts; return t.bookAll(o.people, r, programme) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
@@ -98,7 +100,7 @@ func (o openPerson) grown(now state.Person) error {
 
 // bookOne makes the presence row of a person who may take the hold. by says
 // who booked it, and where: the person sees it.
-func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string, by entry) error {
+func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string, by engine.Entry) error {
 	if busy, err := t.merging(p); err != nil || busy {
 		return cmpErr(err, errMerging())
 	}
@@ -114,14 +116,14 @@ func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, pro
 	p.Bookings = keptBookings(append(p.Bookings, state.Booking{Hold: r.Hold, From: r.Old, Offer: r.Offer, Programme: programme, Dose: r.Dose,
 		State: became, Nonce: id.Secret(10), At: now, DrawAt: r.DrawAt}))
 	by.Kind, by.Person, by.House, by.View, by.Evidence = "booking", person, p.Household, how, string(r.Hold)
-	t.append(by)
+	t.Append(by)
 	if became == state.Live { // an entry is the draw's to end
 		task := state.Task{ID: taskID("book", r.Hold, person), Kind: "book", Person: person, Ref: string(r.Hold), Since: now}
-		if err := t.tx.AddTask(t.ctx, task); err != nil {
+		if err := t.Tx.AddTask(t.Ctx, task); err != nil {
 			return err
 		}
 	}
-	return put(t, state.Persons, string(person), p, 0)
+	return engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // keptBookings keeps the last twenty; older ended ones say nothing any more.
@@ -210,17 +212,17 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 	if how == state.Released {
 		role = "system"
 	}
-	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: role, Evidence: string(hold)})
-	if err := t.tx.EndTask(t.ctx, taskID("book", hold, person)); err != nil {
+	t.Append(engine.Entry{Kind: "booking", Person: person, House: p.Household, View: how, Role: role, Evidence: string(hold)})
+	if err := t.Tx.EndTask(t.Ctx, taskID("book", hold, person)); err != nil {
 		return err
 	}
 	if how == state.Cancelled {
 		task := state.Task{ID: taskID("cancel", hold, person), Kind: "cancel", Person: person, Ref: string(hold), Since: t.k.now().UnixMilli()}
-		if err := t.tx.AddTask(t.ctx, task); err != nil {
+		if err := t.Tx.AddTask(t.Ctx, task); err != nil {
 			return err
 		}
 	}
-	return put(t, state.Persons, string(person), p, 0)
+	return engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // Release implements the vault's word. Only the worker and the web role's own
@@ -228,7 +230,7 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 func (k *Keeper) Release(ctx context.Context, r vault.ReleaseRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
 		for _, person := range r.Persons {
-			p, ok, err := get[state.Person](t, state.Persons, string(person))
+			p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 			if err != nil {
 				return err
 			}
@@ -244,7 +246,7 @@ func (k *Keeper) Release(ctx context.Context, r vault.ReleaseRequest) (vault.Don
 				continue // asked again until the dose is stored or given up
 			}
 			if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Conflict) { // over, or spent by a dose
-				err = t.tx.EndTask(ctx, taskID("book", r.Hold, person))
+				err = t.Tx.EndTask(ctx, taskID("book", r.Hold, person))
 			}
 			if err != nil {
 				return err
@@ -258,10 +260,10 @@ func (k *Keeper) Release(ctx context.Context, r vault.ReleaseRequest) (vault.Don
 // unsettled reports whether the vault still waits for the registry to finish a
 // booking, and ends the wait for a cancellation.
 func (t *txn) unsettled(hold id.Hold, person id.Person) (bool, error) {
-	if err := t.tx.EndTask(t.ctx, taskID("cancel", hold, person)); err != nil {
+	if err := t.Tx.EndTask(t.Ctx, taskID("cancel", hold, person)); err != nil {
 		return false, err
 	}
-	_, open, err := t.tx.GetTask(t.ctx, taskID("book", hold, person))
+	_, open, err := t.Tx.GetTask(t.Ctx, taskID("book", hold, person))
 	return open, err
 }
 
@@ -282,7 +284,7 @@ func (k *Keeper) Unfinished(ctx context.Context, r vault.UnfinishedRequest) (vau
 	out := vault.Unfinished{Work: []vault.Work{}}
 	err := k.view(ctx, func(t *txn) error {
 		out.Work = out.Work[:0]
-		tasks, err := t.tx.ListTasks(ctx, state.TaskPage{Kind: r.Kind, Before: r.Before, Since: r.After.Since, ID: r.After.Task, Limit: r.Limit})
+		tasks, err := t.Tx.ListTasks(ctx, state.TaskPage{Kind: r.Kind, Before: r.Before, Since: r.After.Since, ID: r.After.Task, Limit: r.Limit})
 		if err != nil {
 			return err
 		}

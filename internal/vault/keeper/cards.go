@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"crypto/hmac"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -92,11 +95,11 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 	if err != nil {
 		return vault.WalkedIn{}, err
 	}
-	tags, err := k.idTags(who.IDType, number)
+	tags, err := k.keys.Tags(who.IDType, number)
 	if err != nil {
 		return vault.WalkedIn{}, err
 	}
-	who.IDNumber = tags.oldest()
+	who.IDNumber = tags.Oldest()
 	digest, err := k.enrolDigest(who, consent)
 	if err != nil {
 		return vault.WalkedIn{}, err
@@ -108,9 +111,9 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 		if err != nil {
 			return err
 		}
-		by := entry{Role: roleVaccinator, Actor: string(staff), Place: place}
-		key := "walk-in/" + string(staff) + "/" + hexString(digest[:])
-		before, ok, err := get[state.Idempotency](t, state.Idempotencies, key)
+		by := engine.Entry{Role: roleVaccinator, Actor: string(staff), Place: place}
+		key := "walk-in/" + string(staff) + "/" + hex.EncodeToString(digest[:])
+		before, ok, err := engine.Get[state.Idempotency](t, state.Idempotencies, key)
 		if err != nil {
 			return err
 		}
@@ -130,7 +133,7 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 		if out.Card, out.PIN, err = t.issueCard(person, &p, by); err != nil {
 			return err
 		}
-		return put(t, state.Persons, string(person), p, 0)
+		return engine.Put(t, state.Persons, string(person), p, 0)
 	})
 	if err == nil {
 		out.Enrolled.Seal.Receipt = receipts[0]
@@ -158,7 +161,7 @@ func noOpenSession() error {
 }
 
 // walkIn makes a household of its own for the new person.
-func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, by entry, out *vault.Enrolled) error {
+func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
 	n, err := t.countIn(staffWindow, "walk-in", string(staff), 1)
 	if err != nil {
 		return err
@@ -168,13 +171,13 @@ func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc ident
 		return &fault.Error{Kind: fault.RateLimited, Code: "walk-ins", Text: "too many registrations today; a colleague has to go on", RetryAfter: now.Truncate(staffWindow).Add(staffWindow).Sub(now)}
 	}
 	house := id.Household(id.New())
-	if err := put(t, state.Households, string(house), state.Household{Created: now.UnixMilli()}, 0); err != nil {
+	if err := engine.Put(t, state.Households, string(house), state.Household{Created: now.UnixMilli()}, 0); err != nil {
 		return err
 	}
 	if err := t.enrolBy(house, r, doc, tags, digest, by, out); err != nil {
 		return err
 	}
-	return put(t, state.Idempotencies, key, state.Idempotency{Person: out.Seal.Person, Digest: digest}, now.Add(walkInRetry).UnixMilli())
+	return engine.Put(t, state.Idempotencies, key, state.Idempotency{Person: out.Seal.Person, Digest: digest}, now.Add(walkInRetry).UnixMilli())
 }
 
 // walkedInBefore answers a retry while nobody has used the card.
@@ -184,7 +187,7 @@ func (t *txn) walkedInBefore(person id.Person, out *vault.Enrolled) error {
 	if err != nil {
 		return err
 	}
-	card, ok, err := get[state.Card](t, state.Cards, p.Card)
+	card, ok, err := engine.Get[state.Card](t, state.Cards, p.Card)
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func (t *txn) walkedInBefore(person id.Person, out *vault.Enrolled) error {
 
 // issueCard makes a card for a person and voids the one before. The caller puts
 // p. The texts exist in the clear only in the answer.
-func (t *txn) issueCard(person id.Person, p *state.Person, by entry) (text, pin string, err error) {
+func (t *txn) issueCard(person id.Person, p *state.Person, by engine.Entry) (text, pin string, err error) {
 	by.View = "issued"
 	if p.Card != "" {
 		by.View = "replaced"
@@ -207,12 +210,12 @@ func (t *txn) issueCard(person id.Person, p *state.Person, by entry) (text, pin 
 	secret := vault.NewCardSecret()
 	key := t.k.cardKey(secret)
 	pin = newCode()
-	card := state.Card{Person: person, Salt: randomBytes(16), State: state.CardLive, Created: t.k.now().UnixMilli()}
+	card := state.Card{Person: person, Salt: keyring.RandomBytes(16), State: state.CardLive, Created: t.k.now().UnixMilli()}
 	card.PIN = t.k.pinMAC(key, card.Salt, pin)
 	p.Card = key
 	by.Kind, by.Person, by.House, by.Evidence = "card", person, p.Household, key
-	t.append(by)
-	return secret.Text(), pin, put(t, state.Cards, key, card, 0)
+	t.Append(by)
+	return secret.Text(), pin, engine.Put(t, state.Cards, key, card, 0)
 }
 
 // voidCard ends a person's card; the caller appends an entry.
@@ -220,18 +223,18 @@ func (t *txn) voidCard(p *state.Person) error {
 	if p.Card == "" {
 		return nil
 	}
-	card, ok, err := get[state.Card](t, state.Cards, p.Card)
+	card, ok, err := engine.Get[state.Card](t, state.Cards, p.Card)
 	if err != nil || !ok {
 		return err
 	}
 	card.State, card.PIN, card.Salt = state.CardVoid, nil, nil
 	key := p.Card
 	p.Card = ""
-	return put(t, state.Cards, key, card, 0)
+	return engine.Put(t, state.Cards, key, card, 0)
 }
 
 func (k *Keeper) pinMAC(card string, salt []byte, pin string) []byte {
-	return mac(k.keys.sym[purposeBooking], k.keys.realmBytes(), []byte("card pin"), []byte(card), salt, []byte(pin))
+	return k.keys.MAC(keyring.PurposeBooking, k.keys.RealmBytes(), []byte("card pin"), []byte(card), salt, []byte(pin))
 }
 
 // wrongCard is one answer for a card that is unknown, void or locked, and for a
@@ -246,7 +249,7 @@ func wrongCard() error {
 func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Person, ok bool, err error) {
 	secret, perr := vault.ParseCard(a.Card)
 	key = t.k.cardKey(secret)
-	card, found, err := get[state.Card](t, state.Cards, key)
+	card, found, err := engine.Get[state.Card](t, state.Cards, key)
 	if err != nil {
 		return key, p, false, err
 	}
@@ -262,11 +265,11 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.returns || !t.mayReturn(p))) {
 		return key, p, false, t.countWrong(a.Origin, false)
 	}
-	e := entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
+	e := engine.Entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
 	if right {
 		card.Run, card.Used = 0, true
-		t.append(e)
-		return key, p, true, put(t, state.Cards, key, card, 0)
+		t.Append(e)
+		return key, p, true, engine.Put(t, state.Cards, key, card, 0)
 	}
 	card.Run++
 	card.Wrong++
@@ -277,11 +280,11 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 		card.State = state.CardBlocked
 	}
 	e.Kind, e.Reason = "refusal", "wrong PIN"
-	t.append(e)
+	t.Append(e)
 	if err := t.countWrong(a.Origin, false); err != nil {
 		return key, p, false, err
 	}
-	return key, p, false, put(t, state.Cards, key, card, 0)
+	return key, p, false, engine.Put(t, state.Cards, key, card, 0)
 }
 
 // CardSession implements the vault's word: a session for the card's person alone.
@@ -293,7 +296,7 @@ func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Ses
 		if err != nil || !ok {
 			return err
 		}
-		card, _, err := get[state.Card](t, state.Cards, key)
+		card, _, err := engine.Get[state.Card](t, state.Cards, key)
 		if err != nil {
 			return err
 		}
@@ -348,13 +351,13 @@ func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.New
 		if err != nil {
 			return err
 		}
-		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, entry{Role: "holder"}); err != nil {
+		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, engine.Entry{Role: "holder"}); err != nil {
 			return err
 		}
 		if err := t.noteShown(r.Holder, r.Person, p.Card); err != nil { // its PIN is in this session's answer
 			return err
 		}
-		return put(t, state.Persons, string(r.Person), p, 0)
+		return engine.Put(t, state.Persons, string(r.Person), p, 0)
 	})
 	out.Receipt = done(receipts).Receipt
 	if err != nil {

@@ -65,7 +65,7 @@ func (k *Keeper) certificateOf(o *opening) (vault.Certificate, error) {
 	if err != nil {
 		return vault.Certificate{}, err
 	}
-	signer, err := encode.NewSigner(k.keys.now().certificate)
+	signer, err := encode.NewSigner(k.keys.Now().Certificate)
 	if err != nil {
 		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate key")
 	}
@@ -91,11 +91,11 @@ func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, e
 		return encode.Facts{}, err
 	}
 	now := k.now()
-	f := encode.Facts{Realm: k.keys.realm, ViewRef: viewRef, ReferenceID: doc.Reference, Name: doc.Name, NameLocal: doc.NameLocal,
+	f := encode.Facts{Realm: k.keys.Realm, ViewRef: viewRef, ReferenceID: doc.Reference, Name: doc.Name, NameLocal: doc.NameLocal,
 		BirthYear: doc.BirthYear, BirthDate: doc.birth().Date, Gender: rules.TextOf(rules.Genders(), doc.GenderID),
 		IDType: rules.TextOf(rules.IDTypes(), doc.IDType), IDLast4: doc.IDLast4, Guardian: doc.Guardian, Country: "IN", Issuer: k.cfg.Issuer,
 		IssuedAt: now, ExpiresAt: now.Add(certificateLife)}
-	if f.CI, err = encode.UVCI("IN", k.keys.realm, viewRef); err != nil {
+	if f.CI, err = encode.UVCI("IN", k.keys.Realm, viewRef); err != nil {
 		return f, fault.Wrap(fault.Internal, err, "certificate identifier")
 	}
 	for _, d := range doses {
@@ -113,12 +113,12 @@ func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, e
 	return f, nil
 }
 
-func (k *Keeper) certificateKeys() ([]byte, error) { return k.keys.now().verifiers.Marshal() }
+func (k *Keeper) certificateKeys() ([]byte, error) { return k.keys.Now().Verifiers.Marshal() }
 
 // CheckpointSigner is the signer of the ledger's checkpoints and the text of
 // its verifier key.
 func (k *Keeper) CheckpointSigner() (note.Signer, string, error) {
-	return ledger.NoteKeys(k.cfg.Origin, k.keys.now().checkpoint)
+	return ledger.NoteKeys(k.cfg.Origin, k.keys.Now().Checkpoint)
 }
 
 // CheckpointVKey is the verifier key of the ledger's checkpoints.

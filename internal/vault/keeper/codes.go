@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -22,6 +23,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -33,36 +36,18 @@ const (
 	workNumber = 50_000 // upper bound of the proof of work, about 10 ms of one core
 )
 
-// blindIndex is the keyed pseudorandom name of a mobile number: HMAC-SHA-256
-// under the index key, 128 bits (blocks.md 4.2).
-func (k *Keeper) blindIndex(mobile string) string {
-	return k.indexUnder(k.keys.now().index(), mobile)
-}
-
-func (k *Keeper) indexUnder(key []byte, mobile string) string {
-	if ablate.Off(ablate.IndexKey) {
-		sum := sha256.Sum256([]byte(mobile))
-		return hexString(sum[:])
-	}
-	return hexString(mac(key, k.keys.realmBytes(), []byte("mobile"), []byte(mobile))[:16])
-}
-
 // codeMAC binds a code to its transaction and to this run of the vault: a
 // challenge from before a start may have been set back, so its code is void.
 func (k *Keeper) codeMAC(txnID, digest string) []byte {
 	if ablate.Off(ablate.OTPBinding) {
 		txnID = ""
 	}
-	return mac(k.keys.sym[purposeCode], k.run, []byte(txnID), []byte(digest))
+	return k.keys.MAC(keyring.PurposeCode, k.run, []byte(txnID), []byte(digest))
 }
 
 func challengeKey(txnID string) string {
 	sum := sha256.Sum256([]byte("tikakosh/txn\x00" + txnID))
-	return hexString(sum[:])
-}
-
-func (k *Keeper) contactAAD(what, owner string) []byte {
-	return []byte("tikakosh/contact/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + what + "\x00" + owner)
+	return hex.EncodeToString(sum[:])
 }
 
 // RequestCode implements the vault's word: the work done is the same whether
@@ -75,7 +60,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 	if ablate.Off(ablate.Normalise) {
 		mobile = r.Mobile
 	}
-	index := k.blindIndex(mobile)
+	index := k.keys.BlindIndex(mobile)
 	if ablate.Off(ablate.OTPUniform) {
 		if err := k.tellUnknown(ctx, index); err != nil {
 			return vault.CodeIssued{}, err
@@ -88,8 +73,8 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		row.Speaks = r.Language
 	}
 	key := challengeKey(txnID)
-	row.Mobile = k.keys.contact.Seal(nil, nil, []byte(mobile), k.contactAAD("challenge", key))
-	row.Last4 = k.keys.contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.contactAAD("challenge-last4", key))
+	row.Mobile = k.keys.Contact.Seal(nil, nil, []byte(mobile), k.keys.ContactAAD("challenge", key))
+	row.Last4 = k.keys.Contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.keys.ContactAAD("challenge-last4", key))
 	row.Code = k.codeMAC(txnID, digestOf(code))
 
 	var issued vault.CodeIssued
@@ -104,7 +89,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		if refused, err = t.spendCodeBudgets(index, mobile, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
 			return err
 		}
-		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
 	})
 	if err != nil || refused != nil || issued.Challenge != "" {
 		if err == nil {
@@ -123,7 +108,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 // controls off.
 func (k *Keeper) tellUnknown(ctx context.Context, index string) error {
 	return k.view(ctx, func(t *txn) error {
-		_, ok, err := get[state.MobileIndex](t, state.MobileIndexes, index)
+		_, ok, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, index)
 		if err == nil && !ok {
 			return fault.New(fault.Invalid, "USRAUT0024", "Beneficiary Not Registered")
 		}
@@ -142,7 +127,7 @@ func newCode() string {
 
 func digestOf(code string) string {
 	sum := sha256.Sum256([]byte(code))
-	return hexString(sum[:])
+	return hex.EncodeToString(sum[:])
 }
 
 // spendCodeBudgets counts one more code for the number, the origin's network
@@ -182,19 +167,19 @@ func (t *txn) spendCodeBudgets(index, mobile, origin, challenge string, perOrigi
 		}
 	}
 	kept = append(kept, state.QuotaSend{At: now.UnixMilli(), Origin: origin, Challenge: challenge})
-	return nil, put(t, state.Quotas, index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
+	return nil, engine.Put(t, state.Quotas, index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
 }
 
 // quotaOf is what was sent to a number, also under its name from before a change
 // of the index key.
 func (t *txn) quotaOf(index, mobile string) (state.Quota, error) {
-	quota, _, err := get[state.Quota](t, state.Quotas, index)
-	for _, name := range t.k.oldIndexes(mobile) {
+	quota, _, err := engine.Get[state.Quota](t, state.Quotas, index)
+	for _, name := range t.k.keys.OldIndexes(mobile) {
 		if err != nil {
 			break
 		}
 		var old state.Quota
-		old, _, err = get[state.Quota](t, state.Quotas, name)
+		old, _, err = engine.Get[state.Quota](t, state.Quotas, name)
 		for _, s := range old.Sent {
 			if !slices.ContainsFunc(quota.Sent, func(o state.QuotaSend) bool { return o.Challenge == s.Challenge }) {
 				quota.Sent = append(quota.Sent, s)
@@ -227,12 +212,12 @@ func (t *txn) count(kind, key string, n int64) (int64, error) {
 func (t *txn) countIn(window time.Duration, kind, key string, n int64) (int64, error) {
 	begin := t.k.now().Truncate(window)
 	name := kind + "/" + key + "/" + strconv.FormatInt(begin.Unix(), 10)
-	c, _, err := get[state.Counter](t, state.Counters, name)
+	c, _, err := engine.Get[state.Counter](t, state.Counters, name)
 	if err != nil || n == 0 {
 		return c.N, err
 	}
 	c.N += n
-	return c.N, put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
+	return c.N, engine.Put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
 }
 
 // The counters of wrong answers in an hour: guesses that could have been right,
@@ -260,14 +245,14 @@ func (t *txn) askWork(solution, origin string) (string, error) {
 	if !on || (all < lim.FailedGuesses && own < lim.FailedPrefix) {
 		return "", nil
 	}
-	secret := hexString(mac(t.k.keys.sym[purposeCode], []byte("work")))
+	secret := hex.EncodeToString(t.k.keys.MAC(keyring.PurposeCode, []byte("work")))
 	if done := workDone(solution, secret, t.k.now()); done != "" {
-		_, spent, err := get[state.Counter](t, state.Replays, "work/"+done)
+		_, spent, err := engine.Get[state.Counter](t, state.Replays, "work/"+done)
 		if err != nil {
 			return "", err
 		}
 		if !spent {
-			return "", put(t, state.Replays, "work/"+done, state.Counter{N: 1}, t.k.now().Add(time.Hour).UnixMilli())
+			return "", engine.Put(t, state.Replays, "work/"+done, state.Counter{N: 1}, t.k.now().Add(time.Hour).UnixMilli())
 		}
 	}
 	expires := t.k.now().Add(10 * time.Minute)
@@ -339,8 +324,8 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 		err = k.confirmApart(ctx, r, attempt)
 	} else {
 		_, err = k.update(ctx, func(t *txn) error {
-			t.quiet = true // nobody is handed the receipt of a new household's entry
-			ch, ok, err := get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
+			t.Quiet = true // nobody is handed the receipt of a new household's entry
+			ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
 			if err != nil {
 				return err
 			}
@@ -371,14 +356,14 @@ func (k *Keeper) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt f
 	var ch state.Challenge
 	var ok bool
 	if err := k.view(ctx, func(t *txn) (err error) {
-		ch, ok, err = get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
+		ch, ok, err = engine.Get[state.Challenge](t, state.Challenges, challengeKey(r.Txn))
 		return err
 	}); err != nil {
 		return err
 	}
 	time.Sleep(20 * time.Millisecond)
 	_, err := k.update(ctx, func(t *txn) error {
-		if _, _, err := get[state.Challenge](t, state.Challenges, challengeKey(r.Txn)); err != nil {
+		if _, _, err := engine.Get[state.Challenge](t, state.Challenges, challengeKey(r.Txn)); err != nil {
 			return err
 		}
 		return attempt(t, ch, ok)
@@ -417,7 +402,7 @@ func (t *txn) judge(ch *state.Challenge, ok bool, r vault.CodeAnswer) (outcome, 
 	if ch.Tries >= codeTries && !ablate.Off(ablate.OTPTries) && ch.State == state.ChallengeOpen {
 		ch.State, ch.Code = state.ChallengeDead, nil
 	}
-	return wrongCode, put(t, state.Challenges, challengeKey(r.Txn), *ch, ch.Sent+quotaSpan.Milliseconds())
+	return wrongCode, engine.Put(t, state.Challenges, challengeKey(r.Txn), *ch, ch.Sent+quotaSpan.Milliseconds())
 }
 
 // countWrong counts a wrong answer for its origin and, when it was a guess that
@@ -443,7 +428,7 @@ func (t *txn) countWrong(origin string, guess bool) error {
 // anyChallenge matches a code against every open transaction, as a code that is
 // not bound to its transaction would. Only in builds that switch controls off.
 func (t *txn) anyChallenge(r vault.CodeAnswer, ch *state.Challenge) (bool, error) {
-	rows, err := t.tx.Scan(t.ctx, state.Challenges, "", 1000)
+	rows, err := t.Tx.Scan(t.Ctx, state.Challenges, "", 1000)
 	if err != nil {
 		return false, err
 	}
@@ -451,13 +436,13 @@ func (t *txn) anyChallenge(r vault.CodeAnswer, ch *state.Challenge) (bool, error
 		var other state.Challenge
 		if json.Unmarshal(s.Content, &other) == nil && hmac.Equal(other.Code, t.k.codeMAC(r.Txn, r.Digest)) {
 			// Re-seal under this transaction's key so that admit opens it.
-			mobile, err := t.k.keys.contact.Open(nil, nil, other.Mobile, t.k.contactAAD("challenge", s.Key))
+			mobile, err := t.k.keys.Contact.Open(nil, nil, other.Mobile, t.k.keys.ContactAAD("challenge", s.Key))
 			if err != nil {
 				return false, nil //nolint:nilerr // only builds that switch controls off come here
 			}
 			key := challengeKey(r.Txn)
 			ch.Index = other.Index
-			ch.Mobile = t.k.keys.contact.Seal(nil, nil, mobile, t.k.contactAAD("challenge", key))
+			ch.Mobile = t.k.keys.Contact.Seal(nil, nil, mobile, t.k.keys.ContactAAD("challenge", key))
 			return true, nil
 		}
 	}
@@ -467,19 +452,19 @@ func (t *txn) anyChallenge(r vault.CodeAnswer, ch *state.Challenge) (bool, error
 // admit spends the challenge, gives its place in the quota back, finds or makes
 // the household, and mints the session.
 func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.Session, error), isNew bool, err error) {
-	mobile, err := t.k.keys.contact.Open(nil, nil, ch.Mobile, t.k.contactAAD("challenge", key))
+	mobile, err := t.k.keys.Contact.Open(nil, nil, ch.Mobile, t.k.keys.ContactAAD("challenge", key))
 	if err != nil {
-		return nil, false, integrity(state.Challenges, "a challenge does not open")
+		return nil, false, state.Integrity(state.Challenges, "a challenge does not open")
 	}
-	last4, err := t.k.keys.contact.Open(nil, nil, ch.Last4, t.k.contactAAD("challenge-last4", key))
+	last4, err := t.k.keys.Contact.Open(nil, nil, ch.Last4, t.k.keys.ContactAAD("challenge-last4", key))
 	if err != nil {
-		return nil, false, integrity(state.Challenges, "a challenge does not open")
+		return nil, false, state.Integrity(state.Challenges, "a challenge does not open")
 	}
 	ch.State = state.ChallengeUsed
 	if !ablate.Off(ablate.OTPSingleUse) {
 		ch.Code, ch.Mobile, ch.Last4 = nil, nil, nil
 	}
-	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+	if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 		return nil, false, err
 	}
 	if err := t.refundNumber(ch.Index, string(mobile), key); err != nil {
@@ -499,7 +484,7 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 // refundNumber is refundQuota under every name that a number has or had when the
 // code was sent.
 func (t *txn) refundNumber(index, mobile, challenge string) error {
-	names := append([]string{index, t.k.blindIndex(mobile)}, t.k.oldIndexes(mobile)...)
+	names := append([]string{index, t.k.keys.BlindIndex(mobile)}, t.k.keys.OldIndexes(mobile)...)
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if err := t.refundQuota(name, challenge); err != nil {
@@ -510,7 +495,7 @@ func (t *txn) refundNumber(index, mobile, challenge string) error {
 }
 
 func (t *txn) refundQuota(index, challenge string) error {
-	quota, ok, err := get[state.Quota](t, state.Quotas, index)
+	quota, ok, err := engine.Get[state.Quota](t, state.Quotas, index)
 	if err != nil || !ok {
 		return err
 	}
@@ -520,7 +505,7 @@ func (t *txn) refundQuota(index, challenge string) error {
 			kept = append(kept, s)
 		}
 	}
-	return put(t, state.Quotas, index, state.Quota{Sent: kept}, t.k.now().Add(quotaSpan).UnixMilli())
+	return engine.Put(t, state.Quotas, index, state.Quota{Sent: kept}, t.k.now().Add(quotaSpan).UnixMilli())
 }
 
 // householdOf returns the household of a number, made on its first confirmed
@@ -531,9 +516,9 @@ func (t *txn) householdOf(mobile, last4 []byte, speaks string) (id.Household, bo
 		return "", false, err
 	}
 	if ok {
-		h, found, err := get[state.Household](t, state.Households, string(idx.Household))
+		h, found, err := engine.Get[state.Household](t, state.Households, string(idx.Household))
 		if err == nil && !found {
-			err = integrity(state.Households, "an index leads nowhere")
+			err = state.Integrity(state.Households, "an index leads nowhere")
 		}
 		if err == nil {
 			err = t.speak(idx.Household, h, speaks)
@@ -542,15 +527,15 @@ func (t *txn) householdOf(mobile, last4 []byte, speaks string) (id.Household, bo
 	}
 	house := id.Household(id.New())
 	row := state.Household{Created: t.k.now().UnixMilli(), Language: speaks,
-		Mobile: t.k.keys.contact.Seal(nil, nil, mobile, t.k.contactAAD("mobile", string(house))),
-		Last4:  t.k.keys.contact.Seal(nil, nil, last4, t.k.contactAAD("last4", string(house)))}
-	if err := put(t, state.Households, string(house), row, 0); err != nil {
+		Mobile: t.k.keys.Contact.Seal(nil, nil, mobile, t.k.keys.ContactAAD("mobile", string(house))),
+		Last4:  t.k.keys.Contact.Seal(nil, nil, last4, t.k.keys.ContactAAD("last4", string(house)))}
+	if err := engine.Put(t, state.Households, string(house), row, 0); err != nil {
 		return "", false, err
 	}
-	if err := put(t, state.MobileIndexes, t.k.blindIndex(string(mobile)), state.MobileIndex{Household: house}, 0); err != nil {
+	if err := engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(string(mobile)), state.MobileIndex{Household: house}, 0); err != nil {
 		return "", false, err
 	}
-	t.append(entry{Kind: "household", House: house, Role: "holder"})
+	t.Append(engine.Entry{Kind: "household", House: house, Role: "holder"})
 	return house, true, nil
 }
 

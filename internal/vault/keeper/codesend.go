@@ -6,6 +6,7 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -98,6 +99,6 @@ func (t *txn) speak(house id.Household, h state.Household, language string) erro
 		return nil
 	}
 	h.Language = language
-	t.append(entry{Kind: "household", House: house, View: "language of messages", Role: "holder"})
-	return put(t, state.Households, string(house), h, 0)
+	t.Append(engine.Entry{Kind: "household", House: house, View: "language of messages", Role: "holder"})
+	return engine.Put(t, state.Households, string(house), h, 0)
 }

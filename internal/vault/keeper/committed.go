@@ -5,6 +5,7 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -42,9 +43,9 @@ func (k *Keeper) Committed(ctx context.Context, r vault.CommittedRequest) (vault
 
 func (k *Keeper) committed(ctx context.Context, seals []string) (n int, err error) {
 	_, err = k.update(ctx, func(t *txn) error {
-		n, t.quiet = 0, true
+		n, t.Quiet = 0, true
 		if len(seals) > 1 { // it names the rows, so that no person's entry has to
-			t.append(entry{Kind: "stored", View: "stored", Role: "system"})
+			t.Append(engine.Entry{Kind: "stored", View: "stored", Role: "system"})
 		}
 		for _, s := range seals {
 			moved, err := t.stored(s)
@@ -53,8 +54,8 @@ func (k *Keeper) committed(ctx context.Context, seals []string) (n int, err erro
 			}
 			n += moved
 		}
-		if n == 0 && !t.changed {
-			t.entries = nil
+		if n == 0 {
+			t.Withdraw()
 		}
 		return nil
 	})
@@ -64,7 +65,7 @@ func (k *Keeper) committed(ctx context.Context, seals []string) (n int, err erro
 // stored moves a person's head over a seal that waits for it, and returns how
 // many it moved.
 func (t *txn) stored(sealID string) (int, error) {
-	task, ok, err := t.tx.GetTask(t.ctx, "seal/"+sealID)
+	task, ok, err := t.Tx.GetTask(t.Ctx, "seal/"+sealID)
 	if err != nil || !ok {
 		return 0, err
 	}
@@ -77,7 +78,7 @@ func (t *txn) stored(sealID string) (int, error) {
 			if err := t.advance(task.Person, &p, i); err != nil {
 				return 0, err
 			}
-			return 1, put(t, state.Persons, string(task.Person), p, 0)
+			return 1, engine.Put(t, state.Persons, string(task.Person), p, 0)
 		}
 	}
 	return 0, nil

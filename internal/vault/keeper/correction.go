@@ -3,6 +3,7 @@ package keeper
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -14,6 +15,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -120,7 +123,7 @@ func (k *Keeper) correctionSum(c correction) (string, error) {
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "correction")
 	}
-	return hexString(mac(k.keys.sym[purposeBooking], []byte("correction"), k.keys.realmBytes(), raw)[:16]), nil
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposeBooking, []byte("correction"), k.keys.RealmBytes(), raw)[:16]), nil
 }
 
 func forbiddenAt(role string) error {
@@ -150,7 +153,7 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 		if row.Role != roleManager || row.Centre != c.Centre {
 			return forbiddenAt("the manager")
 		}
-		p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+		p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 		if err != nil {
 			return err
 		}
@@ -158,8 +161,8 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 		if !ok || p.Reference != c.Reference || p.State != state.Active {
 			whom = ""
 		}
-		sealed := k.keys.contact.Seal(nil, nil, r.Signed.Body, k.contactAAD("correction", name))
-		t.append(entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name})
+		sealed := k.keys.Contact.Seal(nil, nil, r.Signed.Body, k.keys.ContactAAD("correction", name))
+		t.Append(engine.Entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name})
 		return t.proposed(name, state.Correction{Centre: c.Centre, By: staff, Body: sealed, Sum: sum, Kind: c.Kind, Person: whom, State: state.CorrectionOpen, At: k.now().UnixMilli()})
 	})
 	return vault.Proposed{Correction: name, Receipt: done(receipts).Receipt}, err
@@ -171,7 +174,7 @@ func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again
 	if err != nil {
 		return "", "", false, err
 	}
-	row, ok, err := get[state.Correction](t, state.Corrections, c.ID)
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, c.ID)
 	if err != nil {
 		return "", "", false, err
 	}
@@ -255,7 +258,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		return vault.Amended{}, err
 	}
 	doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, pair, k.now().UnixMilli(), c.ID
-	e := entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(second), Reason: c.Reason, Evidence: c.ID}
+	e := engine.Entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(second), Reason: c.Reason, Evidence: c.ID}
 	return k.amend(ctx, op, doc, version+1, revokes, e, func(t *txn) error {
 		_, _, _, err := t.approval(r.Signed, c)
 		if err == nil && c.Kind == correctRevoke {
@@ -272,13 +275,11 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 // the change is sealed, so that a crash between the two loses nothing.
 func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id.Staff, again bool, err error) {
 	inner := *t
-	inner.tx = readOnly{t.tx}
-	inner.seen, inner.versions, inner.fresh, inner.found = map[string]sighting{}, map[string]int64{}, map[string]bool{}, map[string][]byte{}
-	inner.olds, inner.rows, inner.entries = map[string][]byte{}, map[string]rowNote{}, nil
+	inner.Txn = t.Aside()
 	if by, second, again, err = inner.approval(r.Signed, c); err != nil {
 		return "", "", false, err
 	}
-	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
 		return "", "", false, err
 	}
@@ -292,11 +293,11 @@ func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id
 // right one. The facts are the vaccinator's, as signed then, with what the
 // correction says.
 func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correction) (vault.Amended, error) {
-	key, err := k.keys.inboxKey()
+	key, err := k.keys.InboxKey()
 	if err != nil {
 		return vault.Amended{}, err
 	}
-	item, err := vault.OpenInbox(key, k.keys.realm, c.Event, r.Item.Sealed)
+	item, err := vault.OpenInbox(key, k.keys.Realm, c.Event, r.Item.Sealed)
 	if err != nil {
 		return vault.Amended{}, err
 	}
@@ -357,7 +358,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if err := t.eventNotice(p.Household, "correction/"+c.ID, doc); err != nil {
 			return err
 		}
-		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})
+		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})
 		return err
 	})
 	if err == nil {
@@ -391,19 +392,19 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 		if row.Role != roleManager || row.Centre != b.Centre {
 			return forbiddenAt("the manager")
 		}
-		t.append(entry{Kind: "list", View: "doses without a person", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(r.Rows)) + " rows"})
+		t.Append(engine.Entry{Kind: "list", View: "doses without a person", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(r.Rows)) + " rows"})
 		return nil
 	})
 	if err != nil {
 		return vault.Unmatched{}, err
 	}
-	key, err := k.keys.inboxKey()
+	key, err := k.keys.InboxKey()
 	if err != nil {
 		return vault.Unmatched{}, err
 	}
 	out := vault.Unmatched{Doses: []vault.UnmatchedDose{}, Receipts: receipts}
 	for _, row := range r.Rows {
-		item, err := vault.OpenInbox(key, k.keys.realm, row.Event, row.Sealed)
+		item, err := vault.OpenInbox(key, k.keys.Realm, row.Event, row.Sealed)
 		if err != nil {
 			k.log.Warn("alarm: a sealed dose does not open", "alarm", "inbox")
 			continue
@@ -424,7 +425,7 @@ func eventKey(event id.Event) string { return "event/" + string(event) }
 // person's: fault.Conflict while it is another's, until they said that it is not
 // theirs or two members of staff revoked it.
 func (t *txn) holdEvent(event id.Event, person id.Person) error {
-	row, ok, err := get[state.Correction](t, state.Corrections, eventKey(event))
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, eventKey(event))
 	if err != nil {
 		return err
 	}
@@ -432,15 +433,15 @@ func (t *txn) holdEvent(event id.Event, person id.Person) error {
 		return fault.New(fault.Conflict, "assigned", "this dose is in another person's record: they dispute it, or it is revoked there, first")
 	}
 	row.Person, row.State, row.At = person, state.CorrectionOpen, t.k.now().UnixMilli()
-	return put(t, state.Corrections, eventKey(event), row, 0)
+	return engine.Put(t, state.Corrections, eventKey(event), row, 0)
 }
 
 // freeEvent ends that: the dose is not this person's.
 func (t *txn) freeEvent(event id.Event, person id.Person) error {
-	row, ok, err := get[state.Correction](t, state.Corrections, eventKey(event))
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, eventKey(event))
 	if err != nil || !ok || row.Person != person || row.State != state.CorrectionOpen {
 		return err
 	}
 	row.State = state.CorrectionDone
-	return put(t, state.Corrections, eventKey(event), row, 0)
+	return engine.Put(t, state.Corrections, eventKey(event), row, 0)
 }

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"crypto/hmac"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -186,7 +189,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	var refused error
 	o, err := k.open(ctx, func(t *txn, o *opening) error {
 		enc, refused = encounter{}, nil
-		t.quiet = true // nobody is handed the opening's receipt
+		t.Quiet = true // nobody is handed the opening's receipt
 		var err error
 		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
 			return err
@@ -246,7 +249,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		return enc, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes today; a colleague has to go on", RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}, nil
 	}
 	replayed := used && !ablate.Off(ablate.ProofReplay)
-	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
 		return enc, nil, err
 	}
@@ -294,8 +297,8 @@ func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (
 		return nil, err
 	}
 	if person != "" {
-		t.append(entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Reason: "wrong security code"})
-		if err := put(t, state.Persons, string(person), p, 0); err != nil {
+		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Reason: "wrong security code"})
+		if err := engine.Put(t, state.Persons, string(person), p, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -316,7 +319,7 @@ func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at
 		if b.Offer.Centre != centre || (b.State != state.Live && b.State != state.Spent) {
 			continue
 		}
-		s, ok, err := get[state.OpenSession](t, state.OpenSessions, sessionKey(centre, b.Offer.Session, b.Offer.Day))
+		s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(centre, b.Offer.Session, b.Offer.Day))
 		if err != nil {
 			return -1, s, err
 		}
@@ -360,7 +363,7 @@ func (t *txn) sealedBefore(person id.Person, p state.Person, i int, f parsedDose
 // givenDigest tells two recordings of one booking apart without keeping what
 // they say.
 func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) string {
-	return hexString(mac(k.keys.sym[purposeBooking], []byte("given"), k.keys.realmBytes(), []byte(person), []byte(hold), []byte(f.product.Code),
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposeBooking, []byte("given"), k.keys.RealmBytes(), []byte(person), []byte(hold), []byte(f.product.Code),
 		[]byte(f.lot), []byte(strconv.Itoa(f.sequence)), []byte(f.day.String()), []byte(f.by))[:16])
 }
 
@@ -374,11 +377,11 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 	if now.IsZero() {
 		now = k.now()
 	}
-	doc := doseDoc{Schema: blobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
+	doc := doseDoc{Schema: keyring.BlobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEventIn(k.zone(enc.session.Zone), ev, f.product, f.lot, f.sequence, now.UnixMilli(), rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		t.quiet = !signed
+		t.Quiet = !signed
 		p, err := t.person(op.id)
 		if err != nil {
 			return err
@@ -406,12 +409,12 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 				return err
 			}
 		}
-		key, err := k.dataKey(op.id, p)
+		key, err := k.keys.DataKey(op.id, p)
 		if err != nil {
 			return err
 		}
 		part := vault.Part(vault.PartDosePrefix + string(ev))
-		sealed, err := k.sealPart(op.id, key, p.Seq+1, part, 1, doc)
+		sealed, err := k.keys.SealPart(op.id, key, p.Seq+1, part, 1, doc)
 		if err != nil {
 			return err
 		}
@@ -419,7 +422,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if seal.Count, err = k.doseCounts(op, doseDoc{}, doc); err != nil {
 			return err
 		}
-		err = t.addSeal(op.id, &p, seal, entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
+		err = t.addSeal(op.id, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
 		if err != nil {
 			return err
 		}
@@ -428,7 +431,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 			return err
 		}
 		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.id, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
-		return put(t, state.Persons, string(op.id), p, 0)
+		return engine.Put(t, state.Persons, string(op.id), p, 0)
 	})
 	if err != nil {
 		return vault.DoseSealed{}, err

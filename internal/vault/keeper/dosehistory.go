@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -10,6 +11,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -67,7 +70,7 @@ func (p openPerson) dose(k *Keeper, event id.Event) (doseDoc, int, error) {
 	if !ok {
 		return doc, 0, fault.New(fault.NotFound, "event", "no such dose of this person")
 	}
-	return doc, s.Version, k.openPart(p.id, p.key, s, &doc)
+	return doc, s.Version, k.keys.OpenPart(p.id, p.key, s, &doc)
 }
 
 // fits refuses a dose that would count beside another one of the same number
@@ -163,7 +166,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 	if !r.Confirm {
 		how = "dose disputed"
 	}
-	return k.amend(ctx, op, doc, version+1, "", entry{View: how, Role: "holder", Reason: reason}, func(t *txn) error {
+	return k.amend(ctx, op, doc, version+1, "", engine.Entry{View: how, Role: "holder", Reason: reason}, func(t *txn) error {
 		err := mine(t)
 		if err == nil && !r.Confirm {
 			err = t.freeEvent(r.Event, person)
@@ -174,11 +177,11 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 
 // amend seals a further version of a dose event on top of the head that was
 // opened; the versions before stay.
-func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version int, revokes string, e entry, still func(*txn) error) (vault.Amended, error) {
+func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version int, revokes string, e engine.Entry, still func(*txn) error) (vault.Amended, error) {
 	if err := doc.Validate(); err != nil {
 		return vault.Amended{}, err
 	}
-	key := doc.Status + "/" + hexString(mac(k.keys.sym[purposeBooking], []byte("amend"), []byte(doc.Reason), []byte(doc.ChangedBy))[:8])
+	key := doc.Status + "/" + hex.EncodeToString(k.keys.MAC(keyring.PurposeBooking, []byte("amend"), []byte(doc.Reason), []byte(doc.ChangedBy))[:8])
 	var before doseDoc
 	if version > 1 {
 		var err error

@@ -8,8 +8,8 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
-	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -22,37 +22,32 @@ func (k *Keeper) CloseDraw(ctx context.Context, r vault.CloseDrawRequest) (vault
 		return vault.DrawCommitted{}, fault.New(fault.Invalid, "draw", "a draw has a session and a digest")
 	}
 	var out vault.DrawCommitted
-	var made *entry
+	var made *engine.Entry
 	receipts, err := k.update(ctx, func(t *txn) error {
 		made = nil
-		last, err := t.tx.ByPerson(ctx, k.personTag(drawTopic(r.Session)), 0, 1)
+		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(drawTopic(r.Session)), 0, 1)
 		if err != nil {
 			return err
 		}
 		if len(last) == 1 {
-			e, err := k.openEntry(last[0])
+			e, err := k.eng.OpenEntry(last[0])
 			if err != nil {
 				return err
 			}
 			if e.Evidence != r.Digest {
 				return fault.New(fault.Conflict, "draw", "this draw was closed with other entries")
 			}
-			out = vault.DrawCommitted{Receipt: k.receiptOf(e), Index: e.Index}
+			out = vault.DrawCommitted{Receipt: k.eng.ReceiptOf(e), Index: e.Index}
 			return nil
 		}
-		made = t.append(entry{Kind: "draw", View: "draw closed", Role: "system", Evidence: r.Digest,
-			Reason: fmt.Sprintf("session %s, %d entries", r.Session, r.Entries), topic: drawTopic(r.Session)})
+		made = t.Append(engine.Entry{Kind: "draw", View: "draw closed", Role: "system", Evidence: r.Digest,
+			Reason: fmt.Sprintf("session %s, %d entries", r.Session, r.Entries), Topic: drawTopic(r.Session)})
 		return nil
 	})
 	if err == nil && made != nil {
 		out = vault.DrawCommitted{Receipt: receipts[0], Index: made.Index}
 	}
 	return out, err
-}
-
-func (k *Keeper) receiptOf(e entry) string {
-	r := ledger.Receipt{Origin: k.cfg.Origin, Realm: k.keys.realm, Index: uint64(e.Index), Commitment: e.commitment, TimeMillis: e.At}
-	return ledger.SignReceipt(r, k.keys.receipt)
 }
 
 // Drawn implements the vault's word. Evidence is the entry that the holder made
@@ -134,7 +129,7 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 
 // entered is a person's booking that waits for a draw, or was drawn before.
 func (t *txn) entered(person id.Person, hold id.Hold) (state.Booking, error) {
-	p, ok, err := get[state.Person](t, state.Persons, string(person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 	if err != nil {
 		return state.Booking{}, err
 	}
@@ -161,11 +156,11 @@ func (t *txn) drawOne(person id.Person, hold id.Hold) error {
 	now := t.k.now().UnixMilli()
 	p.Bookings = slices.Clone(p.Bookings)
 	p.Bookings[i].State, p.Bookings[i].At, p.Bookings[i].Drawn = state.Live, now, vault.DrawWon
-	t.append(entry{Kind: "booking", Person: person, House: p.Household, View: "drawn", Role: "system", Evidence: string(hold)})
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: taskID("book", hold, person), Kind: "book", Person: person, Ref: string(hold), Since: now}); err != nil {
+	t.Append(engine.Entry{Kind: "booking", Person: person, House: p.Household, View: "drawn", Role: "system", Evidence: string(hold)})
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: taskID("book", hold, person), Kind: "book", Person: person, Ref: string(hold), Since: now}); err != nil {
 		return err
 	}
-	return put(t, state.Persons, string(person), p, 0)
+	return engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 func holdEnded() error { return fault.New(fault.Conflict, vault.CodeHoldEnded, "this hold has ended") }
@@ -177,7 +172,7 @@ func (t *txn) notDrawn(r vault.DrawnRequest, how string) error {
 	var centre id.Centre
 	var ended []id.Person
 	for _, person := range r.Persons {
-		p, ok, err := get[state.Person](t, state.Persons, string(person))
+		p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 		if err != nil {
 			return err
 		}
@@ -191,8 +186,8 @@ func (t *txn) notDrawn(r vault.DrawnRequest, how string) error {
 			house, centre = p.Household, p.Bookings[i].Offer.Centre
 		}
 		ended = append(ended, person)
-		t.append(entry{Kind: "booking", Person: person, House: p.Household, View: drawnView(how), Role: "system", Evidence: string(r.Hold)})
-		if err := put(t, state.Persons, string(person), p, 0); err != nil {
+		t.Append(engine.Entry{Kind: "booking", Person: person, House: p.Household, View: drawnView(how), Role: "system", Evidence: string(r.Hold)})
+		if err := engine.Put(t, state.Persons, string(person), p, 0); err != nil {
 			return err
 		}
 	}

@@ -2,12 +2,15 @@ package keeper
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -50,7 +53,7 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 	now := k.now()
 	row := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen,
 		Code:  k.codeMAC(emailPrefix+txnID, digestOf(code)),
-		Email: k.keys.contact.Seal(nil, nil, []byte(email), k.contactAAD("challenge-email", key))}
+		Email: k.keys.Contact.Seal(nil, nil, []byte(email), k.keys.ContactAAD("challenge-email", key))}
 	_, err = k.update(ctx, func(t *txn) error {
 		house, _, err := t.other(r.Holder)
 		if err != nil {
@@ -60,7 +63,7 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 		if err := t.spendEmailBudgets(house, email, r.Holder.Origin); err != nil {
 			return err
 		}
-		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
 	})
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -77,7 +80,7 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 		return nil
 	}
 	now := t.k.now()
-	tag := hexString(mac(t.k.keys.sym[purposeMatch], t.k.keys.realmBytes(), []byte("email"), []byte(email))[:16])
+	tag := hex.EncodeToString(t.k.keys.MAC(keyring.PurposeMatch, t.k.keys.RealmBytes(), []byte("email"), []byte(email))[:16])
 	for _, b := range []struct {
 		window    time.Duration
 		kind, key string
@@ -108,7 +111,7 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 		}
 		txnID := emailPrefix + r.Txn
 		key := challengeKey(txnID)
-		ch, ok, err := get[state.Challenge](t, state.Challenges, key)
+		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 		if err != nil {
 			return err
 		}
@@ -116,15 +119,15 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 		if err != nil || got != rightCode {
 			return err
 		}
-		email, err := k.keys.contact.Open(nil, nil, ch.Email, k.contactAAD("challenge-email", key))
+		email, err := k.keys.Contact.Open(nil, nil, ch.Email, k.keys.ContactAAD("challenge-email", key))
 		if err != nil {
-			return integrity(state.Challenges, "a challenge does not open")
+			return state.Integrity(state.Challenges, "a challenge does not open")
 		}
 		ch.State, ch.Code, ch.Email = state.ChallengeUsed, nil, nil
-		if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 			return err
 		}
-		return t.setEmail(house, h, k.keys.contact.Seal(nil, nil, email, k.contactAAD("email", string(house))), key)
+		return t.setEmail(house, h, k.keys.Contact.Seal(nil, nil, email, k.keys.ContactAAD("email", string(house))), key)
 	})
 	if err == nil && got != rightCode {
 		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
@@ -138,18 +141,18 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act string) error {
 	n := state.Notice{ID: "email/" + act, Household: house, Kind: noticeEmail}
 	if len(h.Email) > 0 {
-		old, err := t.k.keys.contact.Open(nil, nil, h.Email, t.k.contactAAD("email", string(house)))
+		old, err := t.k.keys.Contact.Open(nil, nil, h.Email, t.k.keys.ContactAAD("email", string(house)))
 		if err != nil {
-			return integrity(state.Households, "an address does not open")
+			return state.Integrity(state.Households, "an address does not open")
 		}
-		n.Old = t.k.keys.contact.Seal(nil, nil, old, t.k.contactAAD("notice-email", n.ID))
+		n.Old = t.k.keys.Contact.Seal(nil, nil, old, t.k.keys.ContactAAD("notice-email", n.ID))
 	}
 	h.Email, h.EmailSince = sealed, 0
 	if sealed != nil {
 		h.EmailSince = t.k.now().UnixMilli()
 	}
-	t.append(entry{Kind: "household", House: house, View: "e-mail address for messages", Role: "holder"})
-	if err := put(t, state.Households, string(house), h, 0); err != nil {
+	t.Append(engine.Entry{Kind: "household", House: house, View: "e-mail address for messages", Role: "holder"})
+	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
 	_, err := t.notice(n, 0, noticeLife)
@@ -183,22 +186,22 @@ func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, er
 // channel alone: whoever could read the code can read the mobile.
 func (t *txn) letters(v state.Notice, h state.Household, n Notice) (out []Notice, err error) {
 	if len(h.Mobile) > 0 && v.Kind != noticeSignIn {
-		mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(v.Household)))
+		mobile, err := t.k.keys.Contact.Open(nil, nil, h.Mobile, t.k.keys.ContactAAD("mobile", string(v.Household)))
 		if err != nil {
-			return nil, integrity(state.Households, "a number does not open")
+			return nil, state.Integrity(state.Households, "a number does not open")
 		}
 		one := n
 		one.Mobile = string(mobile)
 		out = append(out, one)
 	}
-	sealed, aad := h.Email, t.k.contactAAD("email", string(v.Household))
+	sealed, aad := h.Email, t.k.keys.ContactAAD("email", string(v.Household))
 	if v.Kind == noticeEmail {
-		sealed, aad = v.Old, t.k.contactAAD("notice-email", v.ID)
+		sealed, aad = v.Old, t.k.keys.ContactAAD("notice-email", v.ID)
 	}
 	if len(sealed) > 0 {
-		email, err := t.k.keys.contact.Open(nil, nil, sealed, aad)
+		email, err := t.k.keys.Contact.Open(nil, nil, sealed, aad)
 		if err != nil {
-			return nil, integrity(state.Households, "an address does not open")
+			return nil, state.Integrity(state.Households, "an address does not open")
 		}
 		one := n
 		one.ID, one.Email = n.ID+"/email", string(email)

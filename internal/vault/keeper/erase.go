@@ -8,8 +8,9 @@ import (
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
-	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -23,32 +24,29 @@ const (
 	markBack   = "back"
 )
 
-// kindMark is the kind of a mark's entry. Its body is the same for all.
-const kindMark = "mark"
-
-const markBody = `{"Kind":"mark","Digest":""}`
-
 // markSalt takes the place of an entry's random salt.
 func (k *Keeper) markSalt(what string, person id.Person, n int) [32]byte {
-	return [32]byte(mac(k.keys.sym[purposePersonTag], k.keys.realmBytes(), []byte(kindMark), []byte(what), []byte(person), []byte(itoa(int64(n)))))
+	return [32]byte(k.keys.MAC(keyring.PurposePersonTag, k.keys.RealmBytes(), []byte(engine.KindMark), []byte(what), []byte(person), []byte(itoa(int64(n)))))
 }
 
 func (k *Keeper) markLeaf(what string, person id.Person, n int) string {
-	return string(ledger.LeafData(ledger.Commit(k.markSalt(what, person, n), []byte(markBody))))
+	return string(engine.MarkLeaf(k.markSalt(what, person, n)))
 }
 
 // mark adds a mark to the transaction; another entry must say what it is for.
 func (t *txn) mark(what string, person id.Person, n int) {
-	salt := t.k.markSalt(what, person, n)
-	t.marks = append(t.marks, &entry{Kind: kindMark, salt: &salt})
+	t.Txn.Mark(t.k.markSalt(what, person, n))
 }
+
+// scanPage is how many rows are read at a time.
+const scanPage = 256
 
 // dueLeaves are the departures whose time has come, read in pages; there are few.
 func (k *Keeper) dueLeaves(ctx context.Context, now int64) (due []string, err error) {
 	err = k.view(ctx, func(t *txn) error {
 		due = nil
 		for after := ""; ; {
-			rows, err := t.tx.Scan(ctx, state.Departures, after, sumBatch)
+			rows, err := t.Tx.Scan(ctx, state.Departures, after, scanPage)
 			if err != nil {
 				return err
 			}
@@ -62,7 +60,7 @@ func (k *Keeper) dueLeaves(ctx context.Context, now int64) (due []string, err er
 					due = append(due, r.Key)
 				}
 			}
-			if len(rows) < sumBatch {
+			if len(rows) < scanPage {
 				return nil
 			}
 		}
@@ -79,11 +77,11 @@ func (k *Keeper) leavers(ctx context.Context) (erased int, err error) {
 		n := 0
 		_, uerr := k.update(ctx, func(t *txn) error {
 			n = 0
-			d, ok, err := get[state.Departure](t, state.Departures, key)
+			d, ok, err := engine.Get[state.Departure](t, state.Departures, key)
 			if err != nil || !ok {
 				return err
 			}
-			t.quiet = true
+			t.Quiet = true
 			if d.State == vault.LeaveHidden && d.Undo <= now {
 				if err := t.closeLeave(&d); err != nil {
 					return err
@@ -95,7 +93,7 @@ func (k *Keeper) leavers(ctx context.Context) (erased int, err error) {
 					return err
 				}
 			}
-			return put(t, state.Departures, key, d, 0)
+			return engine.Put(t, state.Departures, key, d, 0)
 		})
 		if uerr != nil {
 			err = cmpErr(err, uerr)
@@ -124,7 +122,7 @@ func (t *txn) closeLeave(d *state.Departure) error {
 			return err
 		}
 		h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
-		if err := put(t, state.Households, string(p.Household), h, 0); err != nil {
+		if err := engine.Put(t, state.Households, string(p.Household), h, 0); err != nil {
 			return err
 		}
 	}
@@ -132,11 +130,11 @@ func (t *txn) closeLeave(d *state.Departure) error {
 		return err
 	}
 	d.State = vault.LeaveKept
-	t.append(entry{Kind: "left", Person: d.Person, House: d.Household, View: "can no longer be undone", Role: "system"})
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: removeTask(d.Person), Kind: vault.WorkRemove, Person: d.Person, Since: t.k.now().UnixMilli()}); err != nil {
+	t.Append(engine.Entry{Kind: "left", Person: d.Person, House: d.Household, View: "can no longer be undone", Role: "system"})
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: removeTask(d.Person), Kind: vault.WorkRemove, Person: d.Person, Since: t.k.now().UnixMilli()}); err != nil {
 		return err
 	}
-	return put(t, state.Persons, string(d.Person), p, 0)
+	return engine.Put(t, state.Persons, string(d.Person), p, 0)
 }
 
 // eraseLeft destroys the key of a person who left.
@@ -169,7 +167,7 @@ func (t *txn) erase(person id.Person, reason string) error {
 		}
 	}
 	for n := 0; ; n++ {
-		page, ok, err := get[state.IssuedPage](t, state.Issued, issuedKey(person, n))
+		page, ok, err := engine.Get[state.IssuedPage](t, state.Issued, issuedKey(person, n))
 		if err != nil {
 			return err
 		}
@@ -177,16 +175,16 @@ func (t *txn) erase(person id.Person, reason string) error {
 			break
 		}
 		page.List = nil
-		if err := put(t, state.Issued, issuedKey(person, n), page, 0); err != nil {
+		if err := engine.Put(t, state.Issued, issuedKey(person, n), page, 0); err != nil {
 			return err
 		}
 	}
-	t.append(entry{Kind: kindErased, Person: person, House: p.Household, View: "key destroyed", Role: "system", Reason: reason})
+	t.Append(engine.Entry{Kind: kindErased, Person: person, House: p.Household, View: "key destroyed", Role: "system", Reason: reason})
 	if reason == "" {
 		t.mark(markErased, person, 0)
 	}
 	p = state.Person{Household: p.Household, Reference: p.Reference, State: state.Removed, Epoch: p.Epoch, Seq: p.Seq, Chain: p.Chain, Created: p.Created, Leaves: p.Leaves}
-	return put(t, state.Persons, string(person), p, 0)
+	return engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // kindErased is the kind of the entry that a key was destroyed.
@@ -203,10 +201,10 @@ func (t *txn) replayErasures(lost [][]byte, why string) error {
 		in[string(l)] = true
 	}
 	var erase, hide []id.Person
-	err := t.tx.All(t.ctx, state.Persons, func(s state.Stored) error {
+	err := t.Tx.All(t.Ctx, state.Persons, func(s state.Stored) error {
 		var p state.Person
 		if err := json.Unmarshal(s.Content, &p); err != nil {
-			return integrity(state.Persons, "a row is malformed")
+			return state.Integrity(state.Persons, "a row is malformed")
 		}
 		person, k := id.Person(s.Key), t.k
 		if p.Wrapped == nil {
@@ -244,7 +242,7 @@ func (t *txn) replayErasures(lost [][]byte, why string) error {
 		if _, err := t.goes(person, p, t.k.now()); err != nil {
 			return err
 		}
-		t.marks = nil // it is on the ledger
+		t.Unmark() // it is on the ledger
 	}
 	return nil
 }
@@ -265,23 +263,23 @@ func (t *txn) eraseAgain(person id.Person, why string) error {
 			return err
 		}
 		h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
-		if err := put(t, state.Households, string(p.Household), h, 0); err != nil {
+		if err := engine.Put(t, state.Households, string(p.Household), h, 0); err != nil {
 			return err
 		}
 	}
 	if p.Departure != "" {
-		d, ok, err := get[state.Departure](t, state.Departures, p.Departure)
+		d, ok, err := engine.Get[state.Departure](t, state.Departures, p.Departure)
 		if err != nil {
 			return err
 		}
 		if ok {
 			d.State, d.Person, d.Household = vault.LeaveErased, "", ""
-			if err := put(t, state.Departures, p.Departure, d, 0); err != nil {
+			if err := engine.Put(t, state.Departures, p.Departure, d, 0); err != nil {
 				return err
 			}
 		}
 	}
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: removeTask(person), Kind: vault.WorkRemove, Person: person, Since: t.k.now().UnixMilli()}); err != nil {
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: removeTask(person), Kind: vault.WorkRemove, Person: person, Since: t.k.now().UnixMilli()}); err != nil {
 		return err
 	}
 	return t.erase(person, why)

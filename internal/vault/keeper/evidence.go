@@ -2,12 +2,15 @@ package keeper
 
 import (
 	"crypto/hmac"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -69,7 +72,7 @@ func (t *txn) cardShown(person id.Person, p state.Person, text string) (ref stri
 		return "", false, nil //nolint:nilerr // a card that was misread is no evidence
 	}
 	key := t.k.cardKey(secret)
-	card, found, err := get[state.Card](t, state.Cards, key)
+	card, found, err := engine.Get[state.Card](t, state.Cards, key)
 	if err != nil || !found {
 		return "", false, err
 	}
@@ -78,8 +81,8 @@ func (t *txn) cardShown(person id.Person, p state.Person, text string) (ref stri
 	}
 	if !card.Used {
 		card.Used = true
-		t.append(entry{Kind: "card", Person: person, House: p.Household, View: "shown for the first time", Role: "system", Evidence: key})
-		if err := put(t, state.Cards, key, card, 0); err != nil {
+		t.Append(engine.Entry{Kind: "card", Person: person, House: p.Household, View: "shown for the first time", Role: "system", Evidence: key})
+		if err := engine.Put(t, state.Cards, key, card, 0); err != nil {
 			return "", false, err
 		}
 	}
@@ -88,14 +91,14 @@ func (t *txn) cardShown(person id.Person, p state.Person, text string) (ref stri
 
 // cardKey names a card's row: a keyed MAC of its secret.
 func (k *Keeper) cardKey(s vault.CardSecret) string {
-	return hexString(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("card"), s[:])[:16])
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("card"), s[:])[:16])
 }
 
 // codeShown reports whether the answer is to a code that this staff member
 // asked to be sent for this person. It is good once and has three tries.
 func (t *txn) codeShown(staff id.Staff, person id.Person, ev vault.Evidence) (bool, error) {
 	key := challengeKey(ev.Txn)
-	ch, ok, err := get[state.Challenge](t, state.Challenges, key)
+	ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 	if err != nil || !ok || ch.Person == "" {
 		return false, err
 	}
@@ -114,7 +117,7 @@ func (t *txn) codeShown(staff id.Staff, person id.Person, ev vault.Evidence) (bo
 			return false, err
 		}
 	}
-	return right, put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds())
+	return right, engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds())
 }
 
 // evidencePrefix separates codes for staff from those that sign a holder in:
@@ -138,7 +141,7 @@ func (t *txn) openToday(c id.Centre) ([]state.OpenSession, error) {
 	utc := t.k.today("UTC")
 	for _, off := range []int{-1, 0, 1} { // today somewhere on Earth
 		day := utc.AddDays(off)
-		row, ok, err := get[state.OpenDay](t, state.OpenDays, openDayKey(c, day))
+		row, ok, err := engine.Get[state.OpenDay](t, state.OpenDays, openDayKey(c, day))
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +149,7 @@ func (t *txn) openToday(c id.Centre) ([]state.OpenSession, error) {
 			continue
 		}
 		for _, sid := range row.Sessions {
-			s, ok, err := get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
+			s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
 			if err != nil {
 				return nil, err
 			}
@@ -160,13 +163,13 @@ func (t *txn) openToday(c id.Centre) ([]state.OpenSession, error) {
 
 func (t *txn) noteOpenDay(s state.OpenSession) error {
 	key := openDayKey(s.Centre, s.Day)
-	row, _, err := get[state.OpenDay](t, state.OpenDays, key)
+	row, _, err := engine.Get[state.OpenDay](t, state.OpenDays, key)
 	if err != nil || slices.Contains(row.Sessions, s.Session) || len(row.Sessions) >= maxOpenDay {
 		return err
 	}
 	row.Day, row.Zone = s.Day, s.Zone
 	row.Sessions = append(row.Sessions, s.Session)
-	return put(t, state.OpenDays, key, row, t.k.now().Add(openDayLife).UnixMilli())
+	return engine.Put(t, state.OpenDays, key, row, t.k.now().Add(openDayLife).UnixMilli())
 }
 
 // How long the list of a day's sessions is kept, and how many it names.

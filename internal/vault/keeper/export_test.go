@@ -8,6 +8,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -20,12 +21,12 @@ func (k *Keeper) SignBearer(c BearerClaims) (string, error)     { return k.signB
 func (k *Keeper) CheckBearer(text string) (BearerClaims, error) { return k.checkBearer(text) }
 func (k *Keeper) Expire(ctx context.Context)                    { k.expire(ctx) }
 func (k *Keeper) ViewRef(viewID string) string                  { return k.viewRef(viewID) }
-func (k *Keeper) BlindIndex(mobile string) string               { return k.blindIndex(mobile) }
+func (k *Keeper) BlindIndex(mobile string) string               { return k.keys.BlindIndex(mobile) }
 func (k *Keeper) IDTag(idType int, number string) (string, error) {
-	tags, err := k.idTags(idType, number)
-	return tags.current, err
+	tags, err := k.keys.Tags(idType, number)
+	return tags.Current, err
 }
-func (k *Keeper) LastNext() int64 { return k.lastNext.Load() }
+func (k *Keeper) LastNext() int64 { return k.eng.Size() }
 
 // Proof verifies a signed request in a transaction of its own.
 func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err error) {
@@ -56,7 +57,7 @@ func ParseDose(body []byte) (reference id.Reference, centre id.Centre, lot, code
 
 // OpenEntry opens a ledger row and returns its body as JSON.
 func (k *Keeper) OpenEntry(row state.Entry) ([]byte, error) {
-	e, err := k.openEntry(row)
+	e, err := k.eng.OpenEntry(row)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func (k *Keeper) WriteUnledgered(ctx context.Context, p id.Person) error {
 		if err != nil {
 			return err
 		}
-		return put(t, state.Persons, string(p), row, 0)
+		return engine.Put(t, state.Persons, string(p), row, 0)
 	})
 	return err
 }
@@ -86,12 +87,12 @@ func (k *Keeper) WriteUnledgered(ctx context.Context, p id.Person) error {
 // part, version or key.
 func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part, version, otherVersion int, change func(*vault.Sealed)) error {
 	var p state.Person
-	p.Epoch, p.Wrapped = k.newDataKey(person)
-	key, err := k.dataKey(person, p)
+	p.Epoch, p.Wrapped = k.keys.NewDataKey(person)
+	key, err := k.keys.DataKey(person, p)
 	if err != nil {
 		return err
 	}
-	s, err := k.sealPart(person, key, 1, part, version, identity{Name: "Asha Test"})
+	s, err := k.keys.SealPart(person, key, 1, part, version, identity{Name: "Asha Test"})
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part,
 		change(&s)
 	}
 	var doc identity
-	if err := k.openPart(other, key, s, &doc); err != nil {
+	if err := k.keys.OpenPart(other, key, s, &doc); err != nil {
 		return err
 	}
 	if doc.Name != "Asha Test" {
@@ -111,24 +112,24 @@ func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part,
 
 // UnwrapDataKeyAs wraps a data key for one person and epoch and unwraps it as another's.
 func (k *Keeper) UnwrapDataKeyAs(person, other id.Person, epoch string) error {
-	_, wrapped := k.newDataKey(person)
-	_, err := k.dataKey(other, state.Person{Epoch: epoch, Wrapped: wrapped})
+	_, wrapped := k.keys.NewDataKey(person)
+	_, err := k.keys.DataKey(other, state.Person{Epoch: epoch, Wrapped: wrapped})
 	return err
 }
 
 // EpochName names the epoch key in use.
-func (k *Keeper) EpochName() string { return k.keys.now().epochName }
+func (k *Keeper) EpochName() string { return k.keys.Now().EpochName }
 
 // Documents are the documents that are kept sealed, by their place in the data
 // dictionary.
 func Documents() map[string]any {
-	return map[string]any{"sealed identity": identity{}, "sealed consent": consent{}, "sealed dose": doseDoc{}, "ledger body": entry{}}
+	return map[string]any{"sealed identity": identity{}, "sealed consent": consent{}, "sealed dose": doseDoc{}, "ledger body": engine.Entry{}}
 }
 
 // RecordOtherDictionary appends what a version with another dictionary would.
 func (k *Keeper) RecordOtherDictionary(ctx context.Context) error {
 	_, err := k.update(ctx, func(t *txn) error {
-		t.append(entry{Kind: "dictionary", Role: "system", Evidence: "other", topic: dictionaryTopic})
+		t.Append(engine.Entry{Kind: "dictionary", Role: "system", Evidence: "other", Topic: dictionaryTopic})
 		return nil
 	})
 	return err
@@ -147,19 +148,18 @@ func (w watched) Open(dst, nonce, ciphertext, additional []byte) ([]byte, error)
 }
 
 // WatchContact calls f whenever contact data is opened.
-func (k *Keeper) WatchContact(f func()) { k.keys.contact = watched{k.keys.contact, f} }
+func (k *Keeper) WatchContact(f func()) { k.keys.Contact = watched{k.keys.Contact, f} }
 
 // WriteOldHead makes the ledger's head one of before sign-outs were chained.
 func (k *Keeper) WriteOldHead(ctx context.Context) error {
-	return k.store.Update(ctx, func(tx state.Tx) error {
-		next, at, err := k.begin(ctx, 0, 0, tx).head()
+	_, err := k.transact(ctx, func(t *txn) error {
+		next, at, err := t.Head()
 		if err != nil {
 			return err
 		}
-		h := state.Head{Next: next, Digest: k.keys.head.Seal(nil, nil, at.sum[:], k.headAAD(next))}
-		h.MAC = k.headMAC(h)
-		return tx.SetHead(ctx, h)
+		return t.Tx.SetHead(ctx, k.eng.SealHead(next, at.Sum[:]))
 	})
+	return err
 }
 
 // ParseWalkIn reads the body of a walk-in registration.
@@ -193,7 +193,7 @@ func ParseCorrection(body []byte) (kind, reason string, dose int, err error) {
 func (k *Keeper) Counted(ctx context.Context) (map[string]state.Stat, error) {
 	out := map[string]state.Stat{}
 	return out, k.view(ctx, func(t *txn) error {
-		return t.tx.All(ctx, state.Stats, func(s state.Stored) error {
+		return t.Tx.All(ctx, state.Stats, func(s state.Stored) error {
 			var row state.Stat
 			err := json.Unmarshal(s.Content, &row)
 			out[s.Key] = row
@@ -214,19 +214,19 @@ func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 			for i := range p.Pending {
 				p.Pending[i].Count = nil
 			}
-			if err := put(t, state.Persons, string(id), p, 0); err != nil {
+			if err := engine.Put(t, state.Persons, string(id), p, 0); err != nil {
 				return err
 			}
 		}
-		t.append(entry{Kind: "test", Role: "system"})
+		t.Append(engine.Entry{Kind: "test", Role: "system"})
 		var keys []string
-		err := t.tx.All(ctx, state.Stats, func(s state.Stored) error { keys = append(keys, s.Key); return nil })
+		err := t.Tx.All(ctx, state.Stats, func(s state.Stored) error { keys = append(keys, s.Key); return nil })
 		for _, key := range keys {
 			if err == nil {
-				_, _, err = get[state.Stat](t, state.Stats, key)
+				_, _, err = engine.Get[state.Stat](t, state.Stats, key)
 			}
 			if err == nil {
-				err = put(t, state.Stats, key, state.Stat{}, 0)
+				err = engine.Put(t, state.Stats, key, state.Stat{}, 0)
 			}
 		}
 		return err

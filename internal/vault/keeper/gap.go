@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -50,7 +51,7 @@ func (s GapStatement) Bytes() ([]byte, error) {
 
 // adopt takes the leaves of lost entries into the ledger, so that it stays one log
 // for everybody who has seen its newest checkpoint. Their bodies are gone.
-func (t *txn) adopt(o *RestoreOrder, e *entry) error {
+func (t *txn) adopt(o *RestoreOrder, e *engine.Entry) error {
 	if o.Gap == nil {
 		return nil
 	}
@@ -62,20 +63,8 @@ func (t *txn) adopt(o *RestoreOrder, e *entry) error {
 	if err != nil {
 		return err
 	}
-	_, at, err := t.head()
-	if err != nil {
-		return err
-	}
-	for i, leaf := range o.Gap.Lost {
-		if err := t.tx.Append(t.ctx, state.Entry{Index: o.Ledger + int64(i), Leaf: leaf, Sealed: []byte{}}); err != nil {
-			return err
-		}
-	}
-	next := int64(cp.Size)
-	head := state.Head{Next: next, Digest: t.k.keys.head.Seal(nil, nil, at.bytes(), t.k.headAAD(next))}
-	head.MAC = t.k.headMAC(head)
-	e.Lost, e.Actor = next-o.Ledger, string(staff[0])+" "+string(staff[1])
-	return t.tx.SetHead(t.ctx, head)
+	e.Lost, e.Actor = int64(cp.Size)-o.Ledger, string(staff[0])+" "+string(staff[1])
+	return t.Txn.Adopt(o.Ledger, o.Gap.Lost)
 }
 
 // gapCheckpoint verifies that the lost leaves continue the copy's ledger up to a
@@ -106,7 +95,7 @@ func (t *txn) gapCheckpoint(o *RestoreOrder) (cp ledger.Checkpoint, err error) {
 	if len(o.Gap.Lost) == 0 || cp.Size != uint64(o.Ledger)+uint64(len(o.Gap.Lost)) {
 		return cp, wrong
 	}
-	roots, err := ledger.Roots(t.ctx, continued{t, o}, cp.Size)
+	roots, err := ledger.Roots(t.Ctx, continued{t, o}, cp.Size)
 	if err == nil && roots[cp.Size] != cp.Root {
 		err = wrong
 	}
@@ -125,10 +114,10 @@ func (c continued) Leaves(ctx context.Context, from uint64, limit int) (out [][]
 		lost := c.o.Gap.Lost[min(at, int64(len(c.o.Gap.Lost))):]
 		return lost[:min(limit, len(lost))], nil
 	}
-	rows, err := c.t.tx.Entries(ctx, int64(from), int(min(int64(limit), c.o.Ledger-int64(from))))
+	rows, err := c.t.Tx.Entries(ctx, int64(from), int(min(int64(limit), c.o.Ledger-int64(from))))
 	for i, r := range rows {
 		if r.Index != int64(from)+int64(i) {
-			return nil, integrity("entry", "ledger indexes are not dense")
+			return nil, state.Integrity("entry", "ledger indexes are not dense")
 		}
 		out = append(out, r.Leaf)
 	}
@@ -150,7 +139,7 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 			var ok bool
 			var err error
 			who = id.Staff(thumb)
-			if row, ok, err = get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok {
+			if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok {
 				err = bad
 			}
 			return row.JWK, err

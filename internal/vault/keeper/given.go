@@ -9,6 +9,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -91,7 +93,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		if row.Role != roleVaccinator || row.Centre != g.centre {
 			return fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses")
 		}
-		p, known, err := get[state.Person](t, state.Persons, string(r.Person))
+		p, known, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 		if err != nil {
 			return err
 		}
@@ -145,7 +147,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		return vault.Amended{}, err
 	}
 	doc := k.givenDoc(event, staff, session, g)
-	return k.amend(ctx, op, doc, 1, "", entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name},
+	return k.amend(ctx, op, doc, 1, "", engine.Entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name},
 		func(t *txn) error { return t.doseNotice(op.row.Household, string(event), enc) })
 }
 
@@ -191,7 +193,7 @@ func (t *txn) mayRecord(staff id.Staff, row state.Staff, g parsedGiven) (s state
 // who saw its record.
 func (k *Keeper) givenDoc(event id.Event, staff id.Staff, s state.OpenSession, g parsedGiven) doseDoc {
 	now := k.now().UnixMilli()
-	doc := doseDoc{Schema: blobSchema, Vaccinator: g.by, Staff: staff, Country: g.country,
+	doc := doseDoc{Schema: keyring.BlobSchema, Vaccinator: g.by, Staff: staff, Country: g.country,
 		DoseEvent: rules.NewDoseEvent(event, g.product, g.lot, g.sequence, now, s.Zone, g.source, string(staff))}
 	doc.Centre, doc.CentreName, doc.District, doc.State = s.Centre, s.Name, s.District, s.State
 	if g.source != rules.SourceAdministered {

@@ -33,20 +33,9 @@ func sortNewest(rows []state.Entry) {
 
 func (k *Keeper) sleep(ms int) { time.Sleep(time.Duration(ms) * time.Millisecond) }
 
-// readOnly lets code that wants to write run on a snapshot without effect. Only
-// builds that switch controls off use it.
-type readOnly struct{ state.Tx }
-
-func (readOnly) Put(context.Context, state.Table, state.Stored) error { return nil }
-func (readOnly) Delete(context.Context, state.Table, string) error    { return nil }
-func (readOnly) Append(context.Context, state.Entry) error            { return nil }
-func (readOnly) SetHead(context.Context, state.Head) error            { return nil }
-func (readOnly) AddTask(context.Context, state.Task) error            { return nil }
-func (readOnly) EndTask(context.Context, string) error                { return nil }
-
 // Keys implements the vault's word.
 func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
-	set := k.keys.now().bearerSet()
+	set := k.keys.Now().BearerSet()
 	raw, err := json.Marshal(set)
 	if err != nil {
 		return vault.Keys{}, fault.Wrap(fault.Internal, err, "bearer key")
@@ -59,21 +48,21 @@ func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
 	if err != nil {
 		return vault.Keys{}, err
 	}
-	inbox, err := k.keys.inboxKey()
+	inbox, err := k.keys.InboxKey()
 	if err != nil {
 		return vault.Keys{}, err
 	}
-	return vault.Keys{Realm: k.keys.realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: current, Bearers: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
-		LedgerKeys: k.ledgerChain(), ReceiptKey: k.keys.receipt.Public().(ed25519.PublicKey)}, nil
+	return vault.Keys{Realm: k.keys.Realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: current, Bearers: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
+		LedgerKeys: k.ledgerChain(), ReceiptKey: k.keys.Receipt.Public().(ed25519.PublicKey)}, nil
 }
 
 // Status implements the vault's word.
 func (k *Keeper) Status(context.Context, vault.Empty) (vault.Status, error) {
 	ready := false
 	select {
-	case <-k.verified:
+	case <-k.Ready():
 		ready = true
 	default:
 	}
-	return vault.Status{Ready: ready, LedgerSize: k.lastNext.Load(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
+	return vault.Status{Ready: ready, LedgerSize: k.eng.Size(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
 }

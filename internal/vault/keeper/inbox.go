@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"crypto/hpke"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -31,12 +32,6 @@ const (
 
 // homeZone is the zone of a place that no manager has signed.
 const homeZone = "Asia/Kolkata"
-
-// inboxKey opens what was sealed to the vault. It is made from the realm's entry
-// key, so that it exists wherever the ledger does.
-func (k *keyring) inboxKey() (hpke.PrivateKey, error) {
-	return vault.InboxKeyPair(mac(k.sym[purposeEntry], []byte("tikakosh/inbox-key/v1")))
-}
 
 // StaffNames implements the vault's word.
 func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffNames, error) {
@@ -88,22 +83,22 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 	stale = wait > inboxLife || !row.Active
 	key := string(staff) + "/" + claims.ID
 	mark := t.k.proofMark(claims)
-	before, found, err := get[state.Counter](t, state.Replays, key)
+	before, found, err := engine.Get[state.Counter](t, state.Replays, key)
 	if err != nil || found {
 		return staff, row, stale, found && before.N == mark, err
 	}
-	return staff, row, stale, false, put(t, state.Replays, key, state.Counter{N: mark}, t.k.now().Add(2*inboxLife).UnixMilli())
+	return staff, row, stale, false, engine.Put(t, state.Replays, key, state.Counter{N: mark}, t.k.now().Add(2*inboxLife).UnixMilli())
 }
 
 // AcceptDose implements the vault's word: a dose that was recorded write-only. It
 // is sealed into the person's record as not confirmed; nothing of the record is
 // opened, and nothing leaves (I9).
 func (k *Keeper) AcceptDose(ctx context.Context, r vault.AcceptRequest) (vault.Accepted, error) {
-	key, err := k.keys.inboxKey()
+	key, err := k.keys.InboxKey()
 	if err != nil {
 		return vault.Accepted{}, err
 	}
-	item, err := vault.OpenInbox(key, k.keys.realm, r.Event, r.Sealed)
+	item, err := vault.OpenInbox(key, k.keys.Realm, r.Event, r.Sealed)
 	if err != nil {
 		k.log.Warn("alarm: a sealed dose does not open", "alarm", "inbox")
 		return vault.Accepted{Verdict: vault.InboxRefused}, nil //nolint:nilerr // the verdict is the answer
@@ -134,7 +129,7 @@ func (k *Keeper) AcceptDose(ctx context.Context, r vault.AcceptRequest) (vault.A
 }
 
 func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) (vault.Accepted, error) {
-	p, known, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, known, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
 		return vault.Accepted{}, err
 	}
@@ -196,7 +191,7 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if err := t.eventNotice(p.Household, string(r.Event), doc); err != nil { // it waits for the person, who has to know
 		return vault.Accepted{}, err
 	}
-	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})
+	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})
 	if err != nil {
 		return vault.Accepted{}, err
 	}
@@ -220,12 +215,12 @@ func sealedAs(person id.Person, p state.Person, part vault.Part) (vault.Accepted
 
 // sealDoc seals one document on top of a person's head, with its entry, and puts
 // the person. seal says what else waits for its being stored.
-func (t *txn) sealDoc(person id.Person, p *state.Person, part vault.Part, version int, doc any, seal state.Seal, e entry) (vault.Seal, error) {
-	key, err := t.k.dataKey(person, *p)
+func (t *txn) sealDoc(person id.Person, p *state.Person, part vault.Part, version int, doc any, seal state.Seal, e engine.Entry) (vault.Seal, error) {
+	key, err := t.k.keys.DataKey(person, *p)
 	if err != nil {
 		return vault.Seal{}, err
 	}
-	sealed, err := t.k.sealPart(person, key, p.Seq+1, part, version, doc)
+	sealed, err := t.k.keys.SealPart(person, key, p.Seq+1, part, version, doc)
 	if err != nil {
 		return vault.Seal{}, err
 	}
@@ -234,7 +229,7 @@ func (t *txn) sealDoc(person id.Person, p *state.Person, part vault.Part, versio
 	if err := t.addSeal(person, p, seal, e); err != nil {
 		return vault.Seal{}, err
 	}
-	return vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, put(t, state.Persons, string(person), *p, 0)
+	return vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, engine.Put(t, state.Persons, string(person), *p, 0)
 }
 
 // toldBefore reports whether another event of the person's record says the same.
@@ -257,7 +252,7 @@ func (t *txn) unconfirmed(event id.Event, item vault.InboxItem, staff id.Staff, 
 	if err != nil {
 		loc = time.UTC
 	}
-	doc := doseDoc{Schema: blobSchema, Centre: f.centre, CentreName: name, District: district, State: st, Vaccinator: f.by, Staff: staff,
+	doc := doseDoc{Schema: keyring.BlobSchema, Centre: f.centre, CentreName: name, District: district, State: st, Vaccinator: f.by, Staff: staff,
 		DoseEvent: rules.NewDoseEvent(event, f.product, f.lot, f.sequence, item.Received, zone, rules.SourceAdministered, string(staff))}
 	today := doc.GivenDay
 	doc.Status = rules.StatusUnconfirmed
@@ -270,13 +265,13 @@ func (t *txn) unconfirmed(event id.Event, item vault.InboxItem, staff id.Staff, 
 
 // placeOf is where a centre's doses of a day were given, as its manager signed it.
 func (t *txn) placeOf(c id.Centre, day civil.Date) (zone, name, district, st string, err error) {
-	row, ok, err := get[state.OpenDay](t, state.OpenDays, openDayKey(c, day))
+	row, ok, err := engine.Get[state.OpenDay](t, state.OpenDays, openDayKey(c, day))
 	if err != nil {
 		return "", "", "", "", err
 	}
 	if ok {
 		for _, sid := range row.Sessions {
-			s, found, err := get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
+			s, found, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
 			if err != nil {
 				return "", "", "", "", err
 			}

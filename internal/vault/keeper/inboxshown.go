@@ -7,6 +7,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -75,7 +76,7 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 	if err != nil || int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
 		return false, err
 	}
-	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil || !ok || p.Reference != f.reference || p.State != state.Active {
 		return false, err
 	}

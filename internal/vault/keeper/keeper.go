@@ -6,15 +6,15 @@ package keeper
 
 import (
 	"context"
-	"encoding/hex"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"tikakosh/internal/certificate/encode"
-	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -75,32 +75,36 @@ type Config struct {
 	Limits      Limits
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
-	Anchors     AnchorFile    // nil: every start reads every row before it serves
-	LeaveKeep   time.Duration // how long the record of a person who left is kept; 0: a year
-	HouseEvery  time.Duration // 0: a minute
-	Restore     *RestoreOrder // of a restore before this start; nil: none
+	Anchors     engine.AnchorFile // nil: every start reads every row before it serves
+	LeaveKeep   time.Duration     // how long the record of a person who left is kept; 0: a year
+	HouseEvery  time.Duration     // 0: a minute
+	Restore     *RestoreOrder     // of a restore before this start; nil: none
 }
+
+// Provider is key custody; see keyring.Provider.
+type Provider = keyring.Provider
+
+// AnchorFile keeps the digests of the vault's rows; see engine.AnchorFile.
+type AnchorFile = engine.AnchorFile
+
+// Fresh says whether the database has never been a vault's; see keyring.Fresh.
+func Fresh(ctx context.Context, st state.Store) (bool, error) { return keyring.Fresh(ctx, st) }
 
 // Keeper is a running vault. It is safe for concurrent use.
 type Keeper struct {
-	cfg      Config
-	store    state.Store
-	keys     *keyring
-	courier  Courier
-	now      func() time.Time
-	log      *slog.Logger
-	lastNext atomic.Int64
-	wakeC    chan struct{}
-	post     *postroom      // notices on their way
-	sending  chan struct{}  // one place for each code on its way
-	held     chan *heldCode // codes that no gateway has taken yet
-	failing  atomic.Bool    // proof of work is asked
+	eng     *engine.Engine
+	cfg     Config
+	store   state.Store
+	keys    *keyring.Ring
+	courier Courier
+	now     func() time.Time
+	log     *slog.Logger
+	post    *postroom      // notices on their way
+	sending chan struct{}  // one place for each code on its way
+	held    chan *heldCode // codes that no gateway has taken yet
+	failing atomic.Bool    // proof of work is asked
 
-	seen      *memory
-	run       []byte                     // this process, in the MACs of its one-time codes
-	comparing atomic.Pointer[comparison] // nil: every anchored row was compared
-	shelves   anchoredShelves            // what the anchor file holds; Verify's, then keepAnchors'
-	verified  chan struct{}              // closed when the rows were found to be the ledger's
+	run []byte // this process, in the MACs of its one-time codes
 
 	proven verifiedBearers // bearers whose signature was right
 	proofs readyProofs     // proofs of requests under way, verified before their transaction
@@ -108,14 +112,13 @@ type Keeper struct {
 
 	revoked revoked
 
-	turnMu sync.RWMutex // held by transactions; alone by a change of keys
-	began  time.Time    // of this process, in the vault's time
-	stale  atomic.Bool  // a change of keys ended in doubt: the rows are to be read again
+	began time.Time   // of this process, in the vault's time
+	stale atomic.Bool // a change of keys ended in doubt: the rows are to be read again
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited
 // or rolled back while the vault was down.
-func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
+func Open(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
 	k, err := Begin(ctx, cfg, st, p, c, now, log)
 	if err != nil {
 		return nil, err
@@ -127,39 +130,64 @@ func Open(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier
 // public keys and its status. Everything else waits, and after two seconds is
 // fault.Unavailable, until Verify has compared every row that grants with the
 // ledger's last digest.
-func Begin(ctx context.Context, cfg Config, st state.Store, p Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
+func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, c Courier, now func() time.Time, log *slog.Logger) (*Keeper, error) {
 	if cfg.Limits.WrongStaffCodes == 0 {
 		cfg.Limits = DefaultLimits()
 	}
-	keys, err := openKeyring(ctx, st, p, cfg.Realm, cfg.Custody, now().UnixMilli())
+	keys, err := keyring.Open(ctx, st, p, cfg.Realm, cfg.Custody, now().UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	if cfg.KeyTimes == (KeyTimes{}) {
 		cfg.KeyTimes = DefaultKeyTimes()
 	}
-	return &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, began: now(), verified: make(chan struct{}),
-		wakeC: make(chan struct{}, 1), post: newPostroom(), sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), seen: newMemory(), run: randomBytes(16)}, nil
+	k := &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
+		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
+	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: bearerLife, Along: k.post.along}, st, keys, now, log)
+	return k, nil
+}
+
+// Verify compares every row that grants with the ledger and lets requests in; see
+// Engine.Verify. fault.Integrity: a row was edited, removed or rolled back while the
+// vault was down; it then stays closed.
+func (k *Keeper) Verify(ctx context.Context) error {
+	return k.eng.Verify(ctx, k.applyRestore, func(ctx context.Context) error {
+		if err := k.recordDictionary(ctx); err != nil {
+			return err
+		}
+		if err := k.confirmKeys(ctx); err != nil {
+			return err
+		}
+		return k.recordKeys(ctx)
+	})
+}
+
+// Wake is signalled after entries were committed; the ledger's files follow.
+func (k *Keeper) Wake() <-chan struct{} { return k.eng.Wake() }
+
+// Leaves returns committed leaves in index order, for the ledger's files.
+func (k *Keeper) Leaves(ctx context.Context, from uint64, limit int) ([][]byte, error) {
+	return k.eng.Leaves(ctx, from, limit)
 }
 
 // Ready is closed when requests are let in.
-func (k *Keeper) Ready() <-chan struct{} { return k.verified }
+func (k *Keeper) Ready() <-chan struct{} { return k.eng.Ready() }
 
 // recordDictionary puts the digest of the data dictionary on the ledger when it
 // is not the last one recorded (design.md 4).
 func (k *Keeper) recordDictionary(ctx context.Context) error {
 	_, err := k.transact(ctx, func(t *txn) error {
-		last, err := t.tx.ByPerson(ctx, k.personTag(dictionaryTopic), 0, 1)
+		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(dictionaryTopic), 0, 1)
 		if err != nil {
 			return err
 		}
 		if len(last) == 1 {
-			e, err := k.openEntry(last[0])
+			e, err := k.eng.OpenEntry(last[0])
 			if err != nil || e.Evidence == state.DictionaryDigest() {
 				return err
 			}
 		}
-		t.append(entry{Kind: "dictionary", View: "data dictionary", Role: "system", Evidence: state.DictionaryDigest(), topic: dictionaryTopic})
+		t.Append(engine.Entry{Kind: "dictionary", View: "data dictionary", Role: "system", Evidence: state.DictionaryDigest(), Topic: dictionaryTopic})
 		return nil
 	})
 	return err
@@ -170,7 +198,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	k.runPost(ctx, &wg)
 	k.runHeld(ctx, &wg)
-	wg.Go(func() { k.keepAnchors(ctx) })
+	wg.Go(func() { k.eng.KeepAnchors(ctx) })
 	k.housekeep(ctx)
 	wg.Wait()
 }
@@ -194,74 +222,11 @@ func (k *Keeper) housekeep(ctx context.Context) {
 	}
 }
 
-// expire drops, a thousand at a time, every row whose time is over.
+// expire drops every row whose time is over.
 func (k *Keeper) expire(ctx context.Context) {
-	before := k.now().UnixMilli()
-	k.seen.swept.Store(max(before, k.seen.swept.Load()))
-	k.seen.forget(before)
-	k.proven.forget(before / 1000)
-	for _, table := range state.Passing() {
-		for n := int64(1000); n == 1000; {
-			err := k.store.Update(ctx, func(tx state.Tx) (err error) {
-				n, err = tx.Expire(ctx, table, before, 1000)
-				return err
-			})
-			if err != nil {
-				n = 0
-				if ctx.Err() == nil {
-					k.log.Warn("housekeeping failed", "table", table, "kind", fault.KindOf(err))
-				}
-			}
-		}
-	}
+	k.proven.forget(k.now().UnixMilli() / 1000)
+	k.eng.ExpireRows(ctx)
 }
 
-// Wake is signalled after entries were committed; the ledger's files follow.
-func (k *Keeper) Wake() <-chan struct{} { return k.wakeC }
-
-func (k *Keeper) wake() {
-	select {
-	case k.wakeC <- struct{}{}:
-	default:
-	}
-}
-
-// Leaves returns committed leaves in index order, for the ledger's files.
-func (k *Keeper) Leaves(ctx context.Context, from uint64, limit int) ([][]byte, error) {
-	// An entry is handed out only with the keys that were in force after it: what
-	// signs a checkpoint over a change of the ledger's key is the new key.
-	k.turnMu.RLock()
-	defer k.turnMu.RUnlock()
-	var out [][]byte
-	err := k.store.View(ctx, func(tx state.Tx) error {
-		rows, err := tx.Entries(ctx, int64(from), limit)
-		if err != nil {
-			return err
-		}
-		out = out[:0]
-		for i, r := range rows {
-			if r.Index != int64(from)+int64(i) {
-				return integrity("entry", "ledger indexes are not dense")
-			}
-			out = append(out, r.Leaf)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (k *Keeper) raiseNext(n int64) {
-	for {
-		old := k.lastNext.Load()
-		if n <= old || k.lastNext.CompareAndSwap(old, n) {
-			return
-		}
-	}
-}
-
-// lastSeen is the version a row must at least have; see memory.last.
-func (k *Keeper) lastSeen(t state.Table, key string, began uint64) int64 {
-	return k.seen.last(t, key, began, k.now().UnixMilli())
-}
-
-func hexString(b []byte) string { return hex.EncodeToString(b) }
+// dictionaryTopic is no person's id.
+const dictionaryTopic = id.Person("dictionary")

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"encoding/base32"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -31,12 +34,12 @@ func (k *Keeper) keepLeft() time.Duration {
 // trackingNumber names a person's n-th leave. It is made from them, so that a
 // restored vault makes the same.
 func (k *Keeper) trackingNumber(person id.Person, n int) string {
-	raw := mac(k.keys.sym[purposePersonTag], k.keys.realmBytes(), []byte("leave"), []byte(person), []byte(itoa(int64(n))))
+	raw := k.keys.MAC(keyring.PurposePersonTag, k.keys.RealmBytes(), []byte("leave"), []byte(person), []byte(itoa(int64(n))))
 	return "TL" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw[:20])
 }
 
 func (k *Keeper) departureKey(tracking string) string {
-	return hexString(mac(k.keys.sym[purposePersonTag], k.keys.realmBytes(), []byte("departure"), []byte(tracking))[:16])
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposePersonTag, k.keys.RealmBytes(), []byte("departure"), []byte(tracking))[:16])
 }
 
 // Leave implements the vault's word. The person is no member of the household from
@@ -114,7 +117,7 @@ func (t *txn) goes(person id.Person, p state.Person, now time.Time) (vault.Left,
 	}
 	i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person && m.State != state.Removed })
 	if i < 0 {
-		return vault.Left{}, integrity(state.Households, "a person is not in their household")
+		return vault.Left{}, state.Integrity(state.Households, "a person is not in their household")
 	}
 	if err := t.endSeals(&p); err != nil {
 		return vault.Left{}, err
@@ -124,15 +127,15 @@ func (t *txn) goes(person id.Person, p state.Person, now time.Time) (vault.Left,
 	key := t.k.departureKey(out.Tracking)
 	p.State, p.Departure, p.Until = state.Left, key, out.Undo
 	h.Members[i].State = state.Left
-	t.append(entry{Kind: "left", Person: person, House: p.Household, View: "record hidden", Role: "holder", Evidence: key})
+	t.Append(engine.Entry{Kind: "left", Person: person, House: p.Household, View: "record hidden", Role: "holder", Evidence: key})
 	t.mark(markLeft, person, p.Leaves)
-	if err := put(t, state.Departures, key, state.Departure{Person: person, Household: p.Household, State: vault.LeaveHidden, At: now.UnixMilli(), Undo: out.Undo, Erase: out.Erase}, 0); err != nil {
+	if err := engine.Put(t, state.Departures, key, state.Departure{Person: person, Household: p.Household, State: vault.LeaveHidden, At: now.UnixMilli(), Undo: out.Undo, Erase: out.Erase}, 0); err != nil {
 		return out, err
 	}
-	if err := put(t, state.Households, string(p.Household), h, 0); err != nil {
+	if err := engine.Put(t, state.Households, string(p.Household), h, 0); err != nil {
 		return out, err
 	}
-	return out, put(t, state.Persons, string(person), p, 0)
+	return out, engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // mayReturn reports whether somebody who left can still come back.
@@ -166,22 +169,22 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 			if err := t.guarded(bearer, house, m.Person, p); err != nil {
 				return err
 			}
-			d, _, err := get[state.Departure](t, state.Departures, p.Departure)
+			d, _, err := engine.Get[state.Departure](t, state.Departures, p.Departure)
 			if err != nil {
 				return err
 			}
 			d.State, d.Person, d.Household = vault.LeaveUndone, "", ""
-			if err := put(t, state.Departures, p.Departure, d, 0); err != nil {
+			if err := engine.Put(t, state.Departures, p.Departure, d, 0); err != nil {
 				return err
 			}
 			h.Members[i].State = state.Active
-			t.append(entry{Kind: "left", Person: m.Person, House: house, View: "undone", Role: "holder", Evidence: p.Departure})
+			t.Append(engine.Entry{Kind: "left", Person: m.Person, House: house, View: "undone", Role: "holder", Evidence: p.Departure})
 			t.mark(markBack, m.Person, p.Leaves)
 			p.State, p.Departure, p.Until = state.Active, "", 0
-			if err := put(t, state.Households, string(house), h, 0); err != nil {
+			if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 				return err
 			}
-			return put(t, state.Persons, string(m.Person), p, 0)
+			return engine.Put(t, state.Persons, string(m.Person), p, 0)
 		}
 		return notYours()
 	})
@@ -192,7 +195,7 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 func (k *Keeper) LeaveStatus(ctx context.Context, r vault.LeaveStatusRequest) (vault.LeaveStatus, error) {
 	var out vault.LeaveStatus
 	err := k.view(ctx, func(t *txn) error {
-		d, ok, err := get[state.Departure](t, state.Departures, k.departureKey(strings.ToUpper(strings.TrimSpace(r.Tracking))))
+		d, ok, err := engine.Get[state.Departure](t, state.Departures, k.departureKey(strings.ToUpper(strings.TrimSpace(r.Tracking))))
 		if err == nil && !ok {
 			err = fault.New(fault.NotFound, "tracking", "no such tracking number")
 		}

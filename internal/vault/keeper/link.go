@@ -7,6 +7,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -33,7 +35,7 @@ func (k *Keeper) Link(ctx context.Context, r vault.LinkRequest) (vault.Linked, e
 			refused = wrongCard()
 			return nil
 		}
-		card, _, err := get[state.Card](t, state.Cards, key)
+		card, _, err := engine.Get[state.Card](t, state.Cards, key)
 		if err != nil {
 			return err
 		}
@@ -74,42 +76,42 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	}
 	i := slices.IndexFunc(old.Members, func(m state.Member) bool { return m.Person == person })
 	if i < 0 {
-		return integrity(state.Households, "a person is not in their household")
+		return state.Integrity(state.Households, "a person is not in their household")
 	}
 	tag := old.Members[i].IDTag
 	wanted := tag
 	if toMerge {
 		wanted = "" // the two with one id number will be merged
 	}
-	slot, err := t.freeSlot(house, &h, idTags{current: wanted})
+	slot, err := t.freeSlot(house, &h, keyring.Tags{Current: wanted})
 	if err != nil {
 		return err
 	}
 	now := t.k.now().UnixMilli()
 	old.Members[i].State, old.Members[i].IDTag = state.Removed, ""
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag, Since: now})
-	if err := put(t, state.Households, string(p.Household), old, 0); err != nil {
+	if err := engine.Put(t, state.Households, string(p.Household), old, 0); err != nil {
 		return err
 	}
-	if err := put(t, state.Households, string(house), h, 0); err != nil {
+	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
 	if err := t.dropTag(tag, person); err != nil {
 		return err
 	}
-	if p.Flags, err = t.useTag(idTags{current: tag}, house, person, now); err != nil {
+	if p.Flags, err = t.useTag(keyring.Tags{Current: tag}, house, person, now); err != nil {
 		return err
 	}
 	p.Household = house
-	t.append(entry{Kind: "linked", Person: person, House: house, View: "mobile linked", Role: "holder"})
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: linkTask(person), Kind: vault.WorkLink, Person: person, Since: now}); err != nil {
+	t.Append(engine.Entry{Kind: "linked", Person: person, House: house, View: "mobile linked", Role: "holder"})
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: linkTask(person), Kind: vault.WorkLink, Person: person, Since: now}); err != nil {
 		return err
 	}
 	if _, err := t.notice(state.Notice{ID: "linked/" + string(person) + "/" + itoa(now), Household: house, Kind: noticeLinked}, 0, noticeLife); err != nil {
 		return err
 	}
 	out.Place = vault.Place{Household: house, Slot: slot, Since: now}
-	return put(t, state.Persons, string(person), p, 0)
+	return engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 func linkTask(p id.Person) string { return vault.WorkLink + "/" + string(p) }

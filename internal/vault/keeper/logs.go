@@ -10,6 +10,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/state"
 )
 
 // logTopic finds the entries that begin a log; with a log's name behind, those of
@@ -29,27 +31,27 @@ func topicOf(log string) (id.Person, error) {
 
 // lastLogSeal returns number and digest of a log's newest statement.
 func (t *txn) lastLogSeal(topic id.Person) (number int64, digest []byte, err error) {
-	last, err := t.tx.ByPerson(t.ctx, t.k.personTag(topic), 0, 1)
+	last, err := t.Tx.ByPerson(t.Ctx, t.k.keys.PersonTag(topic), 0, 1)
 	if err != nil || len(last) == 0 {
 		return 0, nil, err
 	}
-	e, err := t.k.openEntry(last[0])
+	e, err := t.k.eng.OpenEntry(last[0])
 	if err != nil {
 		return 0, nil, err
 	}
 	number, err1 := strconv.ParseInt(e.ViewID, 10, 64)
 	digest, err2 := hex.DecodeString(e.Evidence)
 	if e.Kind != "logs" || err1 != nil || err2 != nil {
-		return 0, nil, integrity("entry", "an entry about log files is malformed")
+		return 0, nil, state.Integrity("entry", "an entry about log files is malformed")
 	}
 	return number, digest, nil
 }
 
 // otherLogs counts the logs that the ledger knows besides the named one.
 func (t *txn) otherLogs(log string) (n int, err error) {
-	rows, err := t.tx.ByPerson(t.ctx, t.k.personTag(logTopic), 0, logsMax)
+	rows, err := t.Tx.ByPerson(t.Ctx, t.k.keys.PersonTag(logTopic), 0, logsMax)
 	for _, row := range rows {
-		e, err := t.k.openEntry(row)
+		e, err := t.k.eng.OpenEntry(row)
 		if err != nil {
 			return 0, err
 		}
@@ -90,9 +92,9 @@ func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed
 			if out.Others >= logsMax {
 				return fault.New(fault.Forbidden, "logs", "the ledger knows too many logs")
 			}
-			t.append(entry{Kind: "logs", View: "log begun", Role: "operator", Actor: r.Log, topic: logTopic})
+			t.Append(engine.Entry{Kind: "logs", View: "log begun", Role: "operator", Actor: r.Log, Topic: logTopic})
 		}
-		t.append(entry{Kind: "logs", View: "log seal", Role: "operator", ViewID: strconv.FormatInt(r.Number, 10), Evidence: hex.EncodeToString(r.Digest), topic: topic})
+		t.Append(engine.Entry{Kind: "logs", View: "log seal", Role: "operator", ViewID: strconv.FormatInt(r.Number, 10), Evidence: hex.EncodeToString(r.Digest), Topic: topic})
 		return nil
 	})
 	if err == nil && out.Others > 0 {
@@ -132,7 +134,7 @@ func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.Lo
 		if out.Number, out.Newest, err = t.lastLogSeal(topic); err != nil {
 			return err
 		}
-		t.append(entry{Kind: "export", View: "role logs", Role: "operator", Actor: r.Log, Evidence: hex.EncodeToString(r.Digest)})
+		t.Append(engine.Entry{Kind: "export", View: "role logs", Role: "operator", Actor: r.Log, Evidence: hex.EncodeToString(r.Digest)})
 		return nil
 	})
 	return k.signLogs(out, receipts), err
@@ -141,6 +143,6 @@ func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.Lo
 func (k *Keeper) signLogs(s vault.LogSealed, receipts []string) vault.LogSealed {
 	s.At = k.now().UnixMilli()
 	s.Receipt = done(receipts).Receipt
-	s.Signature = ed25519.Sign(k.keys.receipt, s.SignedText())
+	s.Signature = ed25519.Sign(k.keys.Receipt, s.SignedText())
 	return s
 }

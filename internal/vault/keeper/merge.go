@@ -10,6 +10,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -148,7 +150,7 @@ func (t *txn) storedMerge(r vault.MergeRequest, keep state.Person) (*vault.Merge
 		return nil, err
 	}
 	out := &vault.MergeSealed{Seal: vault.Seal{Person: r.Keep.Person}, Merged: r.Merge.Person}
-	return out, put(t, state.Persons, string(r.Keep.Person), keep, 0)
+	return out, engine.Put(t, state.Persons, string(r.Keep.Person), keep, 0)
 }
 
 func cmpErr(first, second error) error {
@@ -243,7 +245,7 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 	if err != nil {
 		return none, err
 	}
-	key, err := t.k.dataKey(keep.id, p)
+	key, err := t.k.keys.DataKey(keep.id, p)
 	if err != nil {
 		return none, err
 	}
@@ -268,7 +270,7 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 		return none, err
 	}
 	add := func(part vault.Part, version int, doc any) error {
-		s, err := t.k.sealPart(keep.id, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
+		s, err := t.k.keys.SealPart(keep.id, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
 		seal.Parts = append(seal.Parts, s)
 		return err
 	}
@@ -284,22 +286,22 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 		}
 	}
 	ev := id.Event(id.NewOrdered())
-	act := consent{Schema: blobSchema, Event: ev, Version: "merge", Purpose: "joined with registration " + string(o.Reference), By: "holder", At: now}
+	act := consent{Schema: keyring.BlobSchema, Event: ev, Version: "merge", Purpose: "joined with registration " + string(o.Reference), By: "holder", At: now}
 	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), 1, act); err != nil {
 		return none, err
 	}
-	if err := t.addSeal(keep.id, &p, seal, entry{House: p.Household, View: "registrations joined", Role: "holder"}); err != nil {
+	if err := t.addSeal(keep.id, &p, seal, engine.Entry{House: p.Household, View: "registrations joined", Role: "holder"}); err != nil {
 		return none, err
 	}
 	o.Merging = &state.MergeRef{Into: keep.id, Seal: seal.ID, At: now}
-	if err := t.tx.AddTask(t.ctx, state.Task{ID: mergeTask(seal.ID), Kind: vault.WorkMerge, Person: keep.id, Ref: seal.ID, Since: now}); err != nil {
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: mergeTask(seal.ID), Kind: vault.WorkMerge, Person: keep.id, Ref: seal.ID, Since: now}); err != nil {
 		return none, err
 	}
-	if err := put(t, state.Persons, string(other.id), o, 0); err != nil {
+	if err := engine.Put(t, state.Persons, string(other.id), o, 0); err != nil {
 		return none, err
 	}
 	out := vault.MergeSealed{Seal: vault.Seal{ID: seal.ID, Person: keep.id, Parts: seal.Parts}, Merged: other.id}
-	return out, put(t, state.Persons, string(keep.id), p, 0)
+	return out, engine.Put(t, state.Persons, string(keep.id), p, 0)
 }
 
 func mergeTask(seal string) string { return vault.WorkMerge + "/" + seal }
@@ -322,13 +324,13 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	}
 	i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == s.Merge && m.State != state.Removed })
 	if i < 0 {
-		return integrity(state.Households, "a person is not in their household")
+		return state.Integrity(state.Households, "a person is not in their household")
 	}
 	if err := t.dropTag(h.Members[i].IDTag, s.Merge); err != nil {
 		return err
 	}
 	h.Members[i].State, h.Members[i].IDTag = state.Removed, ""
-	if err := put(t, state.Households, string(o.Household), h, 0); err != nil {
+	if err := engine.Put(t, state.Households, string(o.Household), h, 0); err != nil {
 		return err
 	}
 	if err := t.endSeals(&o); err != nil {
@@ -342,7 +344,7 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	}
 	o.State, o.Flags = state.Merged, nil
 	keep.Joined = append(append(keep.Joined, s.Merge), o.Joined...)
-	t.append(entry{Kind: "merged", Person: s.Merge, House: o.Household, View: "joined with another registration", Role: "holder", Evidence: string(o.Merging.Into)})
+	t.Append(engine.Entry{Kind: "merged", Person: s.Merge, House: o.Household, View: "joined with another registration", Role: "holder", Evidence: string(o.Merging.Into)})
 	const why = "joined with another registration"
 	if err := t.revokeCertificates(s.Merge, o.Household, why); err != nil {
 		return err
@@ -353,8 +355,8 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 		}
 	}
 	task := state.Task{ID: removeTask(s.Merge), Kind: vault.WorkRemove, Person: s.Merge, Since: o.Merging.At}
-	if err := t.tx.AddTask(t.ctx, task); err != nil {
+	if err := t.Tx.AddTask(t.Ctx, task); err != nil {
 		return err
 	}
-	return put(t, state.Persons, string(s.Merge), o, 0)
+	return engine.Put(t, state.Persons, string(s.Merge), o, 0)
 }

@@ -2,13 +2,14 @@ package keeper
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"time"
 
-	"tikakosh/internal/ablate"
-	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keyset"
 	"tikakosh/internal/vault/state"
 )
@@ -30,7 +31,7 @@ type pass struct {
 // done: a whole pass that began after every request of before the change had
 // ended found none.
 func (k *Keeper) moveRows(ctx context.Context, purpose string, old []state.KeyVersion, passes map[string]*pass) (done bool, err error) {
-	if k.comparing.Load() != nil {
+	if k.eng.Comparing() {
 		return false, nil // rows that are read to be compared are not to go meanwhile
 	}
 	p := passes[purpose]
@@ -45,7 +46,7 @@ func (k *Keeper) moveRows(ctx context.Context, purpose string, old []state.KeyVe
 		}
 		p.moved += moved
 		if !more {
-			settled := p.moved == 0 && p.began.Sub(time.UnixMilli(keyset.Current(k.keys.now().sets[purpose]).Since)) >= k.cfg.KeyTimes.Drain
+			settled := p.moved == 0 && p.began.Sub(time.UnixMilli(keyset.Current(k.keys.Now().Sets[purpose]).Since)) >= k.cfg.KeyTimes.Drain
 			*p = pass{began: k.now()}
 			return settled, nil
 		}
@@ -58,7 +59,7 @@ func (k *Keeper) moveRows(ctx context.Context, purpose string, old []state.KeyVe
 
 // moveSome looks at the next rows of a table and moves those that need it.
 func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVersion, p *pass) (more bool, moved int, err error) {
-	table := map[string]state.Table{purposeMobile: state.Households, purposeEpoch: state.Persons, purposeIDTag: state.IDTags}[purpose]
+	table := map[string]state.Table{keyring.PurposeMobile: state.Households, keyring.PurposeEpoch: state.Persons, keyring.PurposeIDTag: state.IDTags}[purpose]
 	var keys []string
 	err = k.store.View(ctx, func(tx state.Tx) error {
 		keys = keys[:0]
@@ -82,7 +83,7 @@ func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVe
 	if err != nil || len(keys) == 0 {
 		return more, 0, err
 	}
-	what := map[string]string{purposeMobile: "numbers named anew", purposeEpoch: "data keys wrapped anew", purposeIDTag: "compromised tags removed"}[purpose]
+	what := map[string]string{keyring.PurposeMobile: "numbers named anew", keyring.PurposeEpoch: "data keys wrapped anew", keyring.PurposeIDTag: "compromised tags removed"}[purpose]
 	fn := func(t *txn) error {
 		moved = 0
 		for _, key := range keys {
@@ -95,32 +96,33 @@ func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVe
 			}
 		}
 		if moved > 0 {
-			t.append(k.keyEntry(what, keyName(k.keys.realm, purpose, keyset.Current(k.keys.now().sets[purpose]).Version), "system", nil))
+			t.Append(k.keyEntry(what, keyring.Name(k.keys.Realm, purpose, keyset.Current(k.keys.Now().Sets[purpose]).Version), "system", nil))
 		}
 		return nil
 	}
-	if purpose == purposeEpoch { // rows are changed, none goes
+	if purpose == keyring.PurposeEpoch { // rows are changed, none goes
 		_, err = k.update(ctx, fn)
 		return more, moved, err
 	}
-	k.turnMu.Lock()
-	defer k.turnMu.Unlock()
-	_, err = k.commit(ctx, fn)
+	err = k.eng.Alone(func() error {
+		_, err := k.commit(ctx, fn)
+		return err
+	})
 	return more, moved, err
 }
 
 // needsMove decides on a snapshot; moveRow decides again in its transaction.
 func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old []state.KeyVersion, s state.Stored) (bool, error) {
 	switch purpose {
-	case purposeEpoch:
+	case keyring.PurposeEpoch:
 		var row state.Person
 		if err := json.Unmarshal(s.Content, &row); err != nil {
-			return false, integrity(state.Persons, "a row is malformed")
+			return false, state.Integrity(state.Persons, "a row is malformed")
 		}
-		return row.Wrapped != nil && row.Epoch != k.keys.now().epochName, nil
-	case purposeIDTag:
+		return row.Wrapped != nil && row.Epoch != k.keys.Now().EpochName, nil
+	case keyring.PurposeIDTag:
 		for _, v := range old {
-			if strings.HasPrefix(s.Key, hexString([]byte{byte(v.Version)})) {
+			if strings.HasPrefix(s.Key, hex.EncodeToString([]byte{byte(v.Version)})) {
 				return true, nil
 			}
 		}
@@ -128,7 +130,7 @@ func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old
 	}
 	var row state.Household
 	if err := json.Unmarshal(s.Content, &row); err != nil {
-		return false, integrity(state.Households, "a row is malformed")
+		return false, state.Integrity(state.Households, "a row is malformed")
 	}
 	if len(row.Mobile) == 0 {
 		return false, nil
@@ -137,7 +139,7 @@ func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old
 	if err != nil {
 		return false, err
 	}
-	for _, name := range k.oldIndexes(mobile) {
+	for _, name := range k.keys.OldIndexes(mobile) {
 		if _, ok, err := tx.Get(ctx, state.MobileIndexes, name); err != nil || ok {
 			return ok, err
 		}
@@ -146,23 +148,23 @@ func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old
 }
 
 func (k *Keeper) mobileOf(house id.Household, h state.Household) (string, error) {
-	mobile, err := k.keys.contact.Open(nil, nil, h.Mobile, k.contactAAD("mobile", string(house)))
+	mobile, err := k.keys.Contact.Open(nil, nil, h.Mobile, k.keys.ContactAAD("mobile", string(house)))
 	if err != nil {
-		return "", integrity(state.Households, "a number does not open")
+		return "", state.Integrity(state.Households, "a number does not open")
 	}
 	return string(mobile), nil
 }
 
 func (t *txn) moveRow(purpose, key string) (bool, error) {
 	switch purpose {
-	case purposeEpoch:
+	case keyring.PurposeEpoch:
 		return t.rewrap(id.Person(key))
-	case purposeIDTag:
-		_, ok, err := get[state.IDTag](t, state.IDTags, key)
+	case keyring.PurposeIDTag:
+		_, ok, err := engine.Get[state.IDTag](t, state.IDTags, key)
 		if err != nil || !ok {
 			return false, err
 		}
-		return true, t.drop(state.IDTags, key)
+		return true, t.Drop(state.IDTags, key)
 	}
 	return t.reindex(id.Household(key))
 }
@@ -170,21 +172,21 @@ func (t *txn) moveRow(purpose, key string) (bool, error) {
 // rewrap wraps a person's data key under the current epoch key. The parts that it
 // opens stay as they are.
 func (t *txn) rewrap(person id.Person) (bool, error) {
-	keys := t.k.keys.now()
-	p, ok, err := get[state.Person](t, state.Persons, string(person))
-	if err != nil || !ok || p.Wrapped == nil || p.Epoch == keys.epochName {
+	keys := t.k.keys.Now()
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
+	if err != nil || !ok || p.Wrapped == nil || p.Epoch == keys.EpochName {
 		return false, err
 	}
-	epoch := keys.epochs[p.Epoch]
+	epoch := keys.Epochs[p.Epoch]
 	if epoch == nil {
-		return false, integrity(state.Persons, "a data key is wrapped under an epoch key that is destroyed")
+		return false, state.Integrity(state.Persons, "a data key is wrapped under an epoch key that is destroyed")
 	}
-	raw, err := epoch.Open(nil, nil, p.Wrapped, t.k.dataKeyAAD(person, p.Epoch))
+	raw, err := epoch.Open(nil, nil, p.Wrapped, t.k.keys.DataKeyAAD(person, p.Epoch))
 	if err != nil {
-		return false, integrity(state.Persons, "a data key does not open")
+		return false, state.Integrity(state.Persons, "a data key does not open")
 	}
-	p.Epoch, p.Wrapped = t.k.wrapDataKey(person, raw)
-	return true, put(t, state.Persons, string(person), p, 0)
+	p.Epoch, p.Wrapped = t.k.keys.WrapDataKey(person, raw)
+	return true, engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // reindex gives a household's number its name under the current index key and
@@ -200,8 +202,8 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 		return false, err
 	}
 	moved := false
-	for _, name := range t.k.oldIndexes(mobile) {
-		row, ok, err := get[state.MobileIndex](t, state.MobileIndexes, name)
+	for _, name := range t.k.keys.OldIndexes(mobile) {
+		row, ok, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, name)
 		if err != nil || !ok {
 			if err != nil {
 				return moved, err
@@ -209,14 +211,14 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 			continue
 		}
 		if row.Household != house {
-			return moved, integrity(state.MobileIndexes, "an index leads to another household than its number's")
+			return moved, state.Integrity(state.MobileIndexes, "an index leads to another household than its number's")
 		}
-		_, there, err := get[state.MobileIndex](t, state.MobileIndexes, t.k.blindIndex(mobile))
+		_, there, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, t.k.keys.BlindIndex(mobile))
 		if err == nil && !there {
-			err = put(t, state.MobileIndexes, t.k.blindIndex(mobile), row, 0)
+			err = engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(mobile), row, 0)
 		}
 		if err == nil {
-			err = t.drop(state.MobileIndexes, name)
+			err = t.Drop(state.MobileIndexes, name)
 		}
 		if err != nil {
 			return moved, err
@@ -226,85 +228,13 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 	return moved, nil
 }
 
-// oldIndexes are the names of a number under index keys that are being replaced.
-func (k *Keeper) oldIndexes(mobile string) []string {
-	if ablate.Off(ablate.KeyHistory) {
-		return nil
-	}
-	var out []string
-	current := k.blindIndex(mobile)
-	for _, key := range k.keys.now().indexes[1:] {
-		if name := k.indexUnder(key, mobile); name != current {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 // findNumber is where a number leads: under the current key or, during a change,
 // an old one.
 func (t *txn) findNumber(mobile string) (row state.MobileIndex, ok bool, err error) {
-	for _, name := range append([]string{t.k.blindIndex(mobile)}, t.k.oldIndexes(mobile)...) {
-		if row, ok, err = get[state.MobileIndex](t, state.MobileIndexes, name); err != nil || ok {
+	for _, name := range append([]string{t.k.keys.BlindIndex(mobile)}, t.k.keys.OldIndexes(mobile)...) {
+		if row, ok, err = engine.Get[state.MobileIndex](t, state.MobileIndexes, name); err != nil || ok {
 			return row, ok, err
 		}
 	}
 	return row, false, nil
-}
-
-// idTags are the keyed duplicate tags of one id number: under the current
-// version of the key, and under older ones that still count.
-type idTags struct {
-	current string
-	old     []string
-}
-
-// is reports whether a stored tag is one of them.
-func (i idTags) is(tag string) bool {
-	for _, o := range i.old {
-		if o == tag {
-			return tag != ""
-		}
-	}
-	return i.current == tag
-}
-
-// oldest is the tag that stays the same through a change.
-func (i idTags) oldest() string {
-	if len(i.old) > 0 {
-		return i.old[0]
-	}
-	return i.current
-}
-
-// idTags makes the tags of an id number; the number itself is dropped right
-// after.
-func (k *Keeper) idTags(idType int, canonical string) (out idTags, err error) {
-	raw, err := json.Marshal([]any{int(k.keys.realm), idType, canonical})
-	if err != nil {
-		return out, fault.Wrap(fault.Internal, err, "id tag")
-	}
-	for i, version := range k.keys.now().tags {
-		tag, err := k.keys.provider.Tag(version, raw)
-		if err != nil {
-			return out, err
-		}
-		text := hexString(append([]byte{byte(version)}, tag...))
-		if i == 0 {
-			out.current = text
-			continue
-		}
-		out.old = append(out.old, text)
-	}
-	return out, nil
-}
-
-// drop forgets rows that were removed.
-func (m *memory) drop(names []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, name := range names {
-		c, _ := class(tableOf(name))
-		delete(m.rows[c], m.id(name))
-	}
 }

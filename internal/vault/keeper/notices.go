@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -85,14 +86,14 @@ func (t *txn) notice(n state.Notice, after, life time.Duration) (key string, err
 		return "", fault.Wrap(fault.Internal, err, "notice")
 	}
 	row := state.Stored{Key: key, Version: 1, Content: content, Expires: now.Add(after + life).UnixMilli()}
-	row.MAC = t.k.rowMAC(state.Notices, row)
-	switch err := t.tx.Put(t.ctx, state.Notices, row); {
+	row.MAC = t.k.keys.RowMAC(state.Notices, row)
+	switch err := t.Tx.Put(t.Ctx, state.Notices, row); {
 	case fault.Is(err, fault.Conflict): // it is there
 		return key, nil
 	case err != nil:
 		return "", err
 	}
-	t.told = append(t.told, due{key, when})
+	t.After(func() { t.k.dispatch([]due{{key, when}}) })
 	return key, nil
 }
 
@@ -101,7 +102,7 @@ func (t *txn) unnotice(key string) error {
 	if key == "" {
 		return nil
 	}
-	return t.tx.Delete(t.ctx, state.Notices, key)
+	return t.Tx.Delete(t.Ctx, state.Notices, key)
 }
 
 // mayTell counts one more message of a kind to a household today and reports
@@ -231,6 +232,15 @@ func (p *postroom) deleted(keys []string, ok bool) {
 	}
 }
 
+// along lets rows of what is sent go in the commit of another transaction.
+func (p *postroom) along() (take func(context.Context, state.Tx) error, taken func(committed bool)) {
+	var ended []string
+	return func(ctx context.Context, tx state.Tx) error {
+		ended = p.done(ended, endWithOthers)
+		return deleteNotices(ctx, tx, ended)
+	}, func(committed bool) { p.deleted(ended, committed) }
+}
+
 // dispatch queues notices that a transaction wrote, those that are due.
 func (k *Keeper) dispatch(told []due) {
 	for _, d := range told {
@@ -249,7 +259,7 @@ func (k *Keeper) runPost(ctx context.Context, wg *sync.WaitGroup) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.verified: // nothing is sent from rows that were not compared with the ledger
+		case <-k.Ready(): // nothing is sent from rows that were not compared with the ledger
 		}
 		tick := time.NewTicker(noticeSweep)
 		defer tick.Stop()
@@ -472,13 +482,13 @@ func (k *Keeper) written(ctx context.Context, keys []string) []letter {
 }
 
 func (t *txn) letter(key string) ([]Notice, error) {
-	row, there, err := t.tx.Get(t.ctx, state.Notices, key)
+	row, there, err := t.Tx.Get(t.Ctx, state.Notices, key)
 	if err != nil || !there {
 		return nil, err
 	}
 	var v state.Notice
-	if !hmac.Equal(row.MAC, t.k.rowMAC(state.Notices, row)) && !ablate.Off(ablate.RowMAC) || json.Unmarshal(row.Content, &v) != nil {
-		return nil, integrity(state.Notices, "a row's MAC does not match")
+	if !hmac.Equal(row.MAC, t.k.keys.RowMAC(state.Notices, row)) && !ablate.Off(ablate.RowMAC) || json.Unmarshal(row.Content, &v) != nil {
+		return nil, state.Integrity(state.Notices, "a row's MAC does not match")
 	}
 	if row.Expires > 0 && t.k.now().UnixMilli() > row.Expires {
 		t.k.log.Warn("message given up", "template", v.Kind, "kind", "expired")
@@ -519,7 +529,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 	case noticeLinked, noticeEmail:
 		return map[string]string{}, true, nil
 	}
-	return nil, false, integrity(state.Notices, "a row of no known kind")
+	return nil, false, state.Integrity(state.Notices, "a row of no known kind")
 }
 
 // sayBooking tells place, day and slot, and each person's code by the last four
@@ -563,17 +573,17 @@ func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err
 
 // placeName is what messages call a centre, or "".
 func (t *txn) placeName(c id.Centre) (string, error) {
-	p, _, err := get[state.Place](t, state.Places, itoa(int64(c)))
+	p, _, err := engine.Get[state.Place](t, state.Places, itoa(int64(c)))
 	return p.Name, err
 }
 
 // notePlace keeps the name that a manager signed for a centre.
 func (t *txn) notePlace(c id.Centre, name string) error {
-	p, ok, err := get[state.Place](t, state.Places, itoa(int64(c)))
+	p, ok, err := engine.Get[state.Place](t, state.Places, itoa(int64(c)))
 	if err != nil || ok && p.Name == name {
 		return err
 	}
-	return put(t, state.Places, itoa(int64(c)), state.Place{Name: name}, 0)
+	return engine.Put(t, state.Places, itoa(int64(c)), state.Place{Name: name}, 0)
 }
 
 // bookingNotices writes the message of a booking and the reminder of the day

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"crypto/cipher"
+	"encoding/base32"
 	"slices"
 	"strings"
 
@@ -12,6 +13,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -72,11 +75,11 @@ func (t *txn) released(o *opening, people []id.Person, records map[id.Person]vau
 			if err := t.advance(person, &p, i); err != nil {
 				return err
 			}
-			if err := put(t, state.Persons, string(person), p, 0); err != nil {
+			if err := engine.Put(t, state.Persons, string(person), p, 0); err != nil {
 				return err
 			}
 		}
-		t.append(entry{Kind: "opening", Person: person, House: p.Household, View: c.view, Role: c.role, Actor: c.actor, Place: c.place,
+		t.Append(engine.Entry{Kind: "opening", Person: person, House: p.Household, View: c.view, Role: c.role, Actor: c.actor, Place: c.place,
 			Reason: c.reason, Evidence: c.evidence, ViewID: o.viewID})
 		if c.view == viewCertificate {
 			if err := t.issue(person, o.viewID); err != nil {
@@ -111,7 +114,7 @@ func (k *Keeper) open(ctx context.Context, decide func(*txn, *opening) error) (*
 		return nil, err
 	}
 	for i := range o.people {
-		if o.people[i].key, err = k.dataKey(o.people[i].id, o.people[i].row); err != nil {
+		if o.people[i].key, err = k.keys.DataKey(o.people[i].id, o.people[i].row); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +125,7 @@ func (k *Keeper) open(ctx context.Context, decide func(*txn, *opening) error) (*
 // or never. Only in builds that switch controls off.
 func (k *Keeper) openFirst(ctx context.Context, run func(*txn) error) error {
 	err := k.view(ctx, func(t *txn) error {
-		t.tx = readOnly{t.tx}
+		t.ReadOnly()
 		return run(t)
 	})
 	go func() {
@@ -137,9 +140,9 @@ func (p openPerson) identity(k *Keeper) (identity, error) {
 	var doc identity
 	s, ok := current(p.record)[vault.PartIdentity]
 	if !ok {
-		return doc, altered("a person without identity")
+		return doc, keyring.Altered("a person without identity")
 	}
-	return doc, k.openPart(p.id, p.key, s, &doc)
+	return doc, k.keys.OpenPart(p.id, p.key, s, &doc)
 }
 
 func isDose(part vault.Part) bool { return strings.HasPrefix(string(part), vault.PartDosePrefix) }
@@ -153,7 +156,7 @@ func (p openPerson) doses(k *Keeper) ([]doseDoc, error) {
 			continue
 		}
 		var d doseDoc
-		if err := k.openPart(p.id, p.key, s, &d); err != nil {
+		if err := k.keys.OpenPart(p.id, p.key, s, &d); err != nil {
 			return nil, err
 		}
 		out = append(out, d)
@@ -174,7 +177,7 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 		if err != nil {
 			return err
 		}
-		sealed, place = h.Last4, k.contactAAD("last4", string(v.house))
+		sealed, place = h.Last4, k.keys.ContactAAD("last4", string(v.house))
 		people, records, err := membersOf(h, r.Records, true)
 		if err != nil {
 			return err
@@ -193,8 +196,8 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 	}
 	var last4 []byte
 	if len(sealed) > 0 { // a person without a mobile has none
-		if last4, err = k.keys.contact.Open(nil, nil, sealed, place); err != nil {
-			return vault.Opened{}, integrity(state.Households, "a number does not open")
+		if last4, err = k.keys.Contact.Open(nil, nil, sealed, place); err != nil {
+			return vault.Opened{}, state.Integrity(state.Households, "a number does not open")
 		}
 	}
 	if o.viewID == "" {
@@ -303,7 +306,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 				continue
 			}
 			found = true
-			tag := k.personTag(m.Person)
+			tag := k.keys.PersonTag(m.Person)
 			p, err := t.person(m.Person)
 			if err != nil {
 				return err
@@ -315,12 +318,12 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 				return err
 			}
 			who[m.Person] = p.Reference
-			page, err := t.tx.ByPerson(ctx, tag, r.Before, r.Limit)
+			page, err := t.Tx.ByPerson(ctx, tag, r.Before, r.Limit)
 			if err != nil {
 				return err
 			}
 			rows = append(rows, page...)
-			t.append(entry{Kind: "opening", Person: m.Person, House: house, View: viewOpenings, Role: "holder", ViewID: viewID})
+			t.Append(engine.Entry{Kind: "opening", Person: m.Person, House: house, View: viewOpenings, Role: "holder", ViewID: viewID})
 		}
 		if !found {
 			return notYours()
@@ -333,7 +336,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	out := vault.Openings{ViewRef: k.viewRef(viewID), Receipts: receipts, Entries: []vault.Opening{}, Withheld: withheld}
 	sortNewest(rows)
 	for _, row := range rows[:min(len(rows), r.Limit)] {
-		e, err := k.openEntry(row)
+		e, err := k.eng.OpenEntry(row)
 		if err != nil {
 			return vault.Openings{}, err
 		}
@@ -345,3 +348,11 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	}
 	return out, nil
 }
+
+// viewRef is the reference printed wherever a view is shown: 13 base32 digits
+// (65 bits) of a MAC over the view's id.
+func (k *Keeper) viewRef(viewID string) string {
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(k.keys.MAC(keyring.PurposeView, []byte("view"), []byte(viewID)))[:13]
+}
+
+func newViewID() string { return strings.ToUpper(id.Secret(16)) }

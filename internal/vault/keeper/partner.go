@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -72,14 +73,14 @@ func (k *Keeper) EnrolPartner(ctx context.Context, r vault.PartnerEnrolRequest) 
 		row.Hourly = partnerHourly
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		if _, ok, err := get[state.Partner](t, state.Partners, string(thumb)); err != nil || ok {
+		if _, ok, err := engine.Get[state.Partner](t, state.Partners, string(thumb)); err != nil || ok {
 			if err == nil {
 				err = fault.New(fault.Conflict, "partner", "this key is enrolled already")
 			}
 			return err
 		}
-		t.append(entry{Kind: rolePartner, View: "enrolled", Role: "operator", Actor: string(thumb), Place: r.Name, Reason: strings.Join(scopes, " ")})
-		return put(t, state.Partners, string(thumb), row, 0)
+		t.Append(engine.Entry{Kind: rolePartner, View: "enrolled", Role: "operator", Actor: string(thumb), Place: r.Name, Reason: strings.Join(scopes, " ")})
+		return engine.Put(t, state.Partners, string(thumb), row, 0)
 	})
 	return vault.PartnerEnrolled{Partner: id.Partner(thumb), Receipt: done(receipts).Receipt}, err
 }
@@ -87,7 +88,7 @@ func (k *Keeper) EnrolPartner(ctx context.Context, r vault.PartnerEnrolRequest) 
 // DisablePartner ends a partner's access at once; its sessions open nothing more.
 func (k *Keeper) DisablePartner(ctx context.Context, r vault.PartnerDisableRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
-		row, ok, err := get[state.Partner](t, state.Partners, string(r.Partner))
+		row, ok, err := engine.Get[state.Partner](t, state.Partners, string(r.Partner))
 		if err != nil {
 			return err
 		}
@@ -95,8 +96,8 @@ func (k *Keeper) DisablePartner(ctx context.Context, r vault.PartnerDisableReque
 			return fault.New(fault.NotFound, "partner", "no such partner")
 		}
 		row.Active = false
-		t.append(entry{Kind: rolePartner, View: "disabled", Role: "operator", Actor: string(r.Partner), Place: row.Name})
-		return put(t, state.Partners, string(r.Partner), row, 0)
+		t.Append(engine.Entry{Kind: rolePartner, View: "disabled", Role: "operator", Actor: string(r.Partner), Place: row.Name})
+		return engine.Put(t, state.Partners, string(r.Partner), row, 0)
 	})
 	return done(receipts), err
 }
@@ -108,12 +109,12 @@ func (k *Keeper) Partners(ctx context.Context) (vault.PartnerList, error) {
 		out.Partners = out.Partners[:0]
 		const page = 500
 		for after := ""; ; {
-			rows, err := t.tx.Scan(t.ctx, state.Partners, after, page)
+			rows, err := t.Tx.Scan(t.Ctx, state.Partners, after, page)
 			if err != nil {
 				return err
 			}
 			for _, s := range rows {
-				p, _, err := get[state.Partner](t, state.Partners, s.Key)
+				p, _, err := engine.Get[state.Partner](t, state.Partners, s.Key)
 				if err != nil {
 					return err
 				}
@@ -141,7 +142,7 @@ func (t *txn) partner(call vault.PartnerCall, bearer string, spend bool) (id.Par
 		var ok bool
 		var err error
 		who = thumb
-		if row, ok, err = get[state.Partner](t, state.Partners, thumb); err == nil && !ok {
+		if row, ok, err = engine.Get[state.Partner](t, state.Partners, thumb); err == nil && !ok {
 			err = forbidden()
 		}
 		return row.JWK, err
@@ -172,9 +173,9 @@ func (t *txn) partner(call vault.PartnerCall, bearer string, spend bool) (id.Par
 // way can read. Only builds that switch controls off come here.
 func (t *txn) partnerByKey(key string) (id.Partner, state.Partner, error) {
 	sum := sha256.Sum256([]byte(key))
-	rows, err := t.tx.Scan(t.ctx, state.Partners, "", 100)
+	rows, err := t.Tx.Scan(t.Ctx, state.Partners, "", 100)
 	for _, s := range rows {
-		if p, _, err := get[state.Partner](t, state.Partners, s.Key); err == nil && p.Active && p.Key == sum {
+		if p, _, err := engine.Get[state.Partner](t, state.Partners, s.Key); err == nil && p.Active && p.Key == sum {
 			return id.Partner(s.Key), p, nil
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -46,7 +48,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		return vault.CodeIssued{}, err
 	}
 	now := k.now()
-	row := state.Challenge{Index: k.blindIndex(mobile), Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
+	row := state.Challenge{Index: k.keys.BlindIndex(mobile), Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
 	if r.Scope == vault.ScopeStatus {
 		name, err := rules.NormalizeName(f.FullName)
 		if err != nil {
@@ -56,8 +58,8 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 	}
 	txnID, code := id.New(), newCode()
 	key := challengeKey(txnID)
-	row.Mobile = k.keys.contact.Seal(nil, nil, []byte(mobile), k.contactAAD("challenge", key))
-	row.Last4 = k.keys.contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.contactAAD("challenge-last4", key))
+	row.Mobile = k.keys.Contact.Seal(nil, nil, []byte(mobile), k.keys.ContactAAD("challenge", key))
+	row.Last4 = k.keys.Contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.keys.ContactAAD("challenge-last4", key))
 	row.Code = k.codeMAC(txnID, digestOf(code))
 
 	var issued vault.CodeIssued
@@ -86,7 +88,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		if refused, err = t.spendCodeBudgets(row.Index, mobile, row.Origin, key, partner.Hourly); err != nil || refused != nil {
 			return err
 		}
-		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
 	})
 	if err != nil || refused != nil || issued.Challenge != "" {
 		if err == nil {
@@ -119,7 +121,7 @@ func partnerNotice(scopes []string, name, code string) Notice {
 // nameTag is a keyed tag of a name as people compare names. It replaces the name
 // that a partner asks about: that is not kept.
 func (k *Keeper) nameTag(name string) []byte {
-	return mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
+	return k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
 }
 
 // PartnerConfirm implements the vault's word.
@@ -143,7 +145,7 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 			return outOfScope()
 		}
 		key := challengeKey(f.Txn)
-		ch, ok, err := get[state.Challenge](t, state.Challenges, key)
+		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 		if err != nil {
 			return err
 		}
@@ -162,13 +164,13 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 // household: nobody is registered by asking about them.
 func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.Session, error), isNew bool, err error) {
 	row := state.Bearer{Origin: ch.Origin, Partner: ch.Partner, Scopes: ch.Scopes, NameTag: ch.NameTag}
-	raw, err := t.k.keys.contact.Open(nil, nil, ch.Mobile, t.k.contactAAD("challenge", key))
+	raw, err := t.k.keys.Contact.Open(nil, nil, ch.Mobile, t.k.keys.ContactAAD("challenge", key))
 	if err != nil {
-		return nil, false, integrity(state.Challenges, "a challenge does not open")
+		return nil, false, state.Integrity(state.Challenges, "a challenge does not open")
 	}
 	mobile := string(raw)
 	ch.State, ch.Code, ch.Mobile, ch.Last4, ch.NameTag = state.ChallengeUsed, nil, nil, nil, nil
-	if err := put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+	if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 		return nil, false, err
 	}
 	if err := t.refundNumber(ch.Index, mobile, key); err != nil {
@@ -192,7 +194,7 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	}
 	// The subject is named by a key that does not change, so that a partner sees
 	// the same one after a change of the index key.
-	mint, err = t.mint(row, t.k.indexUnder(t.k.keys.sym[purposeMatch], mobile), scopePartner, life)
+	mint, err = t.mint(row, t.k.keys.MatchIndex(mobile), scopePartner, life)
 	return mint, isNew, err
 }
 
@@ -225,13 +227,13 @@ func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vau
 	}
 	viewID := newViewID()
 	receipts, err := k.update(ctx, func(t *txn) error {
-		e := entry{Kind: "opening", House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Place: v.name, ViewID: viewID}
+		e := engine.Entry{Kind: "opening", House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Place: v.name, ViewID: viewID}
 		for _, p := range named {
 			e.Person = p
-			t.append(e)
+			t.Append(e)
 		}
 		if len(named) == 0 {
-			t.append(e)
+			t.Append(e)
 		}
 		return nil
 	})
@@ -250,8 +252,8 @@ func (t *txn) endConsent(v visitor) error {
 	}
 	row := v.bearer
 	row.Revoked, row.NameTag = true, nil
-	t.append(entry{Kind: signOut, House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Evidence: v.key})
-	return put(t, state.Bearers, v.key, row, row.Expires+time.Hour.Milliseconds())
+	t.Append(engine.Entry{Kind: engine.SignOut, House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Evidence: v.key})
+	return engine.Put(t, state.Bearers, v.key, row, row.Expires+time.Hour.Milliseconds())
 }
 
 // visited pairs records with the members of a visitor's household, of whom there
@@ -317,12 +319,12 @@ type statusClaims struct {
 // signStatus is a compact JWS (RFC 7515) under the certificate key, whose id is
 // in the header as in the published key set.
 func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, error) {
-	who, err := encode.NewSigner(k.keys.now().certificate)
+	who, err := encode.NewSigner(k.keys.Now().Certificate)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "certificate key")
 	}
 	opts := (&jose.SignerOptions{}).WithType(statusType).WithHeader("kid", who.KID.String())
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.now().certificate}, opts)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.Now().Certificate}, opts)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "status signer")
 	}

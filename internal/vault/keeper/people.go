@@ -12,6 +12,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -51,18 +53,18 @@ func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membersh
 }
 
 func (t *txn) household(h id.Household) (state.Household, error) {
-	row, ok, err := get[state.Household](t, state.Households, string(h))
+	row, ok, err := engine.Get[state.Household](t, state.Households, string(h))
 	if err == nil && !ok {
-		err = integrity(state.Households, "a household is missing")
+		err = state.Integrity(state.Households, "a household is missing")
 	}
 	row.Only = t.only
 	return row, err
 }
 
 func (t *txn) person(p id.Person) (state.Person, error) {
-	row, ok, err := get[state.Person](t, state.Persons, string(p))
+	row, ok, err := engine.Get[state.Person](t, state.Persons, string(p))
 	if err == nil && !ok {
-		err = integrity(state.Persons, "a person is missing")
+		err = state.Integrity(state.Persons, "a person is missing")
 	}
 	return row, err
 }
@@ -111,7 +113,7 @@ func (k *Keeper) checkedIdentity(in vault.Identity) (doc identity, canonicalID s
 	if err := birth.Check(today); err != nil {
 		return doc, "", err
 	}
-	doc = identity{Schema: blobSchema, Name: name, NameLocal: local, BirthYear: in.BirthYear, BirthDate: in.BirthDate.String(),
+	doc = identity{Schema: keyring.BlobSchema, Name: name, NameLocal: local, BirthYear: in.BirthYear, BirthDate: in.BirthDate.String(),
 		GenderID: in.GenderID, IDType: in.IDType, IDLast4: rules.Last4(canonicalID), Comorbidity: in.Comorbidity, Guardian: guardian,
 		Created: k.now().UnixMilli()}
 	return doc, canonicalID, nil
@@ -129,18 +131,18 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	if !rules.PublishedConsent(r.Consent.Version) {
 		return vault.Enrolled{}, fault.New(fault.Invalid, "consent", "consent_version is not one that was published")
 	}
-	tags, err := k.idTags(r.Identity.IDType, number)
+	tags, err := k.keys.Tags(r.Identity.IDType, number)
 	if err != nil {
 		return vault.Enrolled{}, err
 	}
-	r.Identity.IDNumber = tags.oldest()
+	r.Identity.IDNumber = tags.Oldest()
 	digest, err := k.enrolDigest(r.Identity, r.Consent)
 	if err != nil {
 		return vault.Enrolled{}, err
 	}
 	var out vault.Enrolled
 	receipts, err := k.update(ctx, func(t *txn) error {
-		out, t.quiet = vault.Enrolled{}, !r.Receipts
+		out, t.Quiet = vault.Enrolled{}, !r.Receipts
 		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
@@ -172,7 +174,7 @@ func (k *Keeper) enrolDigest(in vault.Identity, c vault.Consent) (vault.Hash, er
 	if err != nil {
 		return vault.Hash{}, fault.Wrap(fault.Internal, err, "digest")
 	}
-	return vault.Hash(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("enrolment"), raw)), nil
+	return vault.Hash(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("enrolment"), raw)), nil
 }
 
 // enrolledBefore answers a repeated key: the same seal while it is pending, no
@@ -181,7 +183,7 @@ func (t *txn) enrolledBefore(house id.Household, key string, digest vault.Hash, 
 	if key == "" || len(key) > 200 {
 		return false, fault.New(fault.Internal, "key", "an enrolment needs an idempotency key")
 	}
-	row, ok, err := get[state.Idempotency](t, state.Idempotencies, string(house)+"/"+key)
+	row, ok, err := engine.Get[state.Idempotency](t, state.Idempotencies, string(house)+"/"+key)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -213,12 +215,12 @@ func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.En
 }
 
 // enrol seals a new person into the holder's household.
-func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, out *vault.Enrolled) error {
-	return t.enrolBy(house, r, doc, tags, digest, entry{Role: "holder"}, out)
+func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, out *vault.Enrolled) error {
+	return t.enrolBy(house, r, doc, tags, digest, engine.Entry{Role: "holder"}, out)
 }
 
 // enrolBy is enrol by whom an entry names.
-func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tags idTags, digest vault.Hash, by entry, out *vault.Enrolled) error {
+func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
 	h, err := t.household(house)
 	if err != nil {
 		return err
@@ -236,10 +238,10 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	person := id.Person(id.New())
 	now := t.k.now().UnixMilli()
 	doc.Reference = id.NewReference()
-	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(t.k.keys.realm, person), Created: now,
+	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(t.k.keys.Realm, person), Created: now,
 		Born: t.k.sealBorn(person, doc.birth())}
-	p.Epoch, p.Wrapped = t.k.newDataKey(person)
-	key, err := t.k.dataKey(person, p)
+	p.Epoch, p.Wrapped = t.k.keys.NewDataKey(person)
+	key, err := t.k.keys.DataKey(person, p)
 	if err != nil {
 		return err
 	}
@@ -249,7 +251,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		doc  any
 	}{
 		{vault.PartIdentity, doc},
-		{vault.Part(vault.PartConsentPrefix + string(ev)), consent{Schema: blobSchema, Event: ev, Version: r.Consent.Version,
+		{vault.Part(vault.PartConsentPrefix + string(ev)), consent{Schema: keyring.BlobSchema, Event: ev, Version: r.Consent.Version,
 			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: by.Role, At: now}},
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
@@ -259,7 +261,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		return err
 	}
 	for i, d := range docs {
-		s, err := t.k.sealPart(person, key, int64(i)+1, d.part, 1, d.doc)
+		s, err := t.k.keys.SealPart(person, key, int64(i)+1, d.part, 1, d.doc)
 		if err != nil {
 			return err
 		}
@@ -272,11 +274,11 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	if err := t.addSeal(person, &p, seal, by); err != nil {
 		return err
 	}
-	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tags.current})
-	if err := put(t, state.Households, string(house), h, 0); err != nil {
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tags.Current})
+	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
-	if err := put(t, state.Persons, string(person), p, 0); err != nil {
+	if err := engine.Put(t, state.Persons, string(person), p, 0); err != nil {
 		return err
 	}
 	*out = vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, Reference: doc.Reference, Household: house, Slot: slot}
@@ -284,14 +286,14 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		out.Members = append(out.Members, vault.Member{Person: m.Person, Slot: m.Slot})
 	}
 	row := state.Idempotency{Person: person, Digest: digest}
-	return put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+pendingLife.Milliseconds())
+	return engine.Put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+pendingLife.Milliseconds())
 }
 
 // enrolling answers the pending seal again when the same person is already being
 // enrolled under another key: the first try broke off, or was sent twice.
-func (t *txn) enrolling(house id.Household, h state.Household, tags idTags, digest vault.Hash, out *vault.Enrolled) (bool, error) {
+func (t *txn) enrolling(house id.Household, h state.Household, tags keyring.Tags, digest vault.Hash, out *vault.Enrolled) (bool, error) {
 	for _, m := range activeMembers(h) {
-		if !tags.is(m.IDTag) {
+		if !tags.Is(m.IDTag) {
 			continue
 		}
 		p, err := t.person(m.Person)
@@ -310,7 +312,7 @@ func (t *txn) enrolling(house id.Household, h state.Household, tags idTags, dige
 // stored of after a day may be stored all the same, its report being late: it
 // keeps its place until the place or its id is needed, and then it ends as a
 // deletion does.
-func (t *txn) freeSlot(house id.Household, h *state.Household, tags idTags) (int, error) {
+func (t *txn) freeSlot(house id.Household, h *state.Household, tags keyring.Tags) (int, error) {
 	used := map[int]bool{}
 	oldest, since := -1, t.k.now().Add(-pendingLife).UnixMilli()
 	for i, m := range h.Members {
@@ -322,7 +324,7 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tags idTags) (int
 			return 0, err
 		}
 		lost := p.State == state.Pending && p.Created < since
-		if tags.is(m.IDTag) {
+		if tags.Is(m.IDTag) {
 			if !lost {
 				return 0, fault.New(fault.Conflict, "id-in-use", "this id document is already registered under this mobile")
 			}
@@ -354,12 +356,12 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tags idTags) (int
 
 // evict ends an enrolment that was never reported as stored.
 func (t *txn) evict(house id.Household, m *state.Member, p state.Person) error {
-	return t.leave(house, m, &p, entry{View: "registration never stored", Role: "system"})
+	return t.leave(house, m, &p, engine.Entry{View: "registration never stored", Role: "system"})
 }
 
 // leave takes a person out of the household for good: tag, seals and data key
 // go, and the registry is told through a task. The caller puts the household.
-func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entry) error {
+func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engine.Entry) error {
 	if err := t.dropTag(m.IDTag, m.Person); err != nil {
 		return err
 	}
@@ -376,22 +378,22 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e entr
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
 	t.mark(markErased, m.Person, 0)
 	e.Kind, e.Person, e.House = "removed", m.Person, house
-	t.append(e)
+	t.Append(e)
 	task := state.Task{ID: removeTask(m.Person), Kind: "remove", Person: m.Person, Since: t.k.now().UnixMilli()}
-	if err := t.tx.AddTask(t.ctx, task); err != nil {
+	if err := t.Tx.AddTask(t.Ctx, task); err != nil {
 		return err
 	}
-	return put(t, state.Persons, string(m.Person), *p, 0)
+	return engine.Put(t, state.Persons, string(m.Person), *p, 0)
 }
 
 // useTag notes the use of an id number and flags one that is in use in another
 // household. The caller outside never learns it (design.md 10).
-func (t *txn) useTag(tags idTags, house id.Household, person id.Person, now int64) ([]string, error) {
+func (t *txn) useTag(tags keyring.Tags, house id.Household, person id.Person, now int64) ([]string, error) {
 	var flags []string
 	var row state.IDTag
-	for _, tag := range append(slices.Clone(tags.old), tags.current) {
+	for _, tag := range append(slices.Clone(tags.Old), tags.Current) {
 		var err error
-		if row, _, err = get[state.IDTag](t, state.IDTags, tag); err != nil {
+		if row, _, err = engine.Get[state.IDTag](t, state.IDTags, tag); err != nil {
 			return nil, err
 		}
 		for _, u := range row.Uses {
@@ -403,7 +405,7 @@ func (t *txn) useTag(tags idTags, house id.Household, person id.Person, now int6
 	if len(row.Uses) < 16 {
 		row.Uses = append(row.Uses, state.IDUse{Household: house, Person: person, At: now})
 	}
-	return flags, put(t, state.IDTags, tags.current, row, 0)
+	return flags, engine.Put(t, state.IDTags, tags.Current, row, 0)
 }
 
 // Remove implements the vault's word: a registration goes until the first dose.
@@ -433,10 +435,10 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 			return err
 		}
 		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person && m.State != state.Removed })
-		if err := t.leave(house, &h.Members[i], &p, entry{View: "registration deleted", Role: "holder"}); err != nil {
+		if err := t.leave(house, &h.Members[i], &p, engine.Entry{View: "registration deleted", Role: "holder"}); err != nil {
 			return err
 		}
-		return put(t, state.Households, string(house), h, 0)
+		return engine.Put(t, state.Households, string(house), h, 0)
 	})
 	return done(receipts), err
 }
@@ -470,7 +472,7 @@ func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) err
 }
 
 func (t *txn) dropTag(tag string, person id.Person) error {
-	row, ok, err := get[state.IDTag](t, state.IDTags, tag)
+	row, ok, err := engine.Get[state.IDTag](t, state.IDTags, tag)
 	if err != nil || !ok {
 		return err
 	}
@@ -480,7 +482,7 @@ func (t *txn) dropTag(tag string, person id.Person) error {
 			kept = append(kept, u)
 		}
 	}
-	return put(t, state.IDTags, tag, state.IDTag{Uses: kept}, 0)
+	return engine.Put(t, state.IDTags, tag, state.IDTag{Uses: kept}, 0)
 }
 
 func done(receipts []string) vault.Done {

@@ -18,6 +18,8 @@ import (
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -140,7 +142,7 @@ func (r *readyProofs) enrolledKey(jwk []byte) (*ecdsa.PublicKey, error) {
 		key, _ = j.Key.(*ecdsa.PublicKey)
 	}
 	if key == nil {
-		return nil, integrity(state.StaffKeys, "an enrolled key is malformed")
+		return nil, state.Integrity(state.StaffKeys, "an enrolled key is malformed")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -215,17 +217,17 @@ func (c proofClaims) covers(s vault.Signed, bearer string, now time.Time) error 
 // spend marks a proof of a key as used and reports whether it was before.
 func (t *txn) spend(owner string, c proofClaims) (used bool, err error) {
 	key := owner + "/" + c.ID
-	if _, used, err = get[state.Counter](t, state.Replays, key); err != nil || used {
+	if _, used, err = engine.Get[state.Counter](t, state.Replays, key); err != nil || used {
 		return used, err
 	}
-	return false, put(t, state.Replays, key, state.Counter{N: t.k.proofMark(c)}, t.k.now().Add(10*time.Minute).UnixMilli())
+	return false, engine.Put(t, state.Replays, key, state.Counter{N: t.k.proofMark(c)}, t.k.now().Add(10*time.Minute).UnixMilli())
 }
 
 // proofMark tells the request that used a proof id from others that bear the same
 // one: who signs chooses the id. It is keyed, so that no two requests can be made to
 // have one mark.
 func (k *Keeper) proofMark(c proofClaims) int64 {
-	sum := mac(k.keys.sym[purposeBooking], k.keys.realmBytes(), []byte("proof mark"), []byte(c.ID), []byte(c.Method), []byte(c.URL), []byte(c.Body))
+	sum := k.keys.MAC(keyring.PurposeBooking, k.keys.RealmBytes(), []byte("proof mark"), []byte(c.ID), []byte(c.Method), []byte(c.URL), []byte(c.Body))
 	return int64(binary.BigEndian.Uint64(sum) >> 1)
 }
 

@@ -7,6 +7,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -26,7 +27,7 @@ func (k *Keeper) Recount(ctx context.Context, r vault.RecountRequest) (vault.Rec
 	}
 	out := vault.Recounted{}
 	err := k.view(ctx, func(t *txn) error {
-		row, _, err := get[state.Stat](t, state.Stats, recounted)
+		row, _, err := engine.Get[state.Stat](t, state.Stats, recounted)
 		out = vault.Recounted{Done: row.N > 0}
 		for _, p := range r.Persons {
 			if err != nil {
@@ -52,10 +53,10 @@ func (k *Keeper) Recount(ctx context.Context, r vault.RecountRequest) (vault.Rec
 	if r.Finished {
 		out.Done = true
 		_, err = k.update(ctx, func(t *txn) error {
-			if row, there, err := get[state.Stat](t, state.Stats, recounted); err != nil || (there && row.N > 0) {
+			if row, there, err := engine.Get[state.Stat](t, state.Stats, recounted); err != nil || (there && row.N > 0) {
 				return err
 			}
-			return put(t, state.Stats, recounted, state.Stat{N: 1, Day: k.statDay()}, 0)
+			return engine.Put(t, state.Stats, recounted, state.Stat{N: 1, Day: k.statDay()}, 0)
 		})
 	}
 	return out, err
@@ -63,7 +64,7 @@ func (k *Keeper) Recount(ctx context.Context, r vault.RecountRequest) (vault.Rec
 
 // uncounted reports whether a person is still to be counted.
 func (t *txn) uncounted(person id.Person) (bool, error) {
-	p, ok, err := get[state.Person](t, state.Persons, string(person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 	return ok && p.Band == nil && (p.State == state.Active || p.State == state.Pending), err
 }
 
@@ -126,12 +127,12 @@ func (k *Keeper) recount(ctx context.Context, brought []vault.Record) (left []id
 				t.countCell(key, n)
 			}
 			p.Band = bands[i]
-			if err := put(t, state.Persons, string(op.id), p, 0); err != nil {
+			if err := engine.Put(t, state.Persons, string(op.id), p, 0); err != nil {
 				return err
 			}
 		}
-		if t.changed {
-			t.append(entry{Kind: "counted", View: viewCounted, Role: "system"})
+		if _, rows := t.Written(); rows > 0 {
+			t.Append(engine.Entry{Kind: "counted", View: viewCounted, Role: "system"})
 		}
 		return nil
 	})

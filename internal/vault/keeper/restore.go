@@ -2,16 +2,14 @@ package keeper
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/json"
-	"slices"
 	"strconv"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
-	"tikakosh/internal/vault/keyset"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -41,12 +39,12 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 		return nil
 	}
 	_, err := k.transact(ctx, func(t *txn) error {
-		last, err := t.tx.ByPerson(ctx, k.personTag(copiesTopic), 0, 1)
+		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(copiesTopic), 0, 1)
 		if err != nil {
 			return err
 		}
 		if len(last) == 1 { // a start that broke off after this transaction
-			e, err := k.openEntry(last[0])
+			e, err := k.eng.OpenEntry(last[0])
 			if err != nil {
 				return err
 			}
@@ -54,21 +52,21 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 				return nil
 			}
 		}
-		next, _, err := t.head()
+		next, _, err := t.Head()
 		if err != nil {
 			return err
 		}
 		if next != o.Ledger {
 			return fault.Newf(fault.Integrity, "restore", "the restore order is for a ledger of %d entries, the database has %d: restore the set again into an empty folder", o.Ledger, next)
 		}
-		e := entry{Kind: "restore", View: viewRestored, Role: "operator", Reason: o.Made, Evidence: o.evidence(), Place: o.Known, topic: copiesTopic}
+		e := engine.Entry{Kind: "restore", View: viewRestored, Role: "operator", Reason: o.Made, Evidence: o.evidence(), Place: o.Known, Topic: copiesTopic}
 		if o.Set == "" {
 			e.View = viewRebuilt
 		}
 		if err := t.adopt(o, &e); err != nil {
 			return err
 		}
-		t.append(e)
+		t.Append(e)
 		if o.Set == "" {
 			return nil
 		}
@@ -88,13 +86,13 @@ func (o *RestoreOrder) evidence() string { return o.Manifest + "@" + strconv.For
 // been ended since. One-time codes are void after any start.
 func (t *txn) endSessions() error {
 	for after := ""; ; {
-		rows, err := t.tx.Scan(t.ctx, state.Bearers, after, sumBatch)
+		rows, err := t.Tx.Scan(t.Ctx, state.Bearers, after, scanPage)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
 			after = r.Key
-			b, ok, err := get[state.Bearer](t, state.Bearers, r.Key)
+			b, ok, err := engine.Get[state.Bearer](t, state.Bearers, r.Key)
 			if err != nil {
 				return err
 			}
@@ -102,11 +100,11 @@ func (t *txn) endSessions() error {
 				continue
 			}
 			b.Revoked = true
-			if err := put(t, state.Bearers, r.Key, b, r.Expires); err != nil {
+			if err := engine.Put(t, state.Bearers, r.Key, b, r.Expires); err != nil {
 				return err
 			}
 		}
-		if len(rows) < sumBatch {
+		if len(rows) < scanPage {
 			return nil
 		}
 	}
@@ -115,35 +113,14 @@ func (t *txn) endSessions() error {
 // LedgerKeys returns the verifier keys of the ledger in a vault's database whose
 // secret it has, newest first, from its wrapped keys: only who has the key that
 // wraps them can have put them there. fault.Integrity when there is none.
-func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm, origin string) (vkeys []string, err error) {
-	keys := &keyring{realm: realm, provider: p}
-	err = st.View(ctx, func(tx state.Tx) error {
-		vkeys = nil
-		set, err := ledgerKeySet(ctx, tx)
+func LedgerKeys(ctx context.Context, st state.Store, p keyring.Provider, realm id.Realm, origin string) (vkeys []string, err error) {
+	keys, err := keyring.CheckpointKeys(ctx, st, p, realm)
+	for _, key := range keys {
+		_, vkey, err := ledger.NoteKeys(origin, key)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, v := range slices.Backward(set.Versions) {
-			if !keyset.Secret(v) {
-				continue
-			}
-			seed, err := readKey(ctx, tx, keys, purposeCheckpoint, v.Version)
-			if err != nil {
-				return err
-			}
-			if len(seed) != ed25519.SeedSize {
-				return fault.New(fault.Integrity, "key", "the ledger's key has the wrong length")
-			}
-			_, vkey, err := ledger.NoteKeys(origin, ed25519.NewKeyFromSeed(seed))
-			if err != nil {
-				return err
-			}
-			vkeys = append(vkeys, vkey)
-		}
-		return nil
-	})
-	if err == nil && len(vkeys) == 0 {
-		err = fault.New(fault.Integrity, "key", "the copy holds no ledger key")
+		vkeys = append(vkeys, vkey)
 	}
 	return vkeys, err
 }
@@ -152,7 +129,7 @@ func LedgerKeys(ctx context.Context, st state.Store, p Provider, realm id.Realm,
 // knows, oldest first. Each is signed by both keys; whom to trust is the caller's.
 func LedgerChanges(ctx context.Context, st state.Store) (out []ledger.Transition, err error) {
 	err = st.View(ctx, func(tx state.Tx) error {
-		set, err := ledgerKeySet(ctx, tx)
+		set, err := keyring.LedgerSet(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -166,20 +143,6 @@ func LedgerChanges(ctx context.Context, st state.Store) (out []ledger.Transition
 		return err
 	})
 	return out, err
-}
-
-// ledgerKeySet reads the versions of the ledger's key without the vault's keys: what
-// it says is to be believed no further than keys and signatures show.
-func ledgerKeySet(ctx context.Context, tx state.Tx) (state.KeySet, error) {
-	s, ok, err := tx.Get(ctx, state.KeyStates, purposeCheckpoint)
-	if err != nil || !ok {
-		return keyset.Birth(purposeCheckpoint, 0), err
-	}
-	var set state.KeySet
-	if json.Unmarshal(s.Content, &set) != nil {
-		return set, integrity(state.KeyStates, "a row is malformed")
-	}
-	return set, nil
 }
 
 // Restoring reports whether this start carries out a restore order.

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -40,14 +41,14 @@ func (t *txn) issue(person id.Person, viewID string) error {
 	if err != nil {
 		return err
 	}
-	first, _, err := get[state.IssuedPage](t, state.Issued, issuedKey(person, 0))
+	first, _, err := engine.Get[state.IssuedPage](t, state.Issued, issuedKey(person, 0))
 	if err != nil {
 		return err
 	}
 	n := max(first.Pages-1, 0)
 	page := first
 	if n > 0 {
-		if page, _, err = get[state.IssuedPage](t, state.Issued, issuedKey(person, n)); err != nil {
+		if page, _, err = engine.Get[state.IssuedPage](t, state.Issued, issuedKey(person, n)); err != nil {
 			return err
 		}
 	}
@@ -56,16 +57,16 @@ func (t *txn) issue(person id.Person, viewID string) error {
 		page = state.IssuedPage{}
 	}
 	h := encode.RevocationHashOf(ci)
-	page.List = append(page.List, state.IssuedCertificate{Hash: hexString(h[:]), Expires: t.k.now().Add(certificateLife).UnixMilli()})
+	page.List = append(page.List, state.IssuedCertificate{Hash: hex.EncodeToString(h[:]), Expires: t.k.now().Add(certificateLife).UnixMilli()})
 	if n == 0 {
 		page.Pages = 1
 	} else if first.Pages != n+1 {
 		first.Pages = n + 1
-		if err := put(t, state.Issued, issuedKey(person, 0), first, 0); err != nil {
+		if err := engine.Put(t, state.Issued, issuedKey(person, 0), first, 0); err != nil {
 			return err
 		}
 	}
-	return put(t, state.Issued, issuedKey(person, n), page, 0)
+	return engine.Put(t, state.Issued, issuedKey(person, n), page, 0)
 }
 
 func issuedKey(person id.Person, page int) string { return string(person) + "/" + strconv.Itoa(page) }
@@ -77,7 +78,7 @@ func (t *txn) revokeCertificates(person id.Person, house id.Household, reason st
 	now := t.k.now().UnixMilli()
 	var hashes []string
 	for n := 0; ; n++ {
-		page, ok, err := get[state.IssuedPage](t, state.Issued, issuedKey(person, n))
+		page, ok, err := engine.Get[state.IssuedPage](t, state.Issued, issuedKey(person, n))
 		if err != nil {
 			return err
 		}
@@ -90,16 +91,16 @@ func (t *txn) revokeCertificates(person id.Person, house id.Household, reason st
 			}
 		}
 		page.List = nil
-		if err := put(t, state.Issued, issuedKey(person, n), page, 0); err != nil {
+		if err := engine.Put(t, state.Issued, issuedKey(person, n), page, 0); err != nil {
 			return err
 		}
 	}
 	if len(hashes) == 0 {
 		return nil
 	}
-	t.append(entry{Kind: "certificate", Person: person, House: house, View: "revoked", Role: "system", Reason: reason})
-	t.revoked = true
-	return put(t, state.Revocations, string(person)+"/"+id.NewOrdered(), state.Revocation{Hashes: hashes, Reason: reason, At: now}, 0)
+	t.Append(engine.Entry{Kind: "certificate", Person: person, House: house, View: "revoked", Role: "system", Reason: reason})
+	t.After(func() { t.k.revoked.changes.Add(1) })
+	return engine.Put(t, state.Revocations, string(person)+"/"+id.NewOrdered(), state.Revocation{Hashes: hashes, Reason: reason, At: now}, 0)
 }
 
 // Revocations implements the vault's word: the signed list. It is made anew
@@ -113,7 +114,7 @@ func (k *Keeper) Revocations(ctx context.Context, _ vault.Empty) (vault.Revocati
 	if r.list.List != nil && r.made == changes && now.Sub(r.at) < listLife && !now.Before(r.at) {
 		return r.list, nil
 	}
-	if err := k.ready(ctx, state.Revocations, ""); err != nil { // one shelf
+	if err := k.eng.Compared(ctx, state.Revocations, ""); err != nil { // one shelf
 		return vault.RevocationList{}, err
 	}
 	var hashes []encode.RevocationHash
@@ -138,7 +139,7 @@ func (k *Keeper) Revocations(ctx context.Context, _ vault.Empty) (vault.Revocati
 	if err != nil {
 		return vault.RevocationList{}, err
 	}
-	signer, err := encode.NewSigner(k.keys.now().certificate)
+	signer, err := encode.NewSigner(k.keys.Now().Certificate)
 	if err != nil {
 		return vault.RevocationList{}, fault.Wrap(fault.Internal, err, "certificate key")
 	}
@@ -153,13 +154,13 @@ func (k *Keeper) Revocations(ctx context.Context, _ vault.Empty) (vault.Revocati
 
 func (k *Keeper) addRevoked(list []encode.RevocationHash, s state.Stored) ([]encode.RevocationHash, error) {
 	var row state.Revocation
-	if !hmac.Equal(s.MAC, k.rowMAC(state.Revocations, s)) || json.Unmarshal(s.Content, &row) != nil {
-		return nil, integrity(state.Revocations, "a row's MAC does not match")
+	if !hmac.Equal(s.MAC, k.keys.RowMAC(state.Revocations, s)) || json.Unmarshal(s.Content, &row) != nil {
+		return nil, state.Integrity(state.Revocations, "a row's MAC does not match")
 	}
 	for _, text := range row.Hashes {
 		raw, err := hex.DecodeString(text)
 		if err != nil || len(raw) != len(encode.RevocationHash{}) {
-			return nil, integrity(state.Revocations, "a row is malformed")
+			return nil, state.Integrity(state.Revocations, "a row is malformed")
 		}
 		list = append(list, encode.RevocationHash(raw))
 	}
@@ -168,7 +169,7 @@ func (k *Keeper) addRevoked(list []encode.RevocationHash, s state.Stored) ([]enc
 
 // certificateID is the identifier of the certificate that a view makes.
 func (k *Keeper) certificateID(viewID string) (string, error) {
-	ci, err := encode.UVCI("IN", k.keys.realm, k.viewRef(viewID))
+	ci, err := encode.UVCI("IN", k.keys.Realm, k.viewRef(viewID))
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "certificate identifier")
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/json"
+	"encoding/hex"
 	"maps"
 	"reflect"
 	"slices"
@@ -14,6 +14,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keyset"
 	"tikakosh/internal/vault/state"
 )
@@ -33,24 +35,24 @@ func DefaultKeyTimes() KeyTimes {
 
 // keyKinds are the keys an operator can change, by the word for them.
 func keyKinds() map[string]string {
-	return map[string]string{vault.KeyEpoch: purposeEpoch, vault.KeyIndex: purposeMobile, vault.KeyToken: purposeBearer,
-		vault.KeyCertificate: purposeCertificate, vault.KeyLedger: purposeCheckpoint, vault.KeyIDTag: purposeIDTag}
+	return map[string]string{vault.KeyEpoch: keyring.PurposeEpoch, vault.KeyIndex: keyring.PurposeMobile, vault.KeyToken: keyring.PurposeBearer,
+		vault.KeyCertificate: keyring.PurposeCertificate, vault.KeyLedger: keyring.PurposeCheckpoint, vault.KeyIDTag: keyring.PurposeIDTag}
 }
 
 // signs reports whether a purpose's key is published before it is used.
 func signs(purpose string) bool {
-	return purpose == purposeBearer || purpose == purposeCertificate || purpose == purposeCheckpoint
+	return purpose == keyring.PurposeBearer || purpose == keyring.PurposeCertificate || purpose == keyring.PurposeCheckpoint
 }
 
 // keyTopic finds the ledger entries about keys.
 const keyTopic = id.Person("keys")
 
 // keyEntry is the ledger entry of one thing that happened to a key.
-func (k *Keeper) keyEntry(what, name, role string, public []byte) entry {
-	e := entry{Kind: "key", View: what, Reason: name, Role: role, Place: k.cfg.Custody, topic: keyTopic}
+func (k *Keeper) keyEntry(what, name, role string, public []byte) engine.Entry {
+	e := engine.Entry{Kind: "key", View: what, Reason: name, Role: role, Place: k.cfg.Custody, Topic: keyTopic}
 	if public != nil {
 		sum := sha256.Sum256(public)
-		e.Evidence = hexString(sum[:])
+		e.Evidence = hex.EncodeToString(sum[:])
 	}
 	return e
 }
@@ -58,9 +60,9 @@ func (k *Keeper) keyEntry(what, name, role string, public []byte) entry {
 // recordKeys puts it on the ledger, once, that the realm's keys were made.
 func (k *Keeper) recordKeys(ctx context.Context) error {
 	_, err := k.transact(ctx, func(t *txn) error {
-		last, err := t.tx.ByPerson(ctx, k.personTag(keyTopic), 0, 1)
+		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(keyTopic), 0, 1)
 		if err == nil && len(last) == 0 {
-			t.append(k.keyEntry("made", keyName(k.keys.realm, "*", 1), "system", nil))
+			t.Append(k.keyEntry("made", keyring.Name(k.keys.Realm, "*", 1), "system", nil))
 		}
 		return err
 	})
@@ -70,17 +72,15 @@ func (k *Keeper) recordKeys(ctx context.Context) error {
 // confirmKeys compares the sets of keys that the vault began with, before any row
 // was compared with the ledger, with the compared ones.
 func (k *Keeper) confirmKeys(ctx context.Context) error {
-	began := k.seen.count.Load()
-	return k.store.View(ctx, func(tx state.Tx) error {
-		t := k.begin(ctx, began, 0, tx)
-		for _, purpose := range turningPurposes() {
-			set, ok, err := get[state.KeySet](t, state.KeyStates, purpose)
+	return k.eng.Look(ctx, func(t *engine.Txn) error {
+		for _, purpose := range keyring.Turning() {
+			set, ok, err := engine.Get[state.KeySet](t, state.KeyStates, purpose)
 			if err != nil {
 				return err
 			}
-			used := k.keys.now().sets[purpose]
+			used := k.keys.Now().Sets[purpose]
 			if ok && !reflect.DeepEqual(set, used) || !ok && len(used.Versions) != 1 {
-				return integrity(state.KeyStates, "a row changed while the vault started")
+				return state.Integrity(state.KeyStates, "a row changed while the vault started")
 			}
 		}
 		return nil
@@ -96,23 +96,23 @@ func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault
 	if !known {
 		return vault.KeyRotated{}, fault.New(fault.Invalid, "key-kind", "keys that can change: token, certificate, epoch, ledger, index, id-tag")
 	}
-	if r.Compromised && purpose != purposeIDTag {
+	if r.Compromised && purpose != keyring.PurposeIDTag {
 		return vault.KeyRotated{}, fault.New(fault.Invalid, "key-kind", "only the id-tag key takes --compromised: its old tags are worth nothing then and are removed")
 	}
-	if err := k.gate(ctx); err != nil {
+	if err := k.eng.Gate(ctx); err != nil {
 		return vault.KeyRotated{}, err
 	}
-	set := k.keys.now().sets[purpose]
+	set := k.keys.Now().Sets[purpose]
 	version := set.Versions[len(set.Versions)-1].Version + 1
 	rows, fresh, public, err := k.newVersion(purpose, version)
 	if err != nil {
 		return vault.KeyRotated{}, err
 	}
-	name := keyName(k.keys.realm, purpose, version)
+	name := keyring.Name(k.keys.Realm, purpose, version)
 	err = k.turnSet(ctx, purpose, fresh, func(t *txn, set *state.KeySet) error {
 		now := k.now().UnixMilli()
 		v := state.KeyVersion{Custody: k.cfg.Custody, Public: public}
-		if err := keyset.Add(set, v, now, signs(purpose), purpose == purposeIDTag); err != nil {
+		if err := keyset.Add(set, v, now, signs(purpose), purpose == keyring.PurposeIDTag); err != nil {
 			return err
 		}
 		if last := set.Versions[len(set.Versions)-1]; last.Version != version {
@@ -126,7 +126,7 @@ func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault
 			}
 		}
 		for _, row := range rows {
-			if err := t.tx.Put(t.ctx, state.KeyRing, row); err != nil {
+			if err := t.Tx.Put(t.Ctx, state.KeyRing, row); err != nil {
 				return err
 			}
 		}
@@ -137,7 +137,7 @@ func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault
 		case r.Compromised:
 			what = "made and in use, the older ones compromised"
 		}
-		t.append(k.keyEntry(what, name, "operator", public))
+		t.Append(k.keyEntry(what, name, "operator", public))
 		return nil
 	})
 	return vault.KeyRotated{Key: name}, err
@@ -147,49 +147,51 @@ func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault
 // because custody may take its time. What a change that does not come about
 // leaves in custody is used by the next one.
 func (k *Keeper) newVersion(purpose string, version int) (rows []state.Stored, fresh map[string][]byte, public []byte, err error) {
-	raw, err := k.keys.newKey(purpose, version)
+	raw, err := k.keys.NewKey(purpose, version)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	row, secret := purpose, raw
-	if purpose == purposeIDTag {
-		if secret, err = k.keys.tagCheck(version); err != nil {
+	if purpose == keyring.PurposeIDTag {
+		if secret, err = k.keys.TagCheck(version); err != nil {
 			return nil, nil, nil, err
 		}
-		row = purposeTagCheck
+		row = keyring.PurposeTagCheck
 	} else {
-		fresh = map[string][]byte{keyName(k.keys.realm, purpose, version): raw}
+		fresh = map[string][]byte{keyring.Name(k.keys.Realm, purpose, version): raw}
 	}
-	if public, err = publicHalf(purpose, raw); err != nil {
+	if public, err = keyring.PublicHalf(purpose, raw); err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := k.keys.wrapped(row, version, secret, k.now().UnixMilli())
+	s, err := k.keys.Wrapped(row, version, secret, k.now().UnixMilli())
 	return []state.Stored{s}, fresh, public, err
 }
 
 // turnSet changes the set of a purpose, alone and durably, and from then on works
 // with it. fresh are the secrets that are new.
 func (k *Keeper) turnSet(ctx context.Context, purpose string, fresh map[string][]byte, change func(t *txn, set *state.KeySet) error) error {
-	k.turnMu.Lock()
-	defer k.turnMu.Unlock()
+	return k.eng.Alone(func() error { return k.turnSetAlone(ctx, purpose, fresh, change) })
+}
+
+func (k *Keeper) turnSetAlone(ctx context.Context, purpose string, fresh map[string][]byte, change func(t *txn, set *state.KeySet) error) error {
 	if k.stale.Load() {
 		return fault.New(fault.Unavailable, "key-change", "the last change of keys ended in doubt and is being looked at; try again")
 	}
-	old := k.keys.now()
+	old := k.keys.Now()
 	var set state.KeySet
 	_, err := k.commit(ctx, func(t *txn) (err error) {
 		var ok bool
-		if set, ok, err = get[state.KeySet](t, state.KeyStates, purpose); err != nil {
+		if set, ok, err = engine.Get[state.KeySet](t, state.KeyStates, purpose); err != nil {
 			return err
 		}
 		if !ok {
-			set = old.sets[purpose]
+			set = old.Sets[purpose]
 			set.Versions = slices.Clone(set.Versions)
 		}
 		if err := change(t, &set); err != nil {
 			return err
 		}
-		return put(t, state.KeyStates, purpose, set, 0)
+		return engine.Put(t, state.KeyStates, purpose, set, 0)
 	})
 	if err != nil {
 		if fault.Is(err, fault.Unknown) {
@@ -197,35 +199,34 @@ func (k *Keeper) turnSet(ctx context.Context, purpose string, fresh map[string][
 		}
 		return err
 	}
-	sets, raw := maps.Clone(old.sets), maps.Clone(old.raw)
+	sets, raw := maps.Clone(old.Sets), maps.Clone(old.Raw)
 	sets[purpose] = set
 	maps.Copy(raw, fresh)
 	for _, v := range set.Versions {
 		if !keyset.Secret(v) {
-			delete(raw, keyName(k.keys.realm, purpose, v.Version))
+			delete(raw, keyring.Name(k.keys.Realm, purpose, v.Version))
 		}
 	}
-	next, err := k.keys.build(sets, raw)
+	next, err := k.keys.Build(sets, raw)
 	if err != nil {
 		return err
 	}
-	k.keys.turn.Store(next)
+	k.keys.Turn.Store(next)
 	return nil
 }
 
 // reload reads the sets again after a change whose commit was in doubt.
 func (k *Keeper) reload(ctx context.Context) error {
-	k.turnMu.Lock()
-	defer k.turnMu.Unlock()
-	err := k.store.View(ctx, func(tx state.Tx) error {
-		next, err := k.keys.load(ctx, tx, k.keys.now().raw)
-		if err == nil {
-			k.keys.turn.Store(next)
-			k.stale.Store(false)
-		}
-		return err
+	return k.eng.Alone(func() error {
+		return k.store.View(ctx, func(tx state.Tx) error {
+			next, err := k.keys.Load(ctx, tx, k.keys.Now().Raw)
+			if err == nil {
+				k.keys.Turn.Store(next)
+				k.stale.Store(false)
+			}
+			return err
+		})
 	})
-	return err
 }
 
 // turnEvery is how often the vault looks whether a change of keys can go on.
@@ -258,15 +259,15 @@ func (k *Keeper) turnOn(ctx context.Context, passes map[string]*pass) error {
 			return err
 		}
 	}
-	if passes[purposeTagCheck] == nil { // what was destroyed just before the process ended
-		for _, v := range keyset.In(k.keys.now().sets[purposeIDTag], state.KeyDestroyed) {
-			if err := k.keys.provider.DestroyTagKey(v.Version); err != nil {
+	if passes[keyring.PurposeTagCheck] == nil { // what was destroyed just before the process ended
+		for _, v := range keyset.In(k.keys.Now().Sets[keyring.PurposeIDTag], state.KeyDestroyed) {
+			if err := k.keys.Provider.DestroyTagKey(v.Version); err != nil {
 				return err
 			}
 		}
-		passes[purposeTagCheck] = &pass{}
+		passes[keyring.PurposeTagCheck] = &pass{}
 	}
-	for _, purpose := range turningPurposes() {
+	for _, purpose := range keyring.Turning() {
 		if err := k.turnOne(ctx, purpose, passes); err != nil {
 			return err
 		}
@@ -275,10 +276,10 @@ func (k *Keeper) turnOn(ctx context.Context, passes map[string]*pass) error {
 }
 
 func (k *Keeper) turnOne(ctx context.Context, purpose string, passes map[string]*pass) error {
-	set, now := k.keys.now().sets[purpose], k.now()
+	set, now := k.keys.Now().Sets[purpose], k.now()
 	if next := keyset.In(set, state.KeyNext); len(next) == 1 {
 		wait := k.cfg.KeyTimes.Publish
-		if purpose == purposeBearer {
+		if purpose == keyring.PurposeBearer {
 			wait = k.cfg.KeyTimes.Announce
 		}
 		if now.Sub(time.UnixMilli(next[0].Since)) < wait || now.Sub(k.began) < min(wait, k.cfg.KeyTimes.Announce) {
@@ -296,7 +297,7 @@ func (k *Keeper) turnOne(ctx context.Context, purpose string, passes map[string]
 		return k.destroyKeys(ctx, purpose, over)
 	}
 	old := keyset.In(set, state.KeyOld)
-	if purpose == purposeIDTag {
+	if purpose == keyring.PurposeIDTag {
 		old = slices.DeleteFunc(old, func(v state.KeyVersion) bool { return v.Until == 0 })
 	}
 	if len(old) == 0 {
@@ -315,12 +316,12 @@ func (k *Keeper) turnOne(ctx context.Context, purpose string, passes map[string]
 func (k *Keeper) switchKey(ctx context.Context, purpose string) error {
 	now := k.now()
 	until := int64(0)
-	if purpose == purposeBearer {
+	if purpose == keyring.PurposeBearer {
 		until = now.Add(bearerLife + time.Minute).UnixMilli()
 	}
-	keys := k.keys.now()
-	before := keyset.Current(keys.sets[purpose])
-	public, err := publicHalf(purpose, keys.raw[keyName(k.keys.realm, purpose, before.Version)])
+	keys := k.keys.Now()
+	before := keyset.Current(keys.Sets[purpose])
+	public, err := keyring.PublicHalf(purpose, keys.Raw[keyring.Name(k.keys.Realm, purpose, before.Version)])
 	if err != nil {
 		return err
 	}
@@ -335,28 +336,28 @@ func (k *Keeper) switchKey(ctx context.Context, purpose string) error {
 			case v.Version == before.Version: // its public half was never written when it was the first
 				v.Public = public
 			case v.State == state.KeyCurrent:
-				name = keyName(k.keys.realm, purpose, v.Version)
+				name = keyring.Name(k.keys.Realm, purpose, v.Version)
 				if v.Note, err = k.transition(t, purpose, keys, v.Version); err != nil {
 					return err
 				}
-				t.append(k.keyEntry("in use", name, "system", slices.Concat(v.Public, v.Note)))
+				t.Append(k.keyEntry("in use", name, "system", slices.Concat(v.Public, v.Note)))
 			}
 		}
-		t.append(k.keyEntry("secret half destroyed", keyName(k.keys.realm, purpose, before.Version), "system", public))
-		return t.tx.Delete(t.ctx, state.KeyRing, keyName(k.keys.realm, purpose, before.Version))
+		t.Append(k.keyEntry("secret half destroyed", keyring.Name(k.keys.Realm, purpose, before.Version), "system", public))
+		return t.Tx.Delete(t.Ctx, state.KeyRing, keyring.Name(k.keys.Realm, purpose, before.Version))
 	})
 }
 
 // transition is the change of the ledger's key, signed by both; nil for another key.
-func (k *Keeper) transition(t *txn, purpose string, keys *turning, version int) ([]byte, error) {
-	if purpose != purposeCheckpoint {
+func (k *Keeper) transition(t *txn, purpose string, keys *keyring.Current, version int) ([]byte, error) {
+	if purpose != keyring.PurposeCheckpoint {
 		return nil, nil
 	}
-	size, _, err := t.head()
+	size, _, err := t.Head()
 	if err != nil {
 		return nil, err
 	}
-	return ledger.SignTransition(k.cfg.Origin, uint64(size), keys.checkpoint, ed25519.NewKeyFromSeed(keys.raw[keyName(k.keys.realm, purpose, version)]))
+	return ledger.SignTransition(k.cfg.Origin, uint64(size), keys.Checkpoint, ed25519.NewKeyFromSeed(keys.Raw[keyring.Name(k.keys.Realm, purpose, version)]))
 }
 
 // destroyKeys ends versions for good: in the set, in the key ring, in memory, and
@@ -366,22 +367,22 @@ func (k *Keeper) destroyKeys(ctx context.Context, purpose string, versions []sta
 		keyset.Destroy(set, versions, k.now().UnixMilli())
 		for _, v := range versions {
 			row := purpose
-			if purpose == purposeIDTag {
-				row = purposeTagCheck
+			if purpose == keyring.PurposeIDTag {
+				row = keyring.PurposeTagCheck
 			}
-			if err := t.tx.Delete(t.ctx, state.KeyRing, keyName(k.keys.realm, row, v.Version)); err != nil {
+			if err := t.Tx.Delete(t.Ctx, state.KeyRing, keyring.Name(k.keys.Realm, row, v.Version)); err != nil {
 				return err
 			}
-			t.append(k.keyEntry("destroyed", keyName(k.keys.realm, purpose, v.Version), "system", v.Public))
+			t.Append(k.keyEntry("destroyed", keyring.Name(k.keys.Realm, purpose, v.Version), "system", v.Public))
 		}
 		return nil
 	})
-	if err != nil || purpose != purposeIDTag {
+	if err != nil || purpose != keyring.PurposeIDTag {
 		return err
 	}
 	for _, v := range versions {
 		// When custody does not answer, its key stays without use: nothing asks for it.
-		if err := k.keys.provider.DestroyTagKey(v.Version); err != nil {
+		if err := k.keys.Provider.DestroyTagKey(v.Version); err != nil {
 			return err
 		}
 	}
@@ -390,14 +391,14 @@ func (k *Keeper) destroyKeys(ctx context.Context, purpose string, versions []sta
 
 // LedgerKeys are what the ledger's files are signed with now.
 func (k *Keeper) LedgerKeys() ledger.Keys {
-	keys := k.keys.now()
-	return ledger.Keys{Key: keys.checkpoint, Chain: k.ledgerChain()}
+	keys := k.keys.Now()
+	return ledger.Keys{Key: keys.Checkpoint, Chain: k.ledgerChain()}
 }
 
 // ledgerChain is every change of the ledger's key, oldest first.
 func (k *Keeper) ledgerChain() []byte {
 	var notes [][]byte
-	for _, v := range k.keys.now().sets[purposeCheckpoint].Versions {
+	for _, v := range k.keys.Now().Sets[keyring.PurposeCheckpoint].Versions {
 		if v.Note != nil {
 			notes = append(notes, v.Note)
 		}
@@ -410,20 +411,20 @@ func (k *Keeper) ListKeys(ctx context.Context, _ vault.Empty) (vault.KeyList, er
 	out := vault.KeyList{Custody: k.cfg.Custody}
 	err := k.store.View(ctx, func(tx state.Tx) error {
 		out.Keys = nil
-		for _, purpose := range append(fixedPurposes(), purposeReceipt) {
-			row, err := keyRow(ctx, tx, k.keys.realm, purpose, 1)
+		for _, purpose := range append(keyring.Fixed(), keyring.PurposeReceipt) {
+			row, err := keyring.Row(ctx, tx, k.keys.Realm, purpose, 1)
 			if err != nil {
 				return err
 			}
-			out.Keys = append(out.Keys, vault.KeyInfo{Purpose: purpose, Key: keyName(k.keys.realm, purpose, 1), Version: 1, Custody: k.cfg.Custody,
+			out.Keys = append(out.Keys, vault.KeyInfo{Purpose: purpose, Key: keyring.Name(k.keys.Realm, purpose, 1), Version: 1, Custody: k.cfg.Custody,
 				Created: row.Created, Since: row.Created, State: state.KeyCurrent, Uses: keyUses(purpose)})
 		}
 		return nil
 	})
-	sets := k.keys.now().sets
-	for _, purpose := range turningPurposes() {
+	sets := k.keys.Now().Sets
+	for _, purpose := range keyring.Turning() {
 		for _, v := range sets[purpose].Versions {
-			info := vault.KeyInfo{Purpose: purpose, Key: keyName(k.keys.realm, purpose, v.Version), Version: v.Version, Custody: v.Custody,
+			info := vault.KeyInfo{Purpose: purpose, Key: keyring.Name(k.keys.Realm, purpose, v.Version), Version: v.Version, Custody: v.Custody,
 				Created: v.Created, Since: v.Since, Until: v.Until, State: v.State, Uses: keyUses(purpose)}
 			if info.Custody == "" {
 				info.Custody = k.cfg.Custody
@@ -437,23 +438,11 @@ func (k *Keeper) ListKeys(ctx context.Context, _ vault.Empty) (vault.KeyList, er
 
 func keyUses(purpose string) string {
 	return map[string]string{
-		purposeMobile: "names mobile numbers in the vault's database", purposeMatch: "names cards, enrolments and names asked about",
-		purposeContact: "seals mobile numbers and staff names", purposeRow: "authenticates the vault's rows",
-		purposeDigest: "adds the rows up for the ledger", purposeCode: "authenticates one-time codes", purposeBooking: "makes security codes of bookings, checks PINs",
-		purposeView: "makes view references and pairwise subjects", purposeEntry: "seals ledger bodies; the inbox key is made from it", purposePersonTag: "finds a person's ledger entries",
-		purposeEpoch: "wraps the data key of each person", purposeBearer: "signs bearers (ES256)", purposeCertificate: "signs certificates, their revocation list and statuses (ES256)",
-		purposeReceipt: "signs receipts (Ed25519)", purposeCheckpoint: "signs the ledger's checkpoints (Ed25519)", purposeIDTag: "tags id numbers, inside custody",
+		keyring.PurposeMobile: "names mobile numbers in the vault's database", keyring.PurposeMatch: "names cards, enrolments and names asked about",
+		keyring.PurposeContact: "seals mobile numbers and staff names", keyring.PurposeRow: "authenticates the vault's rows",
+		keyring.PurposeDigest: "adds the rows up for the ledger", keyring.PurposeCode: "authenticates one-time codes", keyring.PurposeBooking: "makes security codes of bookings, checks PINs",
+		keyring.PurposeView: "makes view references and pairwise subjects", keyring.PurposeEntry: "seals ledger bodies; the inbox key is made from it", keyring.PurposePersonTag: "finds a person's ledger entries",
+		keyring.PurposeEpoch: "wraps the data key of each person", keyring.PurposeBearer: "signs bearers (ES256)", keyring.PurposeCertificate: "signs certificates, their revocation list and statuses (ES256)",
+		keyring.PurposeReceipt: "signs receipts (Ed25519)", keyring.PurposeCheckpoint: "signs the ledger's checkpoints (Ed25519)", keyring.PurposeIDTag: "tags id numbers, inside custody",
 	}[purpose]
-}
-
-// wrapped is the key ring's row of a secret.
-func (k *keyring) wrapped(purpose string, version int, raw []byte, now int64) (state.Stored, error) {
-	name := keyName(k.realm, purpose, version)
-	blob, err := k.provider.Wrap(name, raw)
-	if err != nil {
-		return state.Stored{}, err
-	}
-	content, err := json.Marshal(state.Key{Purpose: purpose, Version: version, Wrapped: blob, State: state.KeyCurrent, Created: now,
-		Apart: purpose == purposeMobile})
-	return state.Stored{Key: name, Version: 1, Content: content}, fault.Wrap(fault.Internal, err, "key row")
 }

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -87,20 +88,20 @@ func (k *Keeper) each(ctx context.Context, items []*bookItem, signed bool, step 
 	refused := make([]error, len(items))
 	any := false
 	receipts, err := k.update(ctx, func(t *txn) error {
-		t.quiet = !signed
+		t.Quiet = !signed
 		for i, it := range items {
 			if refused[i] = nil; it.err != nil {
 				continue
 			}
 			any = true
-			it.from = len(t.entries)
-			written := len(t.rows)
+			from, before := t.Written()
 			err := step(t, it)
-			it.to = len(t.entries)
+			to, after := t.Written()
+			it.from, it.to = from, to
 			switch {
-			case errors.Is(err, errAgain):
+			case errors.Is(err, engine.ErrAgain):
 				return err
-			case err != nil && (it.to > it.from || len(t.rows) > written):
+			case err != nil && (to > from || after > before):
 				return errAlone
 			case err != nil:
 				refused[i] = err
@@ -183,7 +184,7 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 		if repeated[i] {
 			continue // it was told
 		}
-		if err := t.bookOne(p.id, rows[i], r, programme, entry{Role: "holder"}); err != nil {
+		if err := t.bookOne(p.id, rows[i], r, programme, engine.Entry{Role: "holder"}); err != nil {
 			return err
 		}
 		booked = append(booked, p.id)
@@ -232,7 +233,7 @@ func bookingForm(r vault.BookRequest) (programme string, err error) {
 func (k *Keeper) mayBook(it *bookItem) (err error) {
 	for i := range it.o.people {
 		p := &it.o.people[i]
-		if p.key, err = k.dataKey(p.id, p.row); err != nil {
+		if p.key, err = k.keys.DataKey(p.id, p.row); err != nil {
 			return err
 		}
 		if err := k.eligible(*p, it.req.Dose, it.req.Offer); err != nil {

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -14,6 +15,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -33,7 +36,7 @@ const viewProposal = "a proposed correction of a dose"
 // database names nobody.
 func (k *Keeper) humanTag(text string) string {
 	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
-	return hexString(mac(k.keys.sym[purposeMatch], k.keys.realmBytes(), []byte("staff person"), []byte(text))[:16])
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("staff person"), []byte(text))[:16])
 }
 
 // human is whose key a staff row is. Keys that were enrolled before people were told
@@ -42,9 +45,9 @@ func (k *Keeper) human(staff id.Staff, row state.Staff) (string, error) {
 	if row.Human != "" {
 		return row.Human, nil
 	}
-	name, err := k.keys.contact.Open(nil, nil, row.Name, k.contactAAD("staff", string(staff)))
+	name, err := k.keys.Contact.Open(nil, nil, row.Name, k.keys.ContactAAD("staff", string(staff)))
 	if err != nil {
-		return "", integrity(state.StaffKeys, "a name does not open")
+		return "", state.Integrity(state.StaffKeys, "a name does not open")
 	}
 	return k.humanTag(string(name)), nil
 }
@@ -56,9 +59,9 @@ func (t *txn) samePerson(a, b id.Staff) (bool, error) {
 	}
 	var tags [2]string
 	for i, s := range [...]id.Staff{a, b} {
-		row, ok, err := get[state.Staff](t, state.StaffKeys, string(s))
+		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(s))
 		if err == nil && !ok {
-			err = integrity(state.StaffKeys, "a staff key is missing")
+			err = state.Integrity(state.StaffKeys, "a staff key is missing")
 		}
 		if err != nil {
 			return false, err
@@ -82,22 +85,22 @@ const staffListed = "staff/listed"
 
 // noteStaffAt adds a key to the list of its centre's.
 func (t *txn) noteStaffAt(c id.Centre, staff id.Staff) error {
-	_, whole, err := get[state.Correction](t, state.Corrections, staffListed)
+	_, whole, err := engine.Get[state.Correction](t, state.Corrections, staffListed)
 	if err != nil {
 		return err
 	}
 	if !whole {
-		first, err := t.tx.Scan(t.ctx, state.StaffKeys, "", 1)
+		first, err := t.Tx.Scan(t.Ctx, state.StaffKeys, "", 1)
 		if err != nil {
 			return err
 		}
 		if whole = len(first) == 0; whole {
-			if err := put(t, state.Corrections, staffListed, state.Correction{State: state.CorrectionDone, At: t.k.now().UnixMilli()}, 0); err != nil {
+			if err := engine.Put(t, state.Corrections, staffListed, state.Correction{State: state.CorrectionDone, At: t.k.now().UnixMilli()}, 0); err != nil {
 				return err
 			}
 		}
 	}
-	row, ok, err := get[state.Correction](t, state.Corrections, staffAtKey(c))
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, staffAtKey(c))
 	if err != nil || (!ok && !whole) || slices.Contains(row.Open, string(staff)) {
 		return err
 	}
@@ -105,28 +108,28 @@ func (t *txn) noteStaffAt(c id.Centre, staff id.Staff) error {
 		row = state.Correction{Centre: c, State: state.CorrectionDone, At: t.k.now().UnixMilli()}
 	}
 	row.Open = append(row.Open, string(staff))
-	return put(t, state.Corrections, staffAtKey(c), row, 0)
+	return engine.Put(t, state.Corrections, staffAtKey(c), row, 0)
 }
 
 // staffAt is every key ever enrolled for a centre.
 func (t *txn) staffAt(c id.Centre) ([]string, error) {
-	row, ok, err := get[state.Correction](t, state.Corrections, staffAtKey(c))
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, staffAtKey(c))
 	if err != nil || ok {
 		return row.Open, err
 	}
-	if _, whole, err := get[state.Correction](t, state.Corrections, staffListed); err != nil || whole {
+	if _, whole, err := engine.Get[state.Correction](t, state.Corrections, staffListed); err != nil || whole {
 		return nil, err
 	}
 	row = state.Correction{Centre: c, State: state.CorrectionDone, At: t.k.now().UnixMilli()}
 	const page = 500
 	for after := ""; ; {
-		rows, err := t.tx.Scan(t.ctx, state.StaffKeys, after, page)
+		rows, err := t.Tx.Scan(t.Ctx, state.StaffKeys, after, page)
 		if err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
 			after = r.Key
-			s, _, err := get[state.Staff](t, state.StaffKeys, r.Key)
+			s, _, err := engine.Get[state.Staff](t, state.StaffKeys, r.Key)
 			if err != nil {
 				return nil, err
 			}
@@ -135,7 +138,7 @@ func (t *txn) staffAt(c id.Centre) ([]string, error) {
 			}
 		}
 		if len(rows) < page {
-			return row.Open, put(t, state.Corrections, staffAtKey(c), row, 0)
+			return row.Open, engine.Put(t, state.Corrections, staffAtKey(c), row, 0)
 		}
 	}
 }
@@ -148,7 +151,7 @@ func (t *txn) small(c id.Centre) (bool, error) {
 	}
 	people := map[string]bool{}
 	for _, key := range keys {
-		row, ok, err := get[state.Staff](t, state.StaffKeys, key)
+		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, key)
 		if err != nil {
 			return false, err
 		}
@@ -174,11 +177,11 @@ func (t *txn) proposed(name string, row state.Correction) error {
 	if small {
 		row.NotBefore = row.At + smallWait.Milliseconds()
 		public := state.Correction{Centre: row.Centre, Kind: row.Kind, State: state.CorrectionOpen, At: row.At, NotBefore: row.NotBefore}
-		if err := put(t, state.Corrections, publicKey(name), public, 0); err != nil {
+		if err := engine.Put(t, state.Corrections, publicKey(name), public, 0); err != nil {
 			return err
 		}
 	}
-	open, _, err := get[state.Correction](t, state.Corrections, openAtKey(row.Centre))
+	open, _, err := engine.Get[state.Correction](t, state.Corrections, openAtKey(row.Centre))
 	if err != nil {
 		return err
 	}
@@ -192,17 +195,17 @@ func (t *txn) proposed(name string, row state.Correction) error {
 	}
 	open.Centre, open.State, open.At = row.Centre, state.CorrectionDone, row.At
 	open.Open = append(open.Open, name)
-	if err := put(t, state.Corrections, openAtKey(row.Centre), open, 0); err != nil {
+	if err := engine.Put(t, state.Corrections, openAtKey(row.Centre), open, 0); err != nil {
 		return err
 	}
-	return put(t, state.Corrections, name, row, 0)
+	return engine.Put(t, state.Corrections, name, row, 0)
 }
 
 // stillOpen drops the proposals that were carried out or are too old.
 func (t *txn) stillOpen(names []string) ([]string, error) {
 	kept := make([]string, 0, len(names))
 	for _, name := range names {
-		row, ok, err := get[state.Correction](t, state.Corrections, name)
+		row, ok, err := engine.Get[state.Correction](t, state.Corrections, name)
 		if err != nil {
 			return nil, err
 		}
@@ -217,30 +220,30 @@ func (t *txn) stillOpen(names []string) ([]string, error) {
 // list says when it was carried out.
 func (t *txn) approved(name string, row state.Correction, second id.Staff) error {
 	row.State, row.Second = state.CorrectionDone, second
-	open, ok, err := get[state.Correction](t, state.Corrections, openAtKey(row.Centre))
+	open, ok, err := engine.Get[state.Correction](t, state.Corrections, openAtKey(row.Centre))
 	if err != nil {
 		return err
 	}
 	if i := slices.Index(open.Open, name); ok && i >= 0 {
 		open.Open = slices.Delete(open.Open, i, i+1)
-		if err := put(t, state.Corrections, openAtKey(row.Centre), open, 0); err != nil {
+		if err := engine.Put(t, state.Corrections, openAtKey(row.Centre), open, 0); err != nil {
 			return err
 		}
 	}
 	if row.NotBefore > 0 {
-		public, ok, err := get[state.Correction](t, state.Corrections, publicKey(name))
+		public, ok, err := engine.Get[state.Correction](t, state.Corrections, publicKey(name))
 		if err == nil && !ok {
-			err = integrity(state.Corrections, "an entry of the public list is missing")
+			err = state.Integrity(state.Corrections, "an entry of the public list is missing")
 		}
 		if err != nil {
 			return err
 		}
 		public.State, public.Done = state.CorrectionDone, t.k.now().UnixMilli()
-		if err := put(t, state.Corrections, publicKey(name), public, 0); err != nil {
+		if err := engine.Put(t, state.Corrections, publicKey(name), public, 0); err != nil {
 			return err
 		}
 	}
-	return put(t, state.Corrections, name, row, 0)
+	return engine.Put(t, state.Corrections, name, row, 0)
 }
 
 // mayApprove reports why the owner of a key may not be the second person now.
@@ -255,7 +258,7 @@ func (t *txn) mayApprove(row state.Correction, second id.Staff) error {
 	if same {
 		return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
 	}
-	if by, _, err := get[state.Staff](t, state.StaffKeys, string(row.By)); err != nil {
+	if by, _, err := engine.Get[state.Staff](t, state.StaffKeys, string(row.By)); err != nil {
 		return err
 	} else if !by.Active { // perhaps ended because it was stolen
 		return fault.New(fault.Conflict, "ended", "the key that proposed this was ended since; propose it again")
@@ -303,7 +306,7 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 		if row.Role != roleManager || row.Centre != centre {
 			return forbiddenAt("the manager")
 		}
-		open, _, err := get[state.Correction](t, state.Corrections, openAtKey(centre))
+		open, _, err := engine.Get[state.Correction](t, state.Corrections, openAtKey(centre))
 		if err != nil {
 			return err
 		}
@@ -321,7 +324,7 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 			}
 			out.Waiting = append(out.Waiting, w)
 		}
-		t.append(entry{Kind: "list", View: "corrections that wait", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(names)) + " rows"})
+		t.Append(engine.Entry{Kind: "list", View: "corrections that wait", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(names)) + " rows"})
 		return nil
 	})
 	out.Receipts = receipts
@@ -330,7 +333,7 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 
 // waiting is one row of the list.
 func (t *txn) waiting(staff id.Staff, name string) (vault.WaitingCorrection, state.Correction, error) {
-	row, _, err := get[state.Correction](t, state.Corrections, name)
+	row, _, err := engine.Get[state.Correction](t, state.Corrections, name)
 	if err != nil {
 		return vault.WaitingCorrection{}, row, err
 	}
@@ -348,9 +351,9 @@ func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vau
 	if err != nil {
 		return err
 	}
-	body, err := t.k.keys.contact.Open(nil, nil, row.Body, t.k.contactAAD("correction", name))
+	body, err := t.k.keys.Contact.Open(nil, nil, row.Body, t.k.keys.ContactAAD("correction", name))
 	if err != nil {
-		return integrity(state.Corrections, "a proposal does not open")
+		return state.Integrity(state.Corrections, "a proposal does not open")
 	}
 	c, err := parseCorrection(body)
 	if err != nil {
@@ -365,7 +368,7 @@ func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vau
 	out.Waiting = append(out.Waiting, w)
 	viewID := newViewID()
 	out.ViewRef = t.k.viewRef(viewID)
-	e := entry{Kind: "list", View: viewProposal, Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, ViewID: viewID}
+	e := engine.Entry{Kind: "list", View: viewProposal, Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, ViewID: viewID}
 	if row.Person != "" {
 		p, err := t.person(row.Person)
 		if err != nil {
@@ -373,7 +376,7 @@ func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vau
 		}
 		e.Kind, e.Person, e.House = "opening", row.Person, p.Household
 	}
-	t.append(e)
+	t.Append(e)
 	return nil
 }
 
@@ -389,7 +392,7 @@ func (k *Keeper) SecondPersonActs(ctx context.Context, r vault.SecondPersonReque
 		// Ids begin with their time (UUIDv7), so that the list begins a proposal's life ago.
 		since := k.now().Add(-correctionLife).UnixMilli()
 		after := max(fmt.Sprintf("%08x-%04x", since>>16, since&0xffff), r.After)
-		rows, err := t.tx.Scan(t.ctx, state.Corrections, publicPrefix+after, publicPage)
+		rows, err := t.Tx.Scan(t.Ctx, state.Corrections, publicPrefix+after, publicPage)
 		if err != nil {
 			return err
 		}
@@ -398,7 +401,7 @@ func (k *Keeper) SecondPersonActs(ctx context.Context, r vault.SecondPersonReque
 			if !ok {
 				return nil
 			}
-			row, _, err := get[state.Correction](t, state.Corrections, s.Key)
+			row, _, err := engine.Get[state.Correction](t, state.Corrections, s.Key)
 			if err != nil {
 				return err
 			}

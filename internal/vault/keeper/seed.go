@@ -9,6 +9,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -17,7 +19,7 @@ type seedling struct {
 	person id.Person
 	row    state.Person
 	seal   state.Seal
-	tags   idTags
+	tags   keyring.Tags
 }
 
 // Seed adds synthetic households with past doses, sealed and ledgered like any
@@ -54,9 +56,9 @@ func (k *Keeper) Seed(ctx context.Context, r vault.SeedRequest) (vault.Seeded, e
 	}
 	var out vault.Seeded
 	_, err := k.update(ctx, func(t *txn) error {
-		out, t.quiet = vault.Seeded{}, true
+		out, t.Quiet = vault.Seeded{}, true
 		if len(r.Households) > 1 {
-			t.append(entry{Kind: "demo", View: "demo data", Role: "system"})
+			t.Append(engine.Entry{Kind: "demo", View: "demo data", Role: "system"})
 		}
 		for i, mobile := range mobiles {
 			add := t.seedHousehold
@@ -69,8 +71,8 @@ func (k *Keeper) Seed(ctx context.Context, r vault.SeedRequest) (vault.Seeded, e
 			}
 			out.People = append(out.People, people...)
 		}
-		if len(out.People) == 0 && !t.changed {
-			t.entries = nil // all of them were there
+		if len(out.People) == 0 { // all of them were there
+			t.Withdraw()
 		}
 		return nil
 	})
@@ -84,21 +86,21 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.tags, err = k.idTags(m.Identity.IDType, number); err != nil {
+	if s.tags, err = k.keys.Tags(m.Identity.IDType, number); err != nil {
 		return s, err
 	}
 	now := k.now().UnixMilli()
 	s.person, doc.Reference = id.Person(id.New()), id.NewReference()
-	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(k.keys.realm, s.person), Created: now,
+	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(k.keys.Realm, s.person), Created: now,
 		Born: k.sealBorn(s.person, doc.birth())}
-	s.row.Epoch, s.row.Wrapped = k.newDataKey(s.person)
-	key, err := k.dataKey(s.person, s.row)
+	s.row.Epoch, s.row.Wrapped = k.keys.NewDataKey(s.person)
+	key, err := k.keys.DataKey(s.person, s.row)
 	if err != nil {
 		return s, err
 	}
 	s.seal = state.Seal{ID: id.New(), Key: "seed"}
 	add := func(part vault.Part, doc any) error {
-		sealed, err := k.sealPart(s.person, key, int64(len(s.seal.Parts))+1, part, 1, doc)
+		sealed, err := k.keys.SealPart(s.person, key, int64(len(s.seal.Parts))+1, part, 1, doc)
 		s.seal.Parts = append(s.seal.Parts, sealed)
 		return err
 	}
@@ -106,7 +108,7 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		return s, err
 	}
 	ev := id.Event(id.NewOrdered())
-	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), consent{Schema: blobSchema, Event: ev, Version: m.Consent.Version,
+	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), consent{Schema: keyring.BlobSchema, Event: ev, Version: m.Consent.Version,
 		Language: m.Consent.Language, Purpose: m.Consent.Purpose, By: "holder", At: now}); err != nil {
 		return s, err
 	}
@@ -138,7 +140,7 @@ func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, doseDoc, error
 	}
 	ev := id.Event(id.NewOrdered())
 	at := d.Given.In(loc).Add(11 * time.Hour).UnixMilli()
-	doc := doseDoc{Schema: blobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
+	doc := doseDoc{Schema: keyring.BlobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
 		DoseEvent: rules.NewDoseEvent(ev, product, d.Lot, d.Sequence, at, "Asia/Kolkata", rules.SourceHistorical, "demo")}
 	doc.RecordedAt = now
 	return ev, doc, nil
@@ -162,12 +164,12 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 	} else {
 		house = id.Household(id.New())
 		h = state.Household{Created: t.k.now().UnixMilli(),
-			Mobile: t.k.keys.contact.Seal(nil, nil, []byte(mobile), t.k.contactAAD("mobile", string(house))),
-			Last4:  t.k.keys.contact.Seal(nil, nil, []byte(mobile[len(mobile)-4:]), t.k.contactAAD("last4", string(house)))}
-		if err := put(t, state.MobileIndexes, t.k.blindIndex(mobile), state.MobileIndex{Household: house}, 0); err != nil {
+			Mobile: t.k.keys.Contact.Seal(nil, nil, []byte(mobile), t.k.keys.ContactAAD("mobile", string(house))),
+			Last4:  t.k.keys.Contact.Seal(nil, nil, []byte(mobile[len(mobile)-4:]), t.k.keys.ContactAAD("last4", string(house)))}
+		if err := engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(mobile), state.MobileIndex{Household: house}, 0); err != nil {
 			return nil, err
 		}
-		t.append(entry{Kind: "household", House: house, Role: "holder"})
+		t.Append(engine.Entry{Kind: "household", House: house, Role: "holder"})
 	}
 	var out []vault.Enrolled
 	grown := !there
@@ -184,14 +186,14 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 	if !grown {
 		return out, nil
 	}
-	return out, put(t, state.Households, string(house), h, 0)
+	return out, engine.Put(t, state.Households, string(house), h, 0)
 }
 
 // seedUnlinked adds somebody without a mobile, in a household of their own that no
 // number leads to, with a card that nobody has in hand. Their id tag finds them again.
 func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, error) {
 	s := members[0]
-	row, _, err := get[state.IDTag](t, state.IDTags, s.tags.current)
+	row, _, err := engine.Get[state.IDTag](t, state.IDTags, s.tags.Current)
 	if err != nil {
 		return nil, err
 	}
@@ -205,8 +207,8 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 		return []vault.Enrolled{{Seal: vault.Seal{ID: seal.ID, Person: u.Person, Parts: seal.Parts}, Reference: p.Reference, Household: u.Household, Slot: 1}}, nil
 	}
 	house := id.Household(id.New())
-	h := state.Household{Created: t.k.now().UnixMilli(), Members: []state.Member{{Slot: 1, Person: s.person, State: state.Active, IDTag: s.tags.current}}}
-	if err := put(t, state.Households, string(house), h, 0); err != nil {
+	h := state.Household{Created: t.k.now().UnixMilli(), Members: []state.Member{{Slot: 1, Person: s.person, State: state.Active, IDTag: s.tags.Current}}}
+	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return nil, err
 	}
 	e := vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: 1}
@@ -218,14 +220,14 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 func others(h state.Household, members []seedling) bool {
 	have := activeMembers(h)
 	return len(have) > 0 && !slices.ContainsFunc(have, func(m state.Member) bool {
-		return slices.ContainsFunc(members, func(s seedling) bool { return s.tags.is(m.IDTag) })
+		return slices.ContainsFunc(members, func(s seedling) bool { return s.tags.Is(m.IDTag) })
 	})
 }
 
 // seedMember finds a synthetic person in the household, or adds it.
 func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e vault.Enrolled, added bool, err error) {
 	for _, m := range activeMembers(*h) {
-		if !s.tags.is(m.IDTag) {
+		if !s.tags.Is(m.IDTag) {
 			continue
 		}
 		p, err := t.person(m.Person)
@@ -239,7 +241,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 	if slot > MaxMembers {
 		return e, false, nil // visitors have filled it
 	}
-	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tags.current})
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tags.Current})
 	e = vault.Enrolled{Seal: vault.Seal{ID: s.seal.ID, Person: s.person, Parts: s.seal.Parts}, Reference: s.row.Reference, Household: house, Slot: slot}
 	return e, true, t.seedPerson(house, s, false)
 }
@@ -252,13 +254,13 @@ func (t *txn) seedPerson(house id.Household, s seedling, card bool) (err error) 
 	if p.Flags, err = t.useTag(s.tags, house, s.person, p.Created); err != nil {
 		return err
 	}
-	if err := t.addSeal(s.person, &p, s.seal, entry{House: house, View: "demo data", Role: "system"}); err != nil {
+	if err := t.addSeal(s.person, &p, s.seal, engine.Entry{House: house, View: "demo data", Role: "system"}); err != nil {
 		return err
 	}
 	if card {
-		if _, _, err := t.issueCard(s.person, &p, entry{Role: "system"}); err != nil {
+		if _, _, err := t.issueCard(s.person, &p, engine.Entry{Role: "system"}); err != nil {
 			return err
 		}
 	}
-	return put(t, state.Persons, string(s.person), p, 0)
+	return engine.Put(t, state.Persons, string(s.person), p, 0)
 }

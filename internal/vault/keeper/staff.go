@@ -19,6 +19,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -56,21 +57,21 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 		return vault.StaffEnrolled{}, err
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		if _, ok, err := get[state.Staff](t, state.StaffKeys, string(staff)); err != nil || ok {
+		if _, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(staff)); err != nil || ok {
 			if err == nil {
 				err = fault.New(fault.Conflict, "staff", "this device key is enrolled already")
 			}
 			return err
 		}
 		row := state.Staff{Role: r.Role, Centre: r.Centre, JWK: r.PublicJWK, Active: true, Since: k.now().UnixMilli(), Human: k.humanTag(r.Person),
-			Name: k.keys.contact.Seal(nil, nil, []byte(r.Name), k.contactAAD("staff", string(staff)))}
-		t.append(entry{Kind: "staff", View: "enrolled", Role: "operator", Actor: string(staff), Reason: r.Role})
+			Name: k.keys.Contact.Seal(nil, nil, []byte(r.Name), k.keys.ContactAAD("staff", string(staff)))}
+		t.Append(engine.Entry{Kind: "staff", View: "enrolled", Role: "operator", Actor: string(staff), Reason: r.Role})
 		if r.Centre > 0 {
 			if err := t.noteStaffAt(r.Centre, staff); err != nil {
 				return err
 			}
 		}
-		return put(t, state.StaffKeys, string(staff), row, 0)
+		return engine.Put(t, state.StaffKeys, string(staff), row, 0)
 	})
 	return vault.StaffEnrolled{Staff: staff, Receipt: done(receipts).Receipt}, err
 }
@@ -78,7 +79,7 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 // DisableStaff ends a credential at once.
 func (k *Keeper) DisableStaff(ctx context.Context, r vault.StaffDisableRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
-		row, ok, err := get[state.Staff](t, state.StaffKeys, string(r.Staff))
+		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(r.Staff))
 		if err != nil {
 			return err
 		}
@@ -86,8 +87,8 @@ func (k *Keeper) DisableStaff(ctx context.Context, r vault.StaffDisableRequest) 
 			return fault.New(fault.NotFound, "staff", "no such staff credential")
 		}
 		row.Active = false
-		t.append(entry{Kind: "staff", View: "disabled", Role: "operator", Actor: string(r.Staff)})
-		return put(t, state.StaffKeys, string(r.Staff), row, 0)
+		t.Append(engine.Entry{Kind: "staff", View: "disabled", Role: "operator", Actor: string(r.Staff)})
+		return engine.Put(t, state.StaffKeys, string(r.Staff), row, 0)
 	})
 	return done(receipts), err
 }
@@ -144,7 +145,7 @@ func (t *txn) proofParts(s vault.Signed) (staff id.Staff, c proofClaims, row sta
 		var ok bool
 		var err error
 		staff = id.Staff(thumb)
-		if row, ok, err = get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok && !ablate.Off(ablate.VaultProof) {
+		if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok && !ablate.Off(ablate.VaultProof) {
 			err = bad
 		}
 		return row.JWK, err
@@ -202,14 +203,14 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 			return fault.New(fault.Forbidden, "role", "only the centre's manager opens its sessions")
 		}
 		key := sessionKey(f.Centre, f.Session, day)
-		old, ok, err := get[state.OpenSession](t, state.OpenSessions, key)
+		old, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, key)
 		if err != nil {
 			return err
 		}
 		if ok {
 			return t.noteOpenDay(old) // opening twice is opening once; the proof is spent
 		}
-		t.append(entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
+		t.Append(engine.Entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
 		open := state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
 			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}
 		if err := t.notePlace(f.Centre, f.Name); err != nil {
@@ -218,7 +219,7 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		if err := t.noteOpenDay(open); err != nil {
 			return err
 		}
-		return put(t, state.OpenSessions, key, open, 0)
+		return engine.Put(t, state.OpenSessions, key, open, 0)
 	})
 	return done(receipts), err
 }

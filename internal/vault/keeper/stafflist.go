@@ -5,6 +5,7 @@ import (
 
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -15,12 +16,12 @@ func (k *Keeper) StaffCredentials(ctx context.Context) (vault.StaffList, error) 
 		out.Staff = out.Staff[:0]
 		const page = 500
 		for after := ""; ; {
-			rows, err := t.tx.Scan(t.ctx, state.StaffKeys, after, page)
+			rows, err := t.Tx.Scan(t.Ctx, state.StaffKeys, after, page)
 			if err != nil {
 				return err
 			}
 			for _, s := range rows {
-				row, _, err := get[state.Staff](t, state.StaffKeys, s.Key)
+				row, _, err := engine.Get[state.Staff](t, state.StaffKeys, s.Key)
 				if err != nil {
 					return err
 				}

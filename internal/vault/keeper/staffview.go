@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -41,7 +42,7 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessi
 		return c, nil, &fault.Error{Kind: fault.RateLimited, Code: "codes", Text: "too many wrong security codes today; a colleague has to go on",
 			RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}, nil
 	}
-	p, found, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, found, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
 		return c, nil, nil, err
 	}
@@ -59,9 +60,9 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessi
 			return c, nil, nil, err
 		}
 		if found {
-			t.append(entry{Kind: "refusal", Person: r.Person, House: p.Household, View: view, Role: roleVaccinator, Actor: string(staff),
+			t.Append(engine.Entry{Kind: "refusal", Person: r.Person, House: p.Household, View: view, Role: roleVaccinator, Actor: string(staff),
 				Place: sessions[0].Name, Reason: "nothing shown, or not the right thing"})
-			if err := put(t, state.Persons, string(r.Person), p, 0); err != nil {
+			if err := engine.Put(t, state.Persons, string(r.Person), p, 0); err != nil {
 				return c, nil, nil, err
 			}
 		}
@@ -151,7 +152,7 @@ func (k *Keeper) StaffCertificate(ctx context.Context, r vault.StaffViewRequest)
 func (k *Keeper) StaffCheck(ctx context.Context, r vault.StaffCheckRequest) (vault.StaffChecked, error) {
 	var out vault.StaffChecked
 	err := k.view(ctx, func(t *txn) error {
-		t.tx = readOnly{t.tx}
+		t.ReadOnly()
 		_, row, err := t.proven(r.Signed)
 		out = vault.StaffChecked{Centre: row.Centre, Role: row.Role}
 		return err
@@ -236,7 +237,7 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		if repeated {
 			return nil
 		}
-		if err := t.bookOne(person, p, book, programme, entry{Role: by.role, Actor: by.actor, Place: by.place}); err != nil {
+		if err := t.bookOne(person, p, book, programme, engine.Entry{Role: by.role, Actor: by.actor, Place: by.place}); err != nil {
 			return err
 		}
 		return t.bookingNotices(p.Household, r.Hold, "", r.Offer, []id.Person{person})
@@ -284,7 +285,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 			row.State, row.Person = state.ChallengeOpen, r.Person
 			row.Code = k.codeMAC(evidencePrefix+txnID, digestOf(code))
 		}
-		return put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
 	})
 	if err != nil {
 		return vault.StaffCode{}, err
@@ -303,7 +304,7 @@ const staffCodesPerDay = 300
 // codeFor finds where a code for a person goes, within the number's budget. nil:
 // nowhere.
 func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string) (*Notice, error) {
-	p, ok, err := get[state.Person](t, state.Persons, string(r.Person))
+	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil || !ok || p.Reference != r.Reference || p.State != state.Active {
 		return nil, err
 	}
@@ -311,15 +312,15 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string
 	if err != nil || len(h.Mobile) == 0 {
 		return nil, err
 	}
-	mobile, err := t.k.keys.contact.Open(nil, nil, h.Mobile, t.k.contactAAD("mobile", string(p.Household)))
+	mobile, err := t.k.keys.Contact.Open(nil, nil, h.Mobile, t.k.keys.ContactAAD("mobile", string(p.Household)))
 	if err != nil {
-		return nil, integrity(state.Households, "a number does not open")
+		return nil, state.Integrity(state.Households, "a number does not open")
 	}
-	row.Index = t.k.blindIndex(string(mobile))
+	row.Index = t.k.keys.BlindIndex(string(mobile))
 	refused, err := t.spendCodeBudgets(row.Index, string(mobile), r.Origin, key, int64(t.k.cfg.Limits.PerPrefix))
 	if err != nil || refused != nil {
 		return nil, err
 	}
-	t.append(entry{Kind: "code", Person: r.Person, House: p.Household, View: "code for a centre", Role: roleVaccinator, Actor: string(row.Staff)})
+	t.Append(engine.Entry{Kind: "code", Person: r.Person, House: p.Household, View: "code for a centre", Role: roleVaccinator, Actor: string(row.Staff)})
 	return &Notice{Mobile: string(mobile)}, nil
 }

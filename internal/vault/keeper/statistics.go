@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/statistics"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/state"
 )
 
@@ -28,7 +29,7 @@ type counts map[string]int64
 func (c counts) registered(k *Keeper, person id.Person, doc identity) (band []byte) {
 	cell := statistics.Cell{Band: statistics.Band(doc.BirthYear, k.statDay().Year)}
 	c[cell.Key()]++
-	return k.keys.contact.Seal(nil, nil, padded([]byte(cell.Key())), k.contactAAD("band", string(person)))
+	return k.keys.Contact.Seal(nil, nil, padded([]byte(cell.Key())), k.keys.ContactAAD("band", string(person)))
 }
 
 // padded fills up with spaces, so that the length of what is sealed tells nothing of it.
@@ -42,9 +43,9 @@ func (t *txn) unregistered(person id.Person, p *state.Person) error {
 	if p.Band == nil || p.State != state.Active {
 		return nil
 	}
-	raw, err := t.k.keys.contact.Open(nil, nil, p.Band, t.k.contactAAD("band", string(person)))
+	raw, err := t.k.keys.Contact.Open(nil, nil, p.Band, t.k.keys.ContactAAD("band", string(person)))
 	if err != nil {
-		return integrity(state.Persons, "where a registration is counted does not open")
+		return state.Integrity(state.Persons, "where a registration is counted does not open")
 	}
 	t.countCell(strings.TrimSpace(string(raw)), -1)
 	p.Band = nil
@@ -54,6 +55,7 @@ func (t *txn) unregistered(person id.Person, p *state.Person) error {
 func (t *txn) countCell(key string, n int64) {
 	if t.counted == nil {
 		t.counted = counts{}
+		t.Before(t.tally)
 	}
 	t.counted[key] += n
 }
@@ -88,7 +90,7 @@ func (k *Keeper) sealCounts(person id.Person, c counts) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "counts")
 	}
-	return k.keys.contact.Seal(nil, nil, padded(raw), k.contactAAD("counts", string(person))), nil
+	return k.keys.Contact.Seal(nil, nil, padded(raw), k.keys.ContactAAD("counts", string(person))), nil
 }
 
 // doseCounts seals what one dose of an opened person changes. A person of before the
@@ -110,13 +112,13 @@ func (t *txn) counting(person id.Person, s state.Seal) error {
 	if s.Count == nil {
 		return nil
 	}
-	raw, err := t.k.keys.contact.Open(nil, nil, s.Count, t.k.contactAAD("counts", string(person)))
+	raw, err := t.k.keys.Contact.Open(nil, nil, s.Count, t.k.keys.ContactAAD("counts", string(person)))
 	if err != nil {
-		return integrity(state.Persons, "the counts of a seal do not open")
+		return state.Integrity(state.Persons, "the counts of a seal do not open")
 	}
 	var c counts
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return integrity(state.Persons, "the counts of a seal are malformed")
+		return state.Integrity(state.Persons, "the counts of a seal are malformed")
 	}
 	for key, n := range c {
 		t.countCell(key, n)
@@ -131,7 +133,7 @@ func (t *txn) tally() error {
 	}
 	day := t.k.statDay()
 	for _, key := range slices.Sorted(maps.Keys(t.counted)) {
-		row, _, err := get[state.Stat](t, state.Stats, key)
+		row, _, err := engine.Get[state.Stat](t, state.Stats, key)
 		if err != nil {
 			return err
 		}
@@ -140,7 +142,7 @@ func (t *txn) tally() error {
 		} else {
 			row = row.Counted(day, t.counted[key])
 		}
-		if err := put(t, state.Stats, key, row, 0); err != nil {
+		if err := engine.Put(t, state.Stats, key, row, 0); err != nil {
 			return err
 		}
 	}
@@ -158,20 +160,20 @@ func (k *Keeper) Statistics(ctx context.Context, _ vault.Empty) (vault.Statistic
 	err := k.view(ctx, func(t *txn) error {
 		cells = nil
 		var keys []string
-		if err := t.tx.All(ctx, state.Stats, func(s state.Stored) error { keys = append(keys, s.Key); return nil }); err != nil {
+		if err := t.Tx.All(ctx, state.Stats, func(s state.Stored) error { keys = append(keys, s.Key); return nil }); err != nil {
 			return err
 		}
 		for _, key := range keys {
 			if key == recounted {
 				continue
 			}
-			row, _, err := get[state.Stat](t, state.Stats, key)
+			row, _, err := engine.Get[state.Stat](t, state.Stats, key)
 			if err != nil {
 				return err
 			}
 			cell, ok := statistics.ParseKey(key)
 			if !ok {
-				return integrity(state.Stats, "a row has no known name")
+				return state.Integrity(state.Stats, "a row has no known name")
 			}
 			cell.N = row.AsOf(today)
 			cells = append(cells, cell)

@@ -1,10 +1,11 @@
-package keeper
+package engine
 
 import (
 	"context"
 	"crypto/hmac"
 	"crypto/subtle"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"runtime"
 	"sync"
@@ -19,9 +20,9 @@ import (
 // after a start, before it is told to come back.
 const gateWait = 2 * time.Second
 
-// gate holds everything back that reads rows or writes the ledger until Verify
+// Gate holds everything back that reads rows or writes the ledger until Verify
 // has found all anchored rows to be those of the ledger.
-func (k *Keeper) gate(ctx context.Context) error {
+func (k *Engine) Gate(ctx context.Context) error {
 	select {
 	case <-k.verified:
 		return nil
@@ -48,12 +49,15 @@ func (k *Keeper) gate(ctx context.Context) error {
 // With an anchor file that leads to the ledger's end, requests are let in at once: a
 // shelf is compared before the first of its rows is used, and the others before Verify
 // returns. A difference then is refused to the request that meets it, and ends the vault.
-func (k *Keeper) Verify(ctx context.Context) error {
-	var want tip
+//
+// Before requests are let in it calls first, whose entry is the first of this start, and
+// then; both write with Transact.
+func (k *Engine) Verify(ctx context.Context, first, then func(context.Context) error) error {
+	var want Tip
 	var next int64
 	err := k.store.View(ctx, func(tx state.Tx) (err error) {
 		t := k.begin(ctx, 0, 0, tx)
-		if next, want, err = t.anchor(); err != nil {
+		if next, want, err = t.Anchor(); err != nil {
 			return err
 		}
 		return k.readSignOuts(t, next, want)
@@ -61,38 +65,38 @@ func (k *Keeper) Verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a, ok := k.startShelves(ctx, next, want.sum); ok {
-		return k.verifyLater(ctx, a, next, want)
+	if a, ok := k.startShelves(ctx, next, want.Sum); ok {
+		return k.verifyLater(ctx, a, next, want, first, then)
 	}
 	k.shelves = anchoredShelves{next: next, sums: shelves{}}
 	sum, err := k.sumRows(ctx, append(state.Anchored(), state.Passing()...), k.shelves.sums)
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(sum[:], want.sum[:]) != 1 && !ablate.Off(ablate.GuardAnchor) {
-		return integrity("household, person, staff or session", "the rows do not have the digest the ledger anchors: a row was edited, removed or rolled back")
+	if subtle.ConstantTimeCompare(sum[:], want.Sum[:]) != 1 && !ablate.Off(ablate.GuardAnchor) {
+		return state.Integrity("household, person, staff or session", "the rows do not have the digest the ledger anchors: a row was edited, removed or rolled back")
 	}
-	return k.letIn(ctx, next, want)
+	return k.letIn(ctx, next, want, first, then)
 }
 
 // verifyLater lets requests in when what passes is remembered, and compares meanwhile.
-func (k *Keeper) verifyLater(ctx context.Context, a anchoredShelves, next int64, want tip) error {
+func (k *Engine) verifyLater(ctx context.Context, a anchoredShelves, next int64, want Tip, first, then func(context.Context) error) error {
 	k.shelves = a
 	c := newComparison(a.sums)
 	k.comparing.Store(c)
 	if _, err := k.sumRows(ctx, state.Passing(), nil); err != nil {
 		return err
 	}
-	if err := k.letIn(ctx, next, want); err != nil {
+	if err := k.letIn(ctx, next, want, first, then); err != nil {
 		return err
 	}
 	return k.compareAll(ctx, c)
 }
 
 // letIn writes what a start has to say and opens the gate.
-func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
+func (k *Engine) letIn(ctx context.Context, next int64, want Tip, first, then func(context.Context) error) error {
 	k.raiseNext(next)
-	if err := k.applyRestore(ctx); err != nil {
+	if err := first(ctx); err != nil {
 		return err
 	}
 	if want.old {
@@ -100,13 +104,7 @@ func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
 			return err
 		}
 	}
-	if err := k.recordDictionary(ctx); err != nil {
-		return err
-	}
-	if err := k.confirmKeys(ctx); err != nil {
-		return err
-	}
-	if err := k.recordKeys(ctx); err != nil {
+	if err := then(ctx); err != nil {
 		return err
 	}
 	close(k.verified)
@@ -115,10 +113,10 @@ func (k *Keeper) letIn(ctx context.Context, next int64, want tip) error {
 
 // chainSignOuts says once more which bearers have ended, where the ledger's head
 // does not chain sign-outs yet. A head that does is written with them.
-func (k *Keeper) chainSignOuts(ctx context.Context) error {
-	_, err := k.transact(ctx, func(t *txn) error {
+func (k *Engine) chainSignOuts(ctx context.Context) error {
+	_, err := k.Transact(ctx, func(t *Txn) error {
 		for _, key := range k.seen.ended() {
-			t.append(entry{Kind: signOut, View: "again", Role: "system", Evidence: key})
+			t.Append(Entry{Kind: SignOut, View: "again", Role: "system", Evidence: key})
 		}
 		return nil
 	})
@@ -132,7 +130,7 @@ const sumBatch = 256
 // remembers the versions; then those of the rows that expire, as far as memory
 // goes: of these one whose MAC is wrong is refused when it is used. Each table has
 // a reader, and every core checks what the readers bring.
-func (k *Keeper) sumRows(ctx context.Context, tables []state.Table, into shelves) (total [32]byte, err error) {
+func (k *Engine) sumRows(ctx context.Context, tables []state.Table, into shelves) (total [32]byte, err error) {
 	type batch struct {
 		table state.Table
 		rows  []state.Stored
@@ -173,7 +171,7 @@ func (k *Keeper) sumRows(ctx context.Context, tables []state.Table, into shelves
 						if left--; left < 0 {
 							return errEnough
 						}
-						if !hmac.Equal(s.MAC, k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
+						if !hmac.Equal(s.MAC, k.keys.RowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
 							return nil
 						}
 					}
@@ -200,7 +198,7 @@ func (k *Keeper) sumRows(ctx context.Context, tables []state.Table, into shelves
 var errEnough = fault.New(fault.Internal, "enough", "enough rows were read")
 
 // shelve adds rows of one table to the digests of their shelves.
-func (k *Keeper) shelve(sums shelves, table state.Table, rows []state.Stored) error {
+func (k *Engine) shelve(sums shelves, table state.Table, rows []state.Stored) error {
 	for i := range rows {
 		var sum [32]byte
 		if err := k.addRows(&sum, table, rows[i:i+1]); err != nil {
@@ -211,100 +209,100 @@ func (k *Keeper) shelve(sums shelves, table state.Table, rows []state.Stored) er
 	return nil
 }
 
-func (k *Keeper) addRows(sum *[32]byte, table state.Table, rows []state.Stored) error {
+func (k *Engine) addRows(sum *[32]byte, table state.Table, rows []state.Stored) error {
 	for _, s := range rows {
-		if !hmac.Equal(s.MAC, k.rowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
-			return integrity(table, "a row's MAC does not match")
+		if !hmac.Equal(s.MAC, k.keys.RowMAC(table, s)) && !ablate.Off(ablate.RowMAC) {
+			return state.Integrity(table, "a row's MAC does not match")
 		}
-		subtle.XORBytes(sum[:], sum[:], k.rowDigest(table, s))
+		subtle.XORBytes(sum[:], sum[:], k.RowDigest(table, s))
 	}
 	return nil
 }
 
-// anchor is the ledger's head, compared with its last entry.
-func (t *txn) anchor() (next int64, at tip, err error) {
-	if next, at, err = t.head(); err != nil {
+// Anchor is the ledger's head, compared with its last entry.
+func (t *Txn) Anchor() (next int64, at Tip, err error) {
+	if next, at, err = t.Head(); err != nil {
 		return 0, at, err
 	}
-	last, err := t.tx.Entries(t.ctx, max(next-1, 0), 2)
+	last, err := t.Tx.Entries(t.Ctx, max(next-1, 0), 2)
 	if err != nil || (next == 0 && len(last) == 0) {
 		return next, at, err
 	}
 	if next == 0 || len(last) != 1 {
-		return 0, at, integrity("entry", "the ledger's last entry is missing or not the last")
+		return 0, at, state.Integrity("entry", "the ledger's last entry is missing or not the last")
 	}
-	e, err := t.k.openEntry(last[0])
+	e, err := t.k.OpenEntry(last[0])
 	if err != nil {
 		return 0, at, err
 	}
-	if e.Digest != hexString(at.sum[:]) || (!at.old && e.LastOut != at.out) {
-		return 0, at, integrity("ledger_head", "the digest differs from the last entry's")
+	if e.Digest != hex.EncodeToString(at.Sum[:]) || (!at.old && e.LastOut != at.out) {
+		return 0, at, state.Integrity("ledger_head", "the digest differs from the last entry's")
 	}
 	return next, at, nil
 }
 
-// tip is what the ledger's head seals: the combined digest of the anchored rows,
+// Tip is what the ledger's head seals: the combined digest of the anchored rows,
 // and which entry is the newest sign-out (its index and one; 0: none). Old heads,
 // of before sign-outs were chained, hold the digest alone.
-type tip struct {
-	sum [32]byte
+type Tip struct {
+	Sum [32]byte
 	out int64
 	old bool
 }
 
-func (p tip) bytes() []byte { return binary.BigEndian.AppendUint64(p.sum[:], uint64(p.out)) }
+func (p Tip) bytes() []byte { return binary.BigEndian.AppendUint64(p.Sum[:], uint64(p.out)) }
 
-func readTip(raw []byte) (p tip, ok bool) {
+func readTip(raw []byte) (p Tip, ok bool) {
 	switch len(raw) {
-	case len(p.sum):
-		return tip{sum: [32]byte(raw), old: true}, true
-	case len(p.sum) + 8:
-		return tip{sum: [32]byte(raw), out: int64(binary.BigEndian.Uint64(raw[len(p.sum):]))}, true
+	case len(p.Sum):
+		return Tip{Sum: [32]byte(raw), old: true}, true
+	case len(p.Sum) + 8:
+		return Tip{Sum: [32]byte(raw), out: int64(binary.BigEndian.Uint64(raw[len(p.Sum):]))}, true
 	}
 	return p, false
 }
 
-// each calls fn with every row of a table, in no order, and whether its MAC is
+// Each calls fn with every row of a table, in no order, and whether its MAC is
 // right.
-func (t *txn) each(table state.Table, fn func(s state.Stored, right bool)) error {
-	return t.tx.All(t.ctx, table, func(s state.Stored) error {
-		fn(s, hmac.Equal(s.MAC, t.k.rowMAC(table, s)) || ablate.Off(ablate.RowMAC))
+func (t *Txn) Each(table state.Table, fn func(s state.Stored, right bool)) error {
+	return t.Tx.All(t.Ctx, table, func(s state.Stored) error {
+		fn(s, hmac.Equal(s.MAC, t.k.keys.RowMAC(table, s)) || ablate.Off(ablate.RowMAC))
 		return nil
 	})
 }
 
-// signOut is the ledger entry of an ended bearer; its Evidence is the key of
+// SignOut is the ledger entry of an ended bearer; its Evidence is the key of
 // the bearer's row. The row alone could be set back while the vault is down.
-const signOut = "signed out"
+const SignOut = "signed out"
 
-func (k *Keeper) noteSignOut(e entry) {
-	if e.Kind == signOut {
-		k.seen.revoke(e.Evidence, e.At+bearerLife.Milliseconds())
+func (k *Engine) noteSignOut(e Entry) {
+	if e.Kind == SignOut {
+		k.seen.revoke(e.Evidence, e.At+k.cfg.BearerLife.Milliseconds())
 	}
 }
 
 // readSignOuts follows the chain of sign-outs back over the life of a bearer. The
 // head names the newest and each names the one before it, all inside what is
 // sealed to its place, so that none can be left out.
-func (k *Keeper) readSignOuts(t *txn, next int64, at tip) error {
+func (k *Engine) readSignOuts(t *Txn, next int64, at Tip) error {
 	if at.old {
 		return k.scanSignOuts(t, next)
 	}
-	since := k.now().Add(-bearerLife - time.Minute).UnixMilli()
+	since := k.now().Add(-k.cfg.BearerLife - time.Minute).UnixMilli()
 	for out := at.out; out > 0; {
-		rows, err := t.tx.Entries(t.ctx, out-1, 1)
+		rows, err := t.Tx.Entries(t.Ctx, out-1, 1)
 		if err != nil {
 			return err
 		}
 		if len(rows) != 1 || rows[0].Index != out-1 {
-			return integrity("entry", "a sign-out is missing")
+			return state.Integrity("entry", "a sign-out is missing")
 		}
-		e, err := k.openEntry(rows[0])
+		e, err := k.OpenEntry(rows[0])
 		if err != nil {
 			return err
 		}
-		if e.Kind != signOut || e.PrevOut >= out {
-			return integrity("entry", "the chain of sign-outs is broken")
+		if e.Kind != SignOut || e.PrevOut >= out {
+			return state.Integrity("entry", "the chain of sign-outs is broken")
 		}
 		if e.At < since {
 			return nil
@@ -317,24 +315,24 @@ func (k *Keeper) readSignOuts(t *txn, next int64, at tip) error {
 
 // scanSignOuts reads the whole ledger backwards over the life of a bearer: once,
 // after a start on a database whose head chains no sign-outs yet.
-func (k *Keeper) scanSignOuts(t *txn, next int64) error {
+func (k *Engine) scanSignOuts(t *Txn, next int64) error {
 	const page = 500
-	since := k.now().Add(-bearerLife - time.Minute).UnixMilli()
+	since := k.now().Add(-k.cfg.BearerLife - time.Minute).UnixMilli()
 	for next > 0 {
 		from := max(next-page, 0)
-		rows, err := t.tx.Entries(t.ctx, from, int(next-from))
+		rows, err := t.Tx.Entries(t.Ctx, from, int(next-from))
 		if err != nil {
 			return err
 		}
 		if int64(len(rows)) != next-from {
-			return integrity("entry", "ledger indexes are not dense")
+			return state.Integrity("entry", "ledger indexes are not dense")
 		}
 		recent := false
 		for i, row := range rows {
 			if row.Index != from+int64(i) {
-				return integrity("entry", "ledger indexes are not dense")
+				return state.Integrity("entry", "ledger indexes are not dense")
 			}
-			e, err := k.openEntry(row)
+			e, err := k.OpenEntry(row)
 			if err != nil {
 				return err
 			}

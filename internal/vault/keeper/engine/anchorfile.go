@@ -1,4 +1,4 @@
-package keeper
+package engine
 
 import (
 	"context"
@@ -38,27 +38,27 @@ type anchoredShelves struct {
 	sums shelves
 }
 
-func (k *Keeper) anchorAAD(next int64) []byte {
-	return []byte("tikakosh/anchors/v1\x00" + strconv.Itoa(int(k.keys.realm)) + "\x00" + k.cfg.Origin + "\x00" + strconv.FormatInt(next, 10))
+func (k *Engine) anchorAAD(next int64) []byte {
+	return []byte("tikakosh/anchors/v1\x00" + strconv.Itoa(int(k.keys.Realm)) + "\x00" + k.cfg.Origin + "\x00" + strconv.FormatInt(next, 10))
 }
 
 // sealAnchors is the file's content: the number of entries, and the digests sealed to it.
-func (k *Keeper) sealAnchors(a anchoredShelves) []byte {
+func (k *Engine) sealAnchors(a anchoredShelves) []byte {
 	var raw []byte
 	for _, shelf := range slices.Sorted(maps.Keys(a.sums)) {
 		sum := a.sums[shelf]
 		raw = append(append(append(raw, byte(len(shelf))), shelf...), sum[:]...)
 	}
-	return k.keys.head.Seal(binary.BigEndian.AppendUint64(nil, uint64(a.next)), nil, raw, k.anchorAAD(a.next))
+	return k.keys.Head.Seal(binary.BigEndian.AppendUint64(nil, uint64(a.next)), nil, raw, k.anchorAAD(a.next))
 }
 
 // openAnchors opens it; false when it is not what this vault has sealed.
-func (k *Keeper) openAnchors(b []byte) (a anchoredShelves, ok bool) {
+func (k *Engine) openAnchors(b []byte) (a anchoredShelves, ok bool) {
 	if len(b) < 8 {
 		return a, false
 	}
 	a.next, a.sums = int64(binary.BigEndian.Uint64(b)), shelves{}
-	raw, err := k.keys.head.Open(nil, nil, b[8:], k.anchorAAD(a.next))
+	raw, err := k.keys.Head.Open(nil, nil, b[8:], k.anchorAAD(a.next))
 	if err != nil || a.next < 0 {
 		return a, false
 	}
@@ -75,7 +75,7 @@ func (k *Keeper) openAnchors(b []byte) (a anchoredShelves, ok bool) {
 
 // follow brings shelves to a later end of the ledger by what its entries say was moved.
 // Entries are sealed to their places, so none can be left out, changed or put elsewhere.
-func (k *Keeper) follow(ctx context.Context, a anchoredShelves, to int64) (anchoredShelves, error) {
+func (k *Engine) follow(ctx context.Context, a anchoredShelves, to int64) (anchoredShelves, error) {
 	a.sums = maps.Clone(a.sums)
 	lost := int64(0) // entries without a body, which the next one has to answer for: an approved restore
 	for a.next < to {
@@ -88,7 +88,7 @@ func (k *Keeper) follow(ctx context.Context, a anchoredShelves, to int64) (ancho
 			return a, err
 		}
 		if len(rows) == 0 {
-			return a, integrity("entry", "ledger indexes are not dense")
+			return a, state.Integrity("entry", "ledger indexes are not dense")
 		}
 		for _, row := range rows {
 			if len(row.Sealed) == 0 && row.Index == a.next {
@@ -96,16 +96,16 @@ func (k *Keeper) follow(ctx context.Context, a anchoredShelves, to int64) (ancho
 				a.next++
 				continue
 			}
-			e, err := k.openEntry(row)
+			e, err := k.OpenEntry(row)
 			if err != nil {
 				return a, err
 			}
 			if e.Lost != lost {
-				return a, integrity("entry", "the body of a ledger entry is missing")
+				return a, state.Integrity("entry", "the body of a ledger entry is missing")
 			}
 			lost = 0
 			if e.Index != a.next {
-				return a, integrity("entry", "ledger indexes are not dense")
+				return a, state.Integrity("entry", "ledger indexes are not dense")
 			}
 			if len(e.Rows) > 0 && len(e.Moved) == 0 {
 				return a, errOldEntry
@@ -120,7 +120,7 @@ func (k *Keeper) follow(ctx context.Context, a anchoredShelves, to int64) (ancho
 		}
 	}
 	if lost > 0 {
-		return a, integrity("entry", "the body of a ledger entry is missing")
+		return a, state.Integrity("entry", "the body of a ledger entry is missing")
 	}
 	return a, nil
 }
@@ -128,7 +128,7 @@ func (k *Keeper) follow(ctx context.Context, a anchoredShelves, to int64) (ancho
 // startShelves are the shelves at the ledger's end, from the file and the entries since;
 // false when they cannot be had or do not add up to what the ledger anchors: then
 // every row is read.
-func (k *Keeper) startShelves(ctx context.Context, next int64, want [32]byte) (anchoredShelves, bool) {
+func (k *Engine) startShelves(ctx context.Context, next int64, want [32]byte) (anchoredShelves, bool) {
 	if k.cfg.Anchors == nil {
 		return anchoredShelves{}, false
 	}
@@ -148,8 +148,8 @@ func (k *Keeper) startShelves(ctx context.Context, next int64, want [32]byte) (a
 	return a, true
 }
 
-// keepAnchors lets the file follow the ledger until ctx ends, and once more then.
-func (k *Keeper) keepAnchors(ctx context.Context) {
+// KeepAnchors lets the file follow the ledger until ctx ends, and once more then.
+func (k *Engine) KeepAnchors(ctx context.Context) {
 	if k.cfg.Anchors == nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (k *Keeper) keepAnchors(ctx context.Context) {
 }
 
 // saveAnchors brings the file up to the ledger's end and returns where that is.
-func (k *Keeper) saveAnchors(ctx context.Context, saved int64) int64 {
+func (k *Engine) saveAnchors(ctx context.Context, saved int64) int64 {
 	a, err := k.follow(ctx, k.shelves, k.lastNext.Load())
 	if err == nil && a.next != saved {
 		if err = k.cfg.Anchors.Save(k.sealAnchors(a)); err == nil {

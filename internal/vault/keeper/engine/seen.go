@@ -1,4 +1,4 @@
-package keeper
+package engine
 
 import (
 	"encoding/binary"
@@ -173,4 +173,14 @@ func (m *memory) isRevoked(key string) bool {
 	defer m.mu.Unlock()
 	_, ok := m.revoked[key]
 	return ok
+}
+
+// drop forgets rows that were removed.
+func (m *memory) drop(names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range names {
+		c, _ := class(tableOf(name))
+		delete(m.rows[c], m.id(name))
+	}
 }

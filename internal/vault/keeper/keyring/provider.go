@@ -1,4 +1,4 @@
-package keeper
+package keyring
 
 import (
 	"crypto/aes"

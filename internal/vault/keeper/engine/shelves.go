@@ -1,4 +1,4 @@
-package keeper
+package engine
 
 import (
 	"context"
@@ -80,7 +80,7 @@ func (c *comparison) is(shelf string) bool {
 
 // judge compares what was read of a shelf that was not compared before and remembers
 // its rows. fault.Integrity: a row of it was edited, removed, added or rolled back.
-func (c *comparison) judge(k *Keeper, table state.Table, shelf string, rows []state.Stored) error {
+func (c *comparison) judge(k *Engine, table state.Table, shelf string, rows []state.Stored) error {
 	var sum [32]byte
 	if err := k.addRows(&sum, table, rows); err != nil {
 		if c.is(shelf) { // compared and changed while it was read
@@ -95,15 +95,15 @@ func (c *comparison) judge(k *Keeper, table state.Table, shelf string, rows []st
 		return nil
 	}
 	if !hmac.Equal(sum[:], want[:]) && !ablate.Off(ablate.GuardAnchor) {
-		return integrity(table, "some rows do not have the digest the ledger anchors: one was edited, removed or rolled back")
+		return state.Integrity(table, "some rows do not have the digest the ledger anchors: one was edited, removed or rolled back")
 	}
 	c.right[shelf] = true
 	k.seen.learn(table, rows)
 	return nil
 }
 
-// ready returns when a row's shelf is compared.
-func (k *Keeper) ready(ctx context.Context, table state.Table, key string) error {
+// Compared returns when a row's shelf is compared.
+func (k *Engine) Compared(ctx context.Context, table state.Table, key string) error {
 	c := k.comparing.Load()
 	if c == nil || !anchored(table) {
 		return nil
@@ -112,7 +112,7 @@ func (k *Keeper) ready(ctx context.Context, table state.Table, key string) error
 }
 
 // compare reads a shelf, once for all who wait for it, unless it was compared.
-func (c *comparison) compare(ctx context.Context, k *Keeper, table state.Table, shelf string) error {
+func (c *comparison) compare(ctx context.Context, k *Engine, table state.Table, shelf string) error {
 	for {
 		c.mu.Lock()
 		other := c.busy[shelf]
@@ -144,7 +144,7 @@ func (c *comparison) compare(ctx context.Context, k *Keeper, table state.Table, 
 }
 
 // readShelf reads the rows whose keys begin with a prefix.
-func (k *Keeper) readShelf(ctx context.Context, table state.Table, prefix string) (out []state.Stored, err error) {
+func (k *Engine) readShelf(ctx context.Context, table state.Table, prefix string) (out []state.Stored, err error) {
 	err = k.store.View(ctx, func(tx state.Tx) error {
 		out = nil
 		for after := prefix; ; {
@@ -169,7 +169,7 @@ func (k *Keeper) readShelf(ctx context.Context, table state.Table, prefix string
 
 // compareAll compares every shelf that no request has wanted yet, then those that have no
 // rows any more. What it finds ends the vault.
-func (k *Keeper) compareAll(ctx context.Context, c *comparison) error {
+func (k *Engine) compareAll(ctx context.Context, c *comparison) error {
 	for _, table := range state.Anchored() {
 		if err := k.compareTable(ctx, c, table); err != nil {
 			return err
@@ -188,7 +188,7 @@ func (k *Keeper) compareAll(ctx context.Context, c *comparison) error {
 
 // compareTable reads a table by key, page by page, and compares each shelf when its last
 // row has come. A shelf that is written to meanwhile was compared before.
-func (k *Keeper) compareTable(ctx context.Context, c *comparison, table state.Table) error {
+func (k *Engine) compareTable(ctx context.Context, c *comparison, table state.Table) error {
 	var rows []state.Stored
 	shelf, after := "", ""
 	end := func() error {
