@@ -124,22 +124,41 @@ func embedded(want func(name string) bool) (out []file, err error) {
 	return out, nil
 }
 
+// ground is what every engine stands on: the schema, and what the program makes of it.
+type ground struct {
+	schema    *resolved.Schema
+	validator *validate.Validator
+	facts     map[Action]*shape
+}
+
+func newGround() (g ground, err error) {
+	if g.schema, err = loadSchema(); err != nil {
+		return g, err
+	}
+	if g.facts, err = shapes(g.schema); err != nil {
+		return g, fault.Wrap(fault.Internal, err, "policies")
+	}
+	g.validator = validate.New(g.schema)
+	return g, nil
+}
+
 // build parses and checks files, adds the guard rails, and makes the engine.
 func build(files []file, alarm Alarm) (*Engine, error) {
+	g, err := newGround()
+	if err != nil {
+		return nil, err
+	}
+	return g.build(files, alarm)
+}
+
+func (g ground) build(files []file, alarm Alarm) (*Engine, error) {
 	rail, err := embedded(func(name string) bool { return name == rails })
 	if err != nil {
 		return nil, err
 	}
 	files = append(rail, files...)
-	s, err := loadSchema()
-	if err != nil {
-		return nil, err
-	}
-	e := &Engine{rules: map[Action]policies{}, entities: entities(), alarm: alarm}
-	if e.facts, err = shapes(s); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "policies")
-	}
-	check := checker{schema: s, validator: validate.New(s), seen: map[string]string{}}
+	e := &Engine{rules: map[Action]policies{}, facts: g.facts, entities: entities(), alarm: alarm}
+	check := checker{schema: g.schema, validator: g.validator, seen: map[string]string{}}
 	sum := sha256.New()
 	note := func(name string, text []byte) { fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text) }
 	note("schema", schemaText)

@@ -310,8 +310,12 @@ func FuzzPolicies(f *testing.F) {
 	f.Add([]byte(errs))
 	f.Add([]byte("@id(\"a\")\npermit (principal, action, resource);"))
 	f.Add([]byte("@id(\"a\")\npermit (principal is Staff, action in [Action::\"staff.view\"], resource) when { context has open && context.open } unless { principal.role in [Role::\"manager\"] };"))
+	g, err := newGround()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		e, err := build([]file{{"fuzz.cedar", text}}, nil)
+		e, err := g.build([]file{{"fuzz.cedar", text}}, nil)
 		if err != nil {
 			return
 		}
@@ -345,5 +349,13 @@ func BenchmarkDecide(b *testing.B) {
 				e.Decide(c.q)
 			}
 		})
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		if _, err := Default(nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
