@@ -43,6 +43,7 @@ type cli struct {
 	Recovered   recoveredCmd   `cmd:"" help:"After PostgreSQL databases were recovered to a point in time: compare them with the ledger, and let the vault start from there."`
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
+	Surface     surfaceCmd     `cmd:"" help:"Print every address that the web role answers, and who may call it."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -84,8 +84,13 @@ func (a *Alerts) Add(ctx context.Context, h vault.Holder, w Wish) (string, error
 	return w.ID, a.store.PutWish(ctx, w)
 }
 
-// List returns the wishes of the holder's household that stand.
+// List returns the wishes of the holder's household that stand. A partner's session
+// is of the same household: where its people look for places is not what they
+// consented to, and it gets a fault.Forbidden.
 func (a *Alerts) List(ctx context.Context, h vault.Holder) ([]Wish, error) {
+	if h.Partner != nil {
+		return nil, fault.New(fault.Forbidden, "scope", "the person's consent does not cover this for a partner")
+	}
 	live, _, err := a.live(ctx, h)
 	return live, err
 }

@@ -184,7 +184,13 @@ func (s *Server) days(when string, fits func(Day) bool, n int) []Day {
 // in the seven days from today that an adult may book.
 func (s *Server) Days() []Day {
 	s.tb.Helper()
-	c, centre := s.Client(), s.StaffKey("vaccinator").Centre
+	return s.DaysAt(s.StaffKey("vaccinator").Centre)
+}
+
+// DaysAt is Days of another centre.
+func (s *Server) DaysAt(centre int64) []Day {
+	s.tb.Helper()
+	c := s.Client()
 	a := c.need("calendarByCenter", c.Must("GET", fmt.Sprintf("/v2/appointment/sessions/public/calendarByCenter?center_id=%d&date=%s", centre, s.Indian()), nil))
 	var found struct {
 		Centers struct {
