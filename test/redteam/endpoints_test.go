@@ -359,7 +359,9 @@ func TestR39AnothersIDs(t *testing.T) {
 	run(t, "R39", trial{own: true, base: harness.Options{Args: []string{"--centres", "12"}}, try: func(t *testing.T, s *harness.Server) (bool, string) {
 		w := newStage(t, s)
 		forms := w.forms()
-		v := w.walk(func(e endpoint) bool { return e.audience == "holder" && !slices.Contains(forms[e.String()].may, byOther) }, []string{byOther, byOwn})
+		v := w.walk(func(e endpoint) bool {
+			return e.audience == "holder" && !slices.Contains(forms[e.String()].may, byOther)
+		}, []string{byOther, byOwn})
 		wrong, sent := w.swaps()
 		wrong = append(wrong, v.wrong...)
 		first := ""
