@@ -26,6 +26,7 @@ func (w *stage) forms() map[string]form {
 	out := map[string]form{}
 	w.publicForms(out)
 	w.householdForms(out)
+	w.sessionForms(out)
 	w.bookingForms(out)
 	w.staffForms(out)
 	w.partnerForms(out)
@@ -176,19 +177,24 @@ func (w *stage) written() (q asked, ref, event string) {
 	return q, ref, event
 }
 
+// households are those who do something for themselves.
+func households() []string { return []string{byOwn, byOther, byBoth} }
+
+// mine adds the form of a route that a household calls.
+func mine(out map[string]form, method, path string, may []string, make func() asked) {
+	out[method+" /api"+path] = form{may: may, each: len(may) > 1, make: func() asked {
+		q := make()
+		if q.path == "" {
+			q.path = path
+		}
+		return q
+	}}
+}
+
 // householdForms are those of the routes that a household calls about its people.
 func (w *stage) householdForms(out map[string]form) {
-	s := w.s
-	households := []string{byOwn, byOther, byBoth} // what everybody does for themself
-	mine := func(method, path string, may []string, make func() asked) {
-		out[method+" /api"+path] = form{may: may, each: len(may) > 1, make: func() asked {
-			q := make()
-			if q.path == "" {
-				q.path = path
-			}
-			return q
-		}}
-	}
+	s, households := w.s, households()
+	mine := func(method, path string, may []string, make func() asked) { mine(out, method, path, may, make) }
 	about := func(path string, more map[string]any) {
 		mine("POST", path, []string{byOwn}, func() asked {
 			q, ref := w.vaccinated()
@@ -250,6 +256,12 @@ func (w *stage) householdForms(out map[string]form) {
 			return q
 		})
 	}
+}
+
+// sessionForms are about a household's other channel, its cards and its session.
+func (w *stage) sessionForms(out map[string]form) {
+	s, households := w.s, households()
+	mine := func(method, path string, may []string, make func() asked) { mine(out, method, path, may, make) }
 	mine("POST", "/v3/email", households, func() asked {
 		q, _ := w.home("Asha Endpoint")
 		q.body = map[string]any{"email": "a" + s.Mobile() + "@mail.example"}
@@ -279,7 +291,7 @@ func (w *stage) householdForms(out map[string]form) {
 		return q
 	})
 	mine("POST", "/v3/session/end", append([]string{byConsented}, households...), func() asked { q, _ := w.home("Asha Endpoint"); q.body = map[string]any{}; return q })
-	f = out["POST /api/v3/session/end"] // each ends their own
+	f := out["POST /api/v3/session/end"] // each ends their own
 	f.after, f.check = w.again, func(q asked) error {
 		if _, a := q.own.TryBeneficiaries(); !a.OK() {
 			return fmt.Errorf("somebody else's session was ended: %d", a.Status)
