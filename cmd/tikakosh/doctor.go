@@ -45,7 +45,7 @@ func (c *doctorCmd) Run() error {
 		doctor.Sync(l.root, time.Now), doctor.OpenFiles(leastFiles), doctor.Memory(), doctor.One("running", c.running),
 		doctor.Ports(map[string]string{"api": c.Listen, "operator": c.OpsAddr, "outbox": c.Outbox}), doctor.Modes(in.modes()),
 		{Name: "roles", Run: in.checkRoles}, doctor.One("courier", c.checkCourier), {Name: "keys", Run: c.checkKeys},
-		{Name: "database", Run: c.checkDatabases}, {Name: "addresses", Run: c.checkAddresses}}
+		{Name: "database", Run: c.checkDatabases}, {Name: "backups", Run: func(ctx context.Context) []doctor.Result { return c.checkBackups(ctx, in) }}, {Name: "addresses", Run: c.checkAddresses}}
 	all := doctor.Run(context.Background(), checks)
 	if c.JSON {
 		if err := doctor.PrintJSON(os.Stdout, all); err != nil {
@@ -190,6 +190,9 @@ func (c *doctorCmd) checkServers(ctx context.Context) (out []doctor.Result) {
 			continue
 		}
 		out = append(out, doctor.Good("%s: PostgreSQL answers, with the tables of this version", d.name))
+		if d.name != "registry as the worker" { // the same server as the registry's
+			out = append(out, serverSettings(ctx, d.name, db)...)
+		}
 		_ = db.Close() // nothing was written
 	}
 	return out

@@ -85,7 +85,7 @@ func exitCode(err error) int {
 	case fault.Forbidden, fault.Integrity:
 		return exitConfig
 	}
-	if errors.Is(err, errConfig) || needsHand(err) {
+	if errors.Is(err, errConfig) || errors.Is(err, supervise.ErrConfig) || needsHand(err) {
 		return exitConfig
 	}
 	return exitFailed

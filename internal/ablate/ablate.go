@@ -79,6 +79,7 @@ const KeyHistory Control = "key-history"
 // The controls of copies and of leaving.
 const (
 	LeaveHides    Control = "leave-hides"    // who has left is no member of the household
+	StatusLink    Control = "status-link"    // root follows no link in a role's folder
 	BackupSeal    Control = "backup-seal"    // a backup set is what the vault signed
 	RestoreGap    Control = "restore-gap"    // an older copy goes live only when two people approve
 	ErasureReplay Control = "erasure-replay" // an older copy erases again who was erased since
@@ -91,6 +92,6 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, AdultCard, WriteOnly, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		StaffFirst, AdultCard, WriteOnly, StatusLink, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 	}...)
 }

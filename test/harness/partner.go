@@ -34,18 +34,25 @@ func (s *Server) EnrolPartner(name, scopes string, options ...string) PartnerKey
 	if err != nil {
 		s.tb.Fatal(err)
 	}
+	k, err := ParsePartner(raw)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	k.File = file
+	return k
+}
+
+// ParsePartner reads a partner's credentials as `partner enrol` writes them.
+func ParsePartner(raw []byte) (PartnerKey, error) {
 	var f struct {
 		Partner string `json:"partner"`
 		APIKey  string `json:"x_api_key"`
 	}
 	if err := json.Unmarshal(raw, &f); err != nil {
-		s.tb.Fatal(err)
+		return PartnerKey{}, err
 	}
 	k, err := ParseStaffKey(raw)
-	if err != nil {
-		s.tb.Fatal(err)
-	}
-	return PartnerKey{Partner: f.Partner, APIKey: f.APIKey, File: file, StaffKey: k}
+	return PartnerKey{Partner: f.Partner, APIKey: f.APIKey, StaffKey: k}, err
 }
 
 // Headers are those of a partner's signed request below the API's address.

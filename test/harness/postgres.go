@@ -71,9 +71,17 @@ func (d *databases) vault(text string) string {
 
 // newDatabases makes two empty databases and lets the binary migrate them as
 // their owner.
-func newDatabases(tb TB, s *pgtest.Server, binary string, pool int) *databases {
+func newDatabases(tb TB, s *pgtest.Server, binary string, pool int, fill func(name, url string) error) *databases {
 	tb.Helper()
 	d := &databases{server: s, pool: pool, url: map[string]string{RegistryDB: s.Empty(tb), VaultDB: s.Empty(tb)}}
+	for _, name := range []string{RegistryDB, VaultDB} {
+		if fill == nil {
+			break
+		}
+		if err := fill(name, d.url[name]); err != nil {
+			tb.Fatalf("fill %s: %v", name, err)
+		}
+	}
 	cmd := exec.Command(binary, "migrate")
 	cmd.Env = append(os.Environ(), "TIKAKOSH_DB="+pgtest.As(d.url[RegistryDB], "tikakosh_migrator"), "TIKAKOSH_VAULT_DB="+pgtest.As(d.url[VaultDB], "tikakosh_migrator"))
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -22,20 +22,21 @@ import (
 
 // Options say how a server is started.
 type Options struct {
-	Tags     string         // Plain or Ablation
-	Ablate   []string       // controls to switch off; wants Ablation
-	Args     []string       // further arguments of the command
-	Env      []string       // further environment, "NAME=value"
-	Data     string         // data folder; empty: a temporary one, removed at the end
-	Run      bool           // start `run` instead of `demo`
-	People   int            // people the demo generates; 0: ten
-	Unseeded bool           // do not wait until the demo's data is there
-	Clock    time.Duration  // the server's clock from the start: what is added to real time
-	Engine   *pgtest.Server // keep the data there instead of in files
-	Pool     int            // connections of each process to Engine; 0: the default
-	Beside   *Server        // share that server's databases, as a second machine of one installation; Start waits until its vault serves
-	Standby  bool           // with Beside: Start returns while the vault still waits
-	VaultVia string         // address through which the vault reaches its database on PostgreSQL
+	Tags     string                       // Plain or Ablation
+	Ablate   []string                     // controls to switch off; wants Ablation
+	Args     []string                     // further arguments of the command
+	Env      []string                     // further environment, "NAME=value"
+	Data     string                       // data folder; empty: a temporary one, removed at the end
+	Run      bool                         // start `run` instead of `demo`
+	People   int                          // people the demo generates; 0: ten
+	Unseeded bool                         // do not wait until the demo's data is there
+	Clock    time.Duration                // the server's clock from the start: what is added to real time
+	Engine   *pgtest.Server               // keep the data there instead of in files
+	Fill     func(name, url string) error // with Engine: fills a database, as its administrator, before it is migrated
+	Pool     int                          // connections of each process to Engine; 0: the default
+	Beside   *Server                      // share that server's databases, as a second machine of one installation; Start waits until its vault serves
+	Standby  bool                         // with Beside: Start returns while the vault still waits
+	VaultVia string                       // address through which the vault reaches its database on PostgreSQL
 }
 
 // TB is what the harness needs of a test. A Life stands in for one where
@@ -170,7 +171,7 @@ func Start(tb TB, b *Builder, o Options) *Server {
 	if o.Beside != nil {
 		s.pg = o.Beside.pg.over(o.VaultVia)
 	} else if o.Engine != nil {
-		s.pg = newDatabases(tb, o.Engine, bin, o.Pool).over(o.VaultVia)
+		s.pg = newDatabases(tb, o.Engine, bin, o.Pool, o.Fill).over(o.VaultVia)
 	}
 	s.Up()
 	if o.Beside != nil && !o.Standby {
