@@ -222,10 +222,23 @@ func (l *Log) openUp(from, to uint64) {
 			if info.Mode().Perm() == mode {
 				continue
 			}
-			if err := os.Chmod(at, mode); err != nil {
-				l.opt.Logger.Warn("ledger files cannot be opened to readers", "err", err)
+			l.open(at, mode)
+		}
+		// Where Tessera split the batch, a narrower tile lies beside it.
+		if beside := filepath.Dir(at); strings.HasSuffix(beside, ".p") {
+			tiles, _ := os.ReadDir(beside)
+			for _, tile := range tiles {
+				if info, err := tile.Info(); err == nil && info.Mode().Perm() != 0o644 {
+					l.open(filepath.Join(beside, tile.Name()), 0o644)
+				}
 			}
 		}
+	}
+}
+
+func (l *Log) open(at string, mode os.FileMode) {
+	if err := os.Chmod(at, mode); err != nil {
+		l.opt.Logger.Warn("ledger files cannot be opened to readers", "err", err)
 	}
 }
 
