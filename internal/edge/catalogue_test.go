@@ -35,7 +35,8 @@ func refusals(t *testing.T) map[string]string {
 	kinds := []string{"Invalid", "Conflict", "Full", "Forbidden", "RateLimited"}
 	out := map[string]string{}
 	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../vault/keeper",
-		"../vault/keeper/engine", "../vault/keeper/keyring"} {
+		"../vault/keeper/engine", "../vault/keeper/keyring",
+		"../vault/keeper/proof", "../vault/keeper/release"} {
 		files, err := filepath.Glob(dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)

@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
 
@@ -70,7 +71,7 @@ func (t *txn) guarded(b state.Bearer, house id.Household, person id.Person, p st
 	if child, err := t.k.minor(person, p); err != nil || child {
 		return err
 	}
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (t *txn) guarded(b state.Bearer, house id.Household, person id.Person, p st
 		if m.Person == person {
 			continue
 		}
-		o, err := t.person(m.Person)
+		o, err := t.Person(m.Person)
 		if err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (t *txn) guarded(b state.Bearer, house id.Household, person id.Person, p st
 // numbers of those whose card has to be shown first.
 func (t *txn) unguarded(b state.Bearer, house id.Household, people []id.Person) (open []id.Person, withheld []id.Reference, err error) {
 	for _, person := range people {
-		p, err := t.person(person)
+		p, err := t.Person(person)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -126,7 +127,7 @@ func (t *txn) noteShown(h vault.Holder, person id.Person, card string) error {
 		row.Shown = map[id.Person]string{}
 	}
 	row.Shown[person] = card
-	return engine.Put(t, state.Bearers, key, row, row.Expires+bearerKept.Milliseconds())
+	return engine.Put(t, state.Bearers, key, row, row.Expires+proof.BearerKept.Milliseconds())
 }
 
 // ShowCard implements the vault's word: card and PIN of an adult of the household,
@@ -142,7 +143,7 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 		if bearer.Person != "" {
 			return cardCannot()
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 			return err
 		}
 		for _, m := range activeMembers(h) {
-			if q, err := t.person(m.Person); err != nil {
+			if q, err := t.Person(m.Person); err != nil {
 				return err
 			} else if q.Card == key {
 				refused = nil

@@ -27,7 +27,7 @@ func (k *Keeper) Wish(ctx context.Context, r vault.WishRequest) (vault.Empty, er
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -34,32 +35,32 @@ func (k *Keeper) Book(ctx context.Context, r vault.BookRequest) (vault.Booked, e
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error { t.Quiet = !r.Receipts; return t.openForBooking(o, r) })
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error { t.Quiet = !r.Receipts; return t.openForBooking(o, r) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	for _, p := range o.people {
+	for _, p := range o.People {
 		if err := k.eligible(p, r.Dose, r.Offer); err != nil {
 			return vault.Booked{}, err
 		}
 	}
-	receipts, err := k.update(ctx, func(t *txn) error { t.Quiet = !r.Receipts; return t.bookAll(o.people, r, programme) })
+	receipts, err := k.update(ctx, func(t *txn) error { t.Quiet = !r.Receipts; return t.bookAll(o.People, r, programme) })
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
+	return vault.Booked{Receipts: append(o.Receipts, receipts...)}, nil
 }
 
-func (k *Keeper) eligible(p openPerson, dose int, offer vault.Offer) error {
-	doc, err := p.identity(k)
+func (k *Keeper) eligible(p release.Person, dose int, offer vault.Offer) error {
+	doc, err := p.Identity(k.keys)
 	if err != nil {
 		return err
 	}
-	doses, err := p.doses(k)
+	doses, err := p.Doses(k.keys)
 	if err != nil {
 		return err
 	}
-	d := rules.Evaluate(given(doses), doc.birth(), rules.Want{Product: offer.Product, Dose: dose, Day: offer.Day, MinAge: offer.MinAge, MaxAge: offer.MaxAge})
+	d := rules.Evaluate(release.Given(doses), doc.Birth(), rules.Want{Product: offer.Product, Dose: dose, Day: offer.Day, MinAge: offer.MinAge, MaxAge: offer.MaxAge})
 	if !d.OK {
 		return ineligible(d)
 	}
@@ -82,27 +83,19 @@ func ineligible(d rules.Decision) error {
 
 // unchanged refuses to act on an opened record that has grown since: what the
 // rules decided may no longer hold.
-func (t *txn) unchanged(o openPerson) error {
-	p, err := t.person(o.id)
+func (t *txn) unchanged(o release.Person) error {
+	p, err := t.Person(o.ID)
 	if err == nil {
-		err = o.grown(p)
+		err = o.Grown(p)
 	}
 	return err
-}
-
-// grown is unchanged for a row that was read.
-func (o openPerson) grown(now state.Person) error {
-	if now.Seq != o.row.Seq || (now.Band == nil) != (o.row.Band == nil) { // counted meanwhile: its change would be lost
-		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
-	}
-	return nil
 }
 
 // bookOne makes the presence row of a person who may take the hold. by says
 // who booked it, and where: the person sees it.
 func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string, by engine.Entry) error {
-	if busy, err := t.merging(p); err != nil || busy {
-		return cmpErr(err, errMerging())
+	if busy, err := t.Merging(p); err != nil || busy {
+		return cmpErr(err, release.ErrMerging())
 	}
 	now, how := t.k.now().UnixMilli(), "booked"
 	if r.Old != "" {
@@ -151,7 +144,7 @@ func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done,
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -318,7 +311,7 @@ func (t *txn) work(task state.Task) (vault.Work, error) {
 		return w, nil
 	}
 	w.Hold = id.Hold(task.Ref)
-	p, err := t.person(task.Person)
+	p, err := t.Person(task.Person)
 	if err != nil {
 		return w, err
 	}
@@ -331,13 +324,13 @@ func (t *txn) work(task state.Task) (vault.Work, error) {
 // Slip implements the vault's word.
 func (k *Keeper) Slip(ctx context.Context, r vault.SlipRequest) (vault.Slip, error) {
 	var out vault.Slip
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		out = vault.Slip{}
 		house, _, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -345,19 +338,19 @@ func (k *Keeper) Slip(ctx context.Context, r vault.SlipRequest) (vault.Slip, err
 		if err != nil {
 			return err
 		}
-		if err := t.released(o, people, records, claim{view: viewSlip, role: "holder"}); err != nil {
+		if err := t.Release(o, people, records, release.Claim{View: viewSlip, Role: "holder"}); err != nil {
 			return err
 		}
-		o.people = slices.DeleteFunc(o.people, func(p openPerson) bool {
-			i := slices.IndexFunc(p.row.Bookings, func(b state.Booking) bool {
+		o.People = slices.DeleteFunc(o.People, func(p release.Person) bool {
+			i := slices.IndexFunc(p.Row.Bookings, func(b state.Booking) bool {
 				return b.Hold == r.Hold && (b.State == state.Live || b.State == state.Spent)
 			})
 			if i >= 0 {
-				out.Offer = p.row.Bookings[i].Offer
+				out.Offer = p.Row.Bookings[i].Offer
 			}
 			return i < 0
 		})
-		if len(o.people) == 0 {
+		if len(o.People) == 0 {
 			return fault.New(fault.NotFound, "booking", "no such appointment")
 		}
 		return nil
@@ -365,16 +358,16 @@ func (k *Keeper) Slip(ctx context.Context, r vault.SlipRequest) (vault.Slip, err
 	if err != nil {
 		return vault.Slip{}, err
 	}
-	out.ViewRef, out.Receipts = k.viewRef(o.viewID), o.receipts
-	for _, p := range o.people {
-		doc, err := p.identity(k)
+	out.ViewRef, out.Receipts = k.release.ViewRef(o.ViewID), o.Receipts
+	for _, p := range o.People {
+		doc, err := p.Identity(k.keys)
 		if err != nil {
 			return vault.Slip{}, err
 		}
-		i := slices.IndexFunc(p.row.Bookings, func(b state.Booking) bool { return b.Hold == r.Hold })
-		b := p.row.Bookings[i]
-		out.People = append(out.People, vault.SlipPerson{Person: p.id, Reference: doc.Reference, Name: doc.Name, BirthYear: doc.BirthYear,
-			IDType: doc.IDType, IDLast4: doc.IDLast4, Dose: b.Dose, Code: k.securityCode(p.id, b)})
+		i := slices.IndexFunc(p.Row.Bookings, func(b state.Booking) bool { return b.Hold == r.Hold })
+		b := p.Row.Bookings[i]
+		out.People = append(out.People, vault.SlipPerson{Person: p.ID, Reference: doc.Reference, Name: doc.Name, BirthYear: doc.BirthYear,
+			IDType: doc.IDType, IDLast4: doc.IDLast4, Dose: b.Dose, Code: k.securityCode(p.ID, b)})
 	}
 	return out, nil
 }

@@ -16,6 +16,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -126,7 +128,7 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 			return err
 		}
 		person := out.Enrolled.Seal.Person
-		p, err := t.person(person)
+		p, err := t.Person(person)
 		if err != nil {
 			return err
 		}
@@ -161,7 +163,7 @@ func noOpenSession() error {
 }
 
 // walkIn makes a household of its own for the new person.
-func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
+func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc release.Identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
 	n, err := t.countIn(staffWindow, "walk-in", string(staff), 1)
 	if err != nil {
 		return err
@@ -183,7 +185,7 @@ func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc ident
 // walkedInBefore answers a retry while nobody has used the card.
 func (t *txn) walkedInBefore(person id.Person, out *vault.Enrolled) error {
 	used := fault.New(fault.Conflict, "registered", "this person was registered a moment ago and has a card")
-	p, err := t.person(person)
+	p, err := t.Person(person)
 	if err != nil {
 		return err
 	}
@@ -259,7 +261,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	if perr != nil || !found || card.State != state.CardLive || locked {
 		return key, p, false, t.countWrong(a.Origin, false)
 	}
-	if p, err = t.person(card.Person); err != nil {
+	if p, err = t.Person(card.Person); err != nil {
 		return key, p, false, err
 	}
 	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.returns || !t.mayReturn(p))) {
@@ -300,7 +302,7 @@ func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Ses
 		if err != nil {
 			return err
 		}
-		mint, err = t.mint(state.Bearer{Household: p.Household, Origin: a.Origin, Person: card.Person, Card: key}, "card/"+string(card.Person), scopeHolder, bearerLife)
+		mint, err = t.Mint(state.Bearer{Household: p.Household, Origin: a.Origin, Person: card.Person, Card: key}, "card/"+string(card.Person), proof.ScopeHolder, proof.BearerLife)
 		return err
 	})
 	if err != nil {
@@ -318,15 +320,15 @@ func (t *txn) scoped(row state.Bearer) (state.Bearer, error) {
 	if row.Person == "" {
 		return row, nil
 	}
-	p, err := t.person(row.Person)
+	p, err := t.Person(row.Person)
 	if err != nil {
 		return row, err
 	}
 	if p.Card != row.Card || (p.State != state.Pending && p.State != state.Active && !t.mayReturn(p)) {
-		return row, unauthenticated()
+		return row, proof.Unauthenticated()
 	}
 	if !ablate.Off(ablate.CardScope) {
-		t.only = row.Person
+		t.Only = row.Person
 	}
 	row.Household = p.Household
 	return row, nil
@@ -340,7 +342,7 @@ func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.New
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/release"
 )
 
 // certificateLife is how long a certificate is valid; a new one is free
@@ -22,7 +23,7 @@ const certificateLife = 365 * 24 * time.Hour
 // Certificate implements the vault's word. Everything on it comes from sealed
 // parts; it is signed here, and no caller's byte gets into it.
 func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (vault.Certificate, error) {
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		v, err := t.visit(r.Holder, vault.ScopeCertificate, true)
 		if err != nil {
 			return err
@@ -30,7 +31,7 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 		if v.house == "" {
 			return notYours()
 		}
-		h, err := t.household(v.house)
+		h, err := t.Household(v.house)
 		if err != nil {
 			return err
 		}
@@ -48,20 +49,20 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 			return err
 		}
 		people := []id.Person{r.Record.Person}
-		return t.released(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.claim(claim{view: viewCertificate, role: "holder"}))
+		return t.Release(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.claim(release.Claim{View: viewCertificate, Role: "holder", Also: t.issue}))
 	})
 	if err != nil {
 		return vault.Certificate{}, err
 	}
-	if len(o.people) != 1 {
+	if len(o.People) != 1 {
 		return vault.Certificate{}, notYours()
 	}
 	return k.certificateOf(o)
 }
 
 // certificateOf makes the certificate of the one person who was opened for it.
-func (k *Keeper) certificateOf(o *opening) (vault.Certificate, error) {
-	facts, err := k.certificateFacts(o.people[0], k.viewRef(o.viewID))
+func (k *Keeper) certificateOf(o *release.Opening) (vault.Certificate, error) {
+	facts, err := k.certificateFacts(o.People[0], k.release.ViewRef(o.ViewID))
 	if err != nil {
 		return vault.Certificate{}, err
 	}
@@ -78,33 +79,33 @@ func (k *Keeper) certificateOf(o *opening) (vault.Certificate, error) {
 	if err != nil {
 		return vault.Certificate{}, fault.Wrap(fault.Internal, err, "certificate page")
 	}
-	return vault.Certificate{PDF: pdf, HC1: text, ViewRef: facts.ViewRef, Receipts: o.receipts}, nil
+	return vault.Certificate{PDF: pdf, HC1: text, ViewRef: facts.ViewRef, Receipts: o.Receipts}, nil
 }
 
-func (k *Keeper) certificateFacts(p openPerson, viewRef string) (encode.Facts, error) {
-	doc, err := p.identity(k)
+func (k *Keeper) certificateFacts(p release.Person, viewRef string) (encode.Facts, error) {
+	doc, err := p.Identity(k.keys)
 	if err != nil {
 		return encode.Facts{}, err
 	}
-	doses, err := p.doses(k)
+	doses, err := p.Doses(k.keys)
 	if err != nil {
 		return encode.Facts{}, err
 	}
 	now := k.now()
 	f := encode.Facts{Realm: k.keys.Realm, ViewRef: viewRef, ReferenceID: doc.Reference, Name: doc.Name, NameLocal: doc.NameLocal,
-		BirthYear: doc.BirthYear, BirthDate: doc.birth().Date, Gender: rules.TextOf(rules.Genders(), doc.GenderID),
+		BirthYear: doc.BirthYear, BirthDate: doc.Birth().Date, Gender: rules.TextOf(rules.Genders(), doc.GenderID),
 		IDType: rules.TextOf(rules.IDTypes(), doc.IDType), IDLast4: doc.IDLast4, Guardian: doc.Guardian, Country: "IN", Issuer: k.cfg.Issuer,
 		IssuedAt: now, ExpiresAt: now.Add(certificateLife)}
 	if f.CI, err = encode.UVCI("IN", k.keys.Realm, viewRef); err != nil {
 		return f, fault.Wrap(fault.Internal, err, "certificate identifier")
 	}
 	for _, d := range doses {
-		if !d.counts() {
+		if !d.Counts() {
 			continue
 		}
 		product, _ := rules.LookupProduct(d.Product)
 		f.Doses = append(f.Doses, encode.Dose{Number: d.Sequence, Total: max(product.PrimaryDoses(), d.Sequence), Product: d.Product, Lot: d.Lot,
-			Given: d.day(), CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
+			Given: d.Day(), CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
 			Country: d.Country, FromRecord: d.Source != rules.SourceAdministered})
 	}
 	if len(f.Doses) == 0 {

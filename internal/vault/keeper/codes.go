@@ -477,7 +477,7 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	if err := t.signInNotice(house, key); err != nil {
 		return nil, false, err
 	}
-	mint, err = t.mintBearer(house, origin)
+	mint, err = t.MintHolder(house, origin)
 	return mint, isNew, err
 }
 

@@ -69,13 +69,13 @@ func (t *txn) stored(sealID string) (int, error) {
 	if err != nil || !ok {
 		return 0, err
 	}
-	p, err := t.person(task.Person)
+	p, err := t.Person(task.Person)
 	if err != nil {
 		return 0, err
 	}
 	for i, s := range p.Pending {
 		if s.ID == sealID && s.Base == p.Seq {
-			if err := t.advance(task.Person, &p, i); err != nil {
+			if err := t.Advance(task.Person, &p, i); err != nil {
 				return 0, err
 			}
 			return 1, engine.Put(t, state.Persons, string(task.Person), p, 0)

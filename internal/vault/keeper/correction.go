@@ -17,6 +17,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -81,12 +83,12 @@ func parseCorrection(body []byte) (c correction, err error) {
 	case c.Kind != correctConfirm && c.Seen:
 		return c, fault.New(fault.Invalid, "USRRES0001", "person_seen belongs to a confirmation")
 	}
-	_, err = c.apply(doseDoc{})
+	_, err = c.apply(release.Dose{})
 	return c, err
 }
 
 // apply puts the right facts into an event.
-func (c correction) apply(d doseDoc) (doseDoc, error) {
+func (c correction) apply(d release.Dose) (release.Dose, error) {
 	if c.Vaccine != "" {
 		product, ok := rules.LookupProduct(c.Vaccine)
 		if !ok {
@@ -146,7 +148,7 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 	}
 	name := id.NewOrdered()
 	receipts, err := k.update(ctx, func(t *txn) error {
-		staff, row, err := t.proven(r.Signed)
+		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
 			return err
 		}
@@ -170,7 +172,7 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 
 // approval checks the second person's signed request against the proposal.
 func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again bool, err error) {
-	staff, staffRow, used, err := t.proof(s)
+	staff, staffRow, used, err := t.Proof(s)
 	if err != nil {
 		return "", "", false, err
 	}
@@ -190,7 +192,7 @@ func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again
 	}
 	switch {
 	case used && !ablate.Off(ablate.ProofReplay):
-		return "", "", false, badProof("the proof was used before")
+		return "", "", false, proof.Bad("the proof was used before")
 	case row.State != state.CorrectionOpen:
 		return "", "", false, fault.New(fault.Conflict, "correction", "this correction was carried out already")
 	case t.k.now().UnixMilli()-row.At > correctionLife.Milliseconds():
@@ -212,21 +214,21 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		return k.assign(ctx, r, c)
 	}
 	var by, second id.Staff
-	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		if by, second, _, err = t.checkApproval(r, c); err != nil {
 			return err
 		}
-		return t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record},
-			claim{view: viewCorrection, role: roleManager, actor: string(second), place: "", reason: c.Reason, evidence: c.ID})
+		return t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record},
+			release.Claim{View: viewCorrection, Role: roleManager, Actor: string(second), Place: "", Reason: c.Reason, Evidence: c.ID})
 	})
 	if err != nil {
 		return vault.Amended{}, err
 	}
-	if len(o.people) != 1 {
+	if len(o.People) != 1 {
 		return vault.Amended{}, notYours()
 	}
-	op := o.people[0]
-	doc, version, err := op.dose(k, c.Event)
+	op := o.People[0]
+	doc, version, err := op.Dose(k.keys, c.Event)
 	if err != nil {
 		return vault.Amended{}, err
 	}
@@ -235,7 +237,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	}
 	pair := string(by) + "+" + string(second)
 	if doc.Change == c.ID {
-		return vault.Amended{Seal: vault.Seal{Person: op.id}}, nil // carried out before
+		return vault.Amended{Seal: vault.Seal{Person: op.ID}}, nil // carried out before
 	}
 	before := doc
 	if doc, err = c.apply(doc); err != nil {
@@ -251,10 +253,10 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		doc.Status = rules.StatusRevoked
 	}
 	revokes := ""
-	if before.counts() {
+	if before.Counts() {
 		revokes = "dose corrected"
 	}
-	if err := op.fits(k, doc); err != nil {
+	if err := op.Fits(k.keys, doc); err != nil {
 		return vault.Amended{}, err
 	}
 	doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, pair, k.now().UnixMilli(), c.ID
@@ -262,10 +264,10 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	return k.amend(ctx, op, doc, version+1, revokes, e, func(t *txn) error {
 		_, _, _, err := t.approval(r.Signed, c)
 		if err == nil && c.Kind == correctRevoke {
-			err = t.freeEvent(c.Event, op.id)
+			err = t.freeEvent(c.Event, op.ID)
 		}
 		if err == nil {
-			err = t.eventNotice(op.row.Household, "correction/"+c.ID, doc)
+			err = t.eventNotice(op.Row.Household, "correction/"+c.ID, doc)
 		}
 		return err
 	})
@@ -274,8 +276,8 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 // checkApproval is approval before it is spent: the proposal stays open until
 // the change is sealed, so that a crash between the two loses nothing.
 func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id.Staff, again bool, err error) {
-	inner := *t
-	inner.Txn = t.Aside()
+	inner := t.k.with(t.Aside())
+	inner.Only, inner.returns = t.Only, t.returns
 	if by, second, again, err = inner.approval(r.Signed, c); err != nil {
 		return "", "", false, err
 	}
@@ -312,7 +314,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if err != nil {
 			return err
 		}
-		p, err := t.person(r.Person)
+		p, err := t.Person(r.Person)
 		if err != nil {
 			return err
 		}
@@ -321,23 +323,23 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 			out.Seal = got.Seal
 			return nil
 		}
-		staff, claims, wrote, err := t.proofParts(item.Signed)
+		staff, claims, wrote, err := t.Parts(item.Signed)
 		if err != nil {
 			return err
 		}
 		if wrote.Role != roleVaccinator || wrote.Centre != c.Centre {
 			return fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
 		}
-		if err := claims.match(item.Signed); err != nil {
+		if err := claims.Match(item.Signed); err != nil {
 			return err
 		}
 		if _, _, _, err := t.approval(r.Signed, c); err != nil {
 			return err
 		}
-		if i, err := k.matchRecord(r.Person, p, r.Record); err != nil {
+		if i, err := k.release.MatchRecord(r.Person, p, r.Record); err != nil {
 			return err
 		} else if i >= 0 {
-			if err := t.advance(r.Person, &p, i); err != nil {
+			if err := t.Advance(r.Person, &p, i); err != nil {
 				return err
 			}
 		}
@@ -385,7 +387,7 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 		return vault.Unmatched{}, fault.New(fault.Invalid, "rows", "too many rows at once")
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		staff, row, err := t.proven(r.Signed)
+		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
 			return err
 		}

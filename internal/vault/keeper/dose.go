@@ -18,48 +18,10 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
-
-// doseDoc is a sealed dose event: the clinical facts, and the place as the
-// manager's signed request named it.
-type doseDoc struct {
-	Schema int
-	rules.DoseEvent
-	Centre                      id.Centre
-	CentreName, District, State string
-	Vaccinator                  string
-	Staff                       id.Staff
-	Hold                        id.Hold `json:",omitempty"`
-
-	// Of a dose that came with a merge: where it was sealed first. NotCounted says
-	// why one does not count.
-	FromPerson    id.Person    `json:",omitempty"`
-	FromReference id.Reference `json:",omitempty"`
-	FromEvent     id.Event     `json:",omitempty"`
-	NotCounted    string       `json:",omitempty"`
-
-	Country   string `json:",omitempty"` // ISO 3166-1, of a dose given abroad
-	Reason    string `json:",omitempty"` // of the last change
-	ChangedBy string `json:",omitempty"` // "holder", or the two staff keys
-	ChangedAt int64  `json:",omitempty"`
-	Change    string `json:",omitempty"` // the id of the correction
-}
-
-// counts reports whether the dose is in force: confirmed and not revoked.
-func (d doseDoc) counts() bool { return d.Status == rules.StatusConfirmed }
-
-// day is the civil day the dose was given on at its place.
-func (d doseDoc) day() civil.Date { return d.DoseEvent.Day() }
-
-// given turns dose documents into what the rules read.
-func given(docs []doseDoc) []rules.Given {
-	out := make([]rules.Given, 0, len(docs))
-	for _, d := range docs {
-		out = append(out, rules.Given{Product: d.Product, Dose: d.Sequence, Day: d.day(), Status: d.Status})
-	}
-	return out
-}
 
 // doseFacts is the body of V5 (contract.md 1.7); unknown fields are ignored, and
 // numbers may come as text.
@@ -187,15 +149,15 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	}
 	var enc encounter
 	var refused error
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		enc, refused = encounter{}, nil
 		t.Quiet = true // nobody is handed the opening's receipt
 		var err error
 		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
 			return err
 		}
-		c := claim{view: viewVerify, role: roleVaccinator, actor: string(enc.staff), place: enc.session.Name, reason: "dose", evidence: string(enc.booking.Hold)}
-		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold)}
+		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
 		return t.openingNotice(&enc, o)
@@ -208,16 +170,16 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	case enc.again != nil:
 		return *enc.again, nil
 	}
-	if len(o.people) != 1 {
+	if len(o.People) != 1 {
 		return vault.DoseSealed{}, wrongCodeFault()
 	}
 	facts.code = enc.code
 	offer := enc.booking.Offer
 	offer.Product, offer.Day = facts.product.Code, facts.day
-	if err := k.eligible(o.people[0], facts.sequence, offer); err != nil {
+	if err := k.eligible(o.People[0], facts.sequence, offer); err != nil {
 		return vault.DoseSealed{}, err
 	}
-	return k.sealDose(ctx, o.people[0], facts, enc, r.Receipts)
+	return k.sealDose(ctx, o.People[0], facts, enc, r.Receipts)
 }
 
 // wrongCodeFault is one answer for every way a code can be wrong.
@@ -233,7 +195,7 @@ const staffWindow = 24 * time.Hour
 // does not bring it learns nothing, not even whether a booking is here. A
 // refusal is returned apart from an error, so that what it counted is kept.
 func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refused, err error) {
-	staff, row, used, err := t.proof(r.Signed)
+	staff, row, used, err := t.Proof(r.Signed)
 	if err != nil {
 		return enc, nil, err
 	}
@@ -255,7 +217,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	}
 	if !ok || p.Reference != f.reference || p.State == state.Removed || p.State == state.Merged || p.State == state.Left {
 		if replayed {
-			return enc, badProof("the proof was used before"), nil
+			return enc, proof.Bad("the proof was used before"), nil
 		}
 		refused, err = t.wrongStaffCode(staff, "", p)
 		return enc, refused, err
@@ -276,7 +238,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 	}
 	if enc.again == nil {
 		if replayed {
-			return enc, badProof("the proof was used before"), nil
+			return enc, proof.Bad("the proof was used before"), nil
 		}
 		if _, right := t.rightCodeFor(r.Person, &p, session, f.code); i < 0 || !right {
 			refused, err = t.wrongStaffCode(staff, r.Person, p)
@@ -368,7 +330,7 @@ func (k *Keeper) givenDigest(person id.Person, hold id.Hold, f parsedDose) strin
 }
 
 // sealDose seals the event on top of the head.
-func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc encounter, signed bool) (vault.DoseSealed, error) {
+func (k *Keeper) sealDose(ctx context.Context, op release.Person, f parsedDose, enc encounter, signed bool) (vault.DoseSealed, error) {
 	var out vault.DoseSealed
 	ev, now := enc.event, enc.at
 	if ev == "" {
@@ -377,12 +339,12 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 	if now.IsZero() {
 		now = k.now()
 	}
-	doc := doseDoc{Schema: keyring.BlobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
+	doc := release.Dose{Schema: keyring.BlobSchema, Centre: enc.session.Centre, CentreName: enc.session.Name, District: enc.session.District,
 		State: enc.session.State, Vaccinator: f.by, Staff: enc.staff, Hold: enc.booking.Hold,
 		DoseEvent: rules.NewDoseEventIn(k.zone(enc.session.Zone), ev, f.product, f.lot, f.sequence, now.UnixMilli(), rules.SourceAdministered, string(enc.staff))}
 	receipts, err := k.update(ctx, func(t *txn) error {
 		t.Quiet = !signed
-		p, err := t.person(op.id)
+		p, err := t.Person(op.ID)
 		if err != nil {
 			return err
 		}
@@ -393,7 +355,7 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 		if i < 0 || s.Session != enc.session.Session || p.Bookings[i].Hold != enc.booking.Hold {
 			return fault.New(fault.Conflict, "booking", "the appointment changed meanwhile")
 		}
-		again, err := t.sealedBefore(op.id, p, i, f)
+		again, err := t.sealedBefore(op.ID, p, i, f)
 		if err != nil {
 			return err
 		}
@@ -405,33 +367,33 @@ func (k *Keeper) sealDose(ctx context.Context, op openPerson, f parsedDose, enc 
 			return err
 		}
 		if enc.event != "" {
-			if err := t.holdEvent(enc.event, op.id); err != nil {
+			if err := t.holdEvent(enc.event, op.ID); err != nil {
 				return err
 			}
 		}
-		key, err := k.keys.DataKey(op.id, p)
+		key, err := k.keys.DataKey(op.ID, p)
 		if err != nil {
 			return err
 		}
 		part := vault.Part(vault.PartDosePrefix + string(ev))
-		sealed, err := k.keys.SealPart(op.id, key, p.Seq+1, part, 1, doc)
+		sealed, err := k.keys.SealPart(op.ID, key, p.Seq+1, part, 1, doc)
 		if err != nil {
 			return err
 		}
 		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{sealed}, Hold: enc.booking.Hold}
-		if seal.Count, err = k.doseCounts(op, doseDoc{}, doc); err != nil {
+		if seal.Count, err = k.doseCounts(op, release.Dose{}, doc); err != nil {
 			return err
 		}
-		err = t.addSeal(op.id, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
+		err = t.AddSeal(op.ID, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
 		if err != nil {
 			return err
 		}
-		p.Bookings[i].Given = k.givenDigest(op.id, enc.booking.Hold, f)
+		p.Bookings[i].Given = k.givenDigest(op.ID, enc.booking.Hold, f)
 		if err := t.doseNotice(p.Household, seal.ID, enc); err != nil { // a dose that was sealed before has been told
 			return err
 		}
-		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.id, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
-		return engine.Put(t, state.Persons, string(op.id), p, 0)
+		out = vault.DoseSealed{Seal: vault.Seal{ID: seal.ID, Person: op.ID, Parts: seal.Parts}, Hold: enc.booking.Hold, Dose: f.sequence}
+		return engine.Put(t, state.Persons, string(op.ID), p, 0)
 	})
 	if err != nil {
 		return vault.DoseSealed{}, err

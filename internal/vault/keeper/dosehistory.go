@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -23,13 +24,13 @@ const viewDoses = "all dose events"
 // also those that do not count.
 func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, error) {
 	var withheld []id.Reference
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		withheld = nil
 		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -40,56 +41,26 @@ func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, 
 		if people, withheld, err = t.unguarded(bearer, house, people); err != nil {
 			return err
 		}
-		return t.released(o, people, records, claim{view: viewDoses, role: "holder"})
+		return t.Release(o, people, records, release.Claim{View: viewDoses, Role: "holder"})
 	})
 	if err != nil {
 		return vault.Doses{}, err
 	}
-	out := vault.Doses{Events: []vault.DoseEvent{}, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts, Withheld: withheld}
-	for _, p := range o.people {
-		docs, err := p.doses(k)
+	out := vault.Doses{Events: []vault.DoseEvent{}, ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts, Withheld: withheld}
+	for _, p := range o.People {
+		docs, err := p.Doses(k.keys)
 		if err != nil {
 			return vault.Doses{}, err
 		}
-		versions := current(p.record)
+		versions := release.Current(p.Record)
 		for _, d := range docs {
 			part := vault.Part(vault.PartDosePrefix + string(d.Event))
-			out.Events = append(out.Events, vault.DoseEvent{Person: p.id, Reference: p.row.Reference, Event: d.Event, Product: d.Product, Lot: d.Lot,
-				Sequence: d.Sequence, Day: d.day(), Place: d.CentreName, Source: d.Source, Country: d.Country, Status: d.Status, Reason: d.Reason,
+			out.Events = append(out.Events, vault.DoseEvent{Person: p.ID, Reference: p.Row.Reference, Event: d.Event, Product: d.Product, Lot: d.Lot,
+				Sequence: d.Sequence, Day: d.Day(), Place: d.CentreName, Source: d.Source, Country: d.Country, Status: d.Status, Reason: d.Reason,
 				Recorded: d.RecordedAt, Changes: versions[part].Version - 1})
 		}
 	}
 	return out, nil
-}
-
-// dose opens one event of a person. fault.NotFound when there is no such event.
-func (p openPerson) dose(k *Keeper, event id.Event) (doseDoc, int, error) {
-	var doc doseDoc
-	part := vault.Part(vault.PartDosePrefix + string(event))
-	s, ok := current(p.record)[part]
-	if !ok {
-		return doc, 0, fault.New(fault.NotFound, "event", "no such dose of this person")
-	}
-	return doc, s.Version, k.keys.OpenPart(p.id, p.key, s, &doc)
-}
-
-// fits refuses a dose that would count beside another one of the same number
-// and programme: a person has one first dose. What was given outside its window
-// was given all the same, and counts.
-func (p openPerson) fits(k *Keeper, doc doseDoc) error {
-	if !doc.counts() {
-		return nil
-	}
-	all, err := p.doses(k)
-	if err != nil {
-		return err
-	}
-	for _, d := range all {
-		if d.Event != doc.Event && d.counts() && d.Programme == doc.Programme && d.Sequence == doc.Sequence {
-			return fault.New(fault.Conflict, "sequence", "a dose of this number is recorded already; the centre has to correct one of them first")
-		}
-	}
-	return nil
 }
 
 // reasonText checks a reason that people write.
@@ -118,7 +89,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -131,20 +102,20 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 		}
 		return err
 	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		if err := mine(t); err != nil {
 			return err
 		}
-		return t.released(o, []id.Person{person}, map[id.Person]vault.Record{person: r.Record}, claim{view: viewDoses, role: "holder", reason: "answer"})
+		return t.Release(o, []id.Person{person}, map[id.Person]vault.Record{person: r.Record}, release.Claim{View: viewDoses, Role: "holder", Reason: "answer"})
 	})
 	if err != nil {
 		return vault.Amended{}, err
 	}
-	if len(o.people) != 1 {
+	if len(o.People) != 1 {
 		return vault.Amended{}, notYours()
 	}
-	op := o.people[0]
-	doc, version, err := op.dose(k, r.Event)
+	op := o.People[0]
+	doc, version, err := op.Dose(k.keys, r.Event)
 	if err != nil {
 		return vault.Amended{}, err
 	}
@@ -159,7 +130,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 		return vault.Amended{}, fault.New(fault.Conflict, "confirmed", "this dose waits for no answer; what was recorded with your code is corrected at the centre")
 	}
 	doc.Status, doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = want, reason, "holder", k.now().UnixMilli(), ""
-	if err := op.fits(k, doc); err != nil {
+	if err := op.Fits(k.keys, doc); err != nil {
 		return vault.Amended{}, err
 	}
 	how := "dose confirmed"
@@ -177,15 +148,15 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 
 // amend seals a further version of a dose event on top of the head that was
 // opened; the versions before stay.
-func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version int, revokes string, e engine.Entry, still func(*txn) error) (vault.Amended, error) {
+func (k *Keeper) amend(ctx context.Context, op release.Person, doc release.Dose, version int, revokes string, e engine.Entry, still func(*txn) error) (vault.Amended, error) {
 	if err := doc.Validate(); err != nil {
 		return vault.Amended{}, err
 	}
 	key := doc.Status + "/" + hex.EncodeToString(k.keys.MAC(keyring.PurposeBooking, []byte("amend"), []byte(doc.Reason), []byte(doc.ChangedBy))[:8])
-	var before doseDoc
+	var before release.Dose
 	if version > 1 {
 		var err error
-		if before, _, err = op.dose(k, doc.Event); err != nil {
+		if before, _, err = op.Dose(k.keys, doc.Event); err != nil {
 			return vault.Amended{}, err
 		}
 	}
@@ -198,11 +169,11 @@ func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version 
 		if err := still(t); err != nil {
 			return err
 		}
-		p, err := t.person(op.id)
+		p, err := t.Person(op.ID)
 		if err != nil {
 			return err
 		}
-		if err := op.grown(p); err != nil {
+		if err := op.Grown(p); err != nil {
 			return err
 		}
 		part := vault.Part(vault.PartDosePrefix + string(doc.Event))
@@ -210,10 +181,10 @@ func (k *Keeper) amend(ctx context.Context, op openPerson, doc doseDoc, version 
 		if i := slices.IndexFunc(p.Pending, func(s state.Seal) bool {
 			return s.Base == p.Seq && slices.ContainsFunc(s.Parts, func(x vault.Sealed) bool { return x.Part == part && x.Version == version })
 		}); i >= 0 && p.Pending[i].Key == key {
-			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.id, Parts: p.Pending[i].Parts}
+			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.ID, Parts: p.Pending[i].Parts}
 			return nil
 		}
-		seal, err := t.sealDoc(op.id, &p, part, version, doc, state.Seal{Key: key, Revokes: revokes, Count: count}, e)
+		seal, err := t.sealDoc(op.ID, &p, part, version, doc, state.Seal{Key: key, Revokes: revokes, Count: count}, e)
 		out.Seal = seal
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -78,7 +79,7 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 		records[rec.Person] = rec
 	}
 	repeated := false
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		live := 0
 		for _, person := range r.Persons {
 			b, err := t.entered(person, r.Hold)
@@ -92,39 +93,39 @@ func (k *Keeper) drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked,
 		if repeated = live == len(r.Persons); repeated {
 			return nil
 		}
-		return t.released(o, r.Persons, records, claim{view: viewEligibility, role: "system", reason: "draw"})
+		return t.Release(o, r.Persons, records, release.Claim{View: viewEligibility, Role: "system", Reason: "draw"})
 	})
 	if err != nil || repeated {
 		return vault.Booked{}, err
 	}
-	if len(o.people) != len(r.Persons) { // somebody's registration ended in another one since they entered
+	if len(o.People) != len(r.Persons) { // somebody's registration ended in another one since they entered
 		return vault.Booked{}, holdEnded()
 	}
-	for _, p := range o.people {
-		b := p.row.Bookings[bookingOf(p.row, r.Hold)]
+	for _, p := range o.People {
+		b := p.Row.Bookings[bookingOf(p.Row, r.Hold)]
 		if err := k.eligible(p, b.Dose, b.Offer); err != nil {
 			return vault.Booked{}, err
 		}
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		for _, p := range o.people {
+		for _, p := range o.People {
 			if err := t.unchanged(p); err != nil {
 				return err
 			}
-			if err := t.drawOne(p.id, r.Hold); err != nil {
+			if err := t.drawOne(p.ID, r.Hold); err != nil {
 				return err
 			}
 		}
-		if len(o.people) == 0 {
+		if len(o.People) == 0 {
 			return nil
 		}
-		first := o.people[0].row
+		first := o.People[0].Row
 		return t.bookingNotices(first.Household, r.Hold, "", first.Bookings[bookingOf(first, r.Hold)].Offer, r.Persons)
 	})
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
+	return vault.Booked{Receipts: append(o.Receipts, receipts...)}, nil
 }
 
 // entered is a person's booking that waits for a draw, or was drawn before.
@@ -142,7 +143,7 @@ func (t *txn) entered(person id.Person, hold id.Hold) (state.Booking, error) {
 
 // drawOne makes an entered booking live.
 func (t *txn) drawOne(person id.Person, hold id.Hold) error {
-	p, err := t.person(person)
+	p, err := t.Person(person)
 	if err != nil {
 		return err
 	}

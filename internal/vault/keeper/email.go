@@ -34,10 +34,10 @@ func (t *txn) other(h vault.Holder) (id.Household, state.Household, error) {
 	if err != nil {
 		return "", state.Household{}, err
 	}
-	if t.only != "" {
+	if t.Only != "" {
 		return "", state.Household{}, cardCannot()
 	}
-	row, err := t.household(house)
+	row, err := t.Household(house)
 	return house, row, err
 }
 
@@ -213,7 +213,7 @@ func (t *txn) letters(v state.Notice, h state.Household, n Notice) (out []Notice
 // signInNotice tells the other channel that a code to the mobile signed somebody
 // in (design.md 5: whoever reads the messages of the network can play the holder).
 func (t *txn) signInNotice(house id.Household, challenge string) error {
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil || len(h.Email) == 0 {
 		return err
 	}

@@ -106,11 +106,11 @@ func (k *Keeper) leavers(ctx context.Context) (erased int, err error) {
 
 // closeLeave gives the place in the household free: the leave stands.
 func (t *txn) closeLeave(d *state.Departure) error {
-	p, err := t.person(d.Person)
+	p, err := t.Person(d.Person)
 	if err != nil {
 		return err
 	}
-	h, err := t.household(p.Household)
+	h, err := t.Household(p.Household)
 	if err != nil {
 		return err
 	}
@@ -151,11 +151,11 @@ func (t *txn) eraseLeft(d *state.Departure, reason string) error {
 // certificates went to. The sealed parts stay in the registry and never open
 // again; the row stays, as the ledger's witness that nothing was slipped in.
 func (t *txn) erase(person id.Person, reason string) error {
-	p, err := t.person(person)
+	p, err := t.Person(person)
 	if err != nil || (p.State == state.Removed && p.Wrapped == nil) {
 		return err
 	}
-	if err := t.endSeals(&p); err != nil {
+	if err := t.EndSeals(&p); err != nil {
 		return err
 	}
 	if err := t.voidCard(&p); err != nil {
@@ -179,16 +179,13 @@ func (t *txn) erase(person id.Person, reason string) error {
 			return err
 		}
 	}
-	t.Append(engine.Entry{Kind: kindErased, Person: person, House: p.Household, View: "key destroyed", Role: "system", Reason: reason})
+	t.Append(engine.Entry{Kind: engine.KindErased, Person: person, House: p.Household, View: "key destroyed", Role: "system", Reason: reason})
 	if reason == "" {
 		t.mark(markErased, person, 0)
 	}
 	p = state.Person{Household: p.Household, Reference: p.Reference, State: state.Removed, Epoch: p.Epoch, Seq: p.Seq, Chain: p.Chain, Created: p.Created, Leaves: p.Leaves}
 	return engine.Put(t, state.Persons, string(person), p, 0)
 }
-
-// kindErased is the kind of the entry that a key was destroyed.
-const kindErased = "erased"
 
 // replayErasures erases and hides again whom the published leaves of lost entries
 // say so, after a restore of an older copy.
@@ -235,7 +232,7 @@ func (t *txn) replayErasures(lost [][]byte, why string) error {
 		}
 	}
 	for _, person := range hide {
-		p, err := t.person(person)
+		p, err := t.Person(person)
 		if err != nil {
 			return err
 		}
@@ -249,11 +246,11 @@ func (t *txn) replayErasures(lost [][]byte, why string) error {
 
 // eraseAgain erases a person and ends their place in the household, whatever it is.
 func (t *txn) eraseAgain(person id.Person, why string) error {
-	p, err := t.person(person)
+	p, err := t.Person(person)
 	if err != nil {
 		return err
 	}
-	h, err := t.household(p.Household)
+	h, err := t.Household(p.Household)
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ const evidencePrefix = "staff/"
 // staffAtWork checks a signed request of a vaccinator with an open session at
 // the centre today. The proof is spent.
 func (t *txn) staffAtWork(s vault.Signed) (id.Staff, state.Staff, []state.OpenSession, error) {
-	staff, row, err := t.proven(s)
+	staff, row, err := t.Proven(s)
 	if err != nil {
 		return "", row, nil, err
 	}

@@ -9,18 +9,20 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
 // What tests outside the package need of its inside.
 
 // Bearer claims and their signing, for tokens with wrong claims.
-type BearerClaims = bearerClaims
+type BearerClaims = proof.BearerClaims
 
-func (k *Keeper) SignBearer(c BearerClaims) (string, error)     { return k.signBearer(c) }
-func (k *Keeper) CheckBearer(text string) (BearerClaims, error) { return k.checkBearer(text) }
+func (k *Keeper) SignBearer(c BearerClaims) (string, error)     { return k.proofs.SignBearer(c) }
+func (k *Keeper) CheckBearer(text string) (BearerClaims, error) { return k.proofs.CheckBearer(text) }
 func (k *Keeper) Expire(ctx context.Context)                    { k.expire(ctx) }
-func (k *Keeper) ViewRef(viewID string) string                  { return k.viewRef(viewID) }
+func (k *Keeper) ViewRef(viewID string) string                  { return k.release.ViewRef(viewID) }
 func (k *Keeper) BlindIndex(mobile string) string               { return k.keys.BlindIndex(mobile) }
 func (k *Keeper) IDTag(idType int, number string) (string, error) {
 	tags, err := k.keys.Tags(idType, number)
@@ -31,7 +33,7 @@ func (k *Keeper) LastNext() int64 { return k.eng.Size() }
 // Proof verifies a signed request in a transaction of its own.
 func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err error) {
 	_, err = k.update(ctx, func(t *txn) error {
-		staff, _, err = t.proven(s)
+		staff, _, err = t.Proven(s)
 		return err
 	})
 	return staff, err
@@ -66,7 +68,7 @@ func (k *Keeper) OpenEntry(row state.Entry) ([]byte, error) {
 
 // Person returns a person's row.
 func (k *Keeper) Person(ctx context.Context, p id.Person) (row state.Person, err error) {
-	err = k.view(ctx, func(t *txn) error { row, err = t.person(p); return err })
+	err = k.view(ctx, func(t *txn) error { row, err = t.Person(p); return err })
 	return row, err
 }
 
@@ -74,7 +76,7 @@ func (k *Keeper) Person(ctx context.Context, p id.Person) (row state.Person, err
 // must refuse.
 func (k *Keeper) WriteUnledgered(ctx context.Context, p id.Person) error {
 	_, err := k.update(ctx, func(t *txn) error {
-		row, err := t.person(p)
+		row, err := t.Person(p)
 		if err != nil {
 			return err
 		}
@@ -92,7 +94,7 @@ func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part,
 	if err != nil {
 		return err
 	}
-	s, err := k.keys.SealPart(person, key, 1, part, version, identity{Name: "Asha Test"})
+	s, err := k.keys.SealPart(person, key, 1, part, version, release.Identity{Name: "Asha Test"})
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (k *Keeper) OpenPartAs(person, other id.Person, part, otherPart vault.Part,
 	if change != nil {
 		change(&s)
 	}
-	var doc identity
+	var doc release.Identity
 	if err := k.keys.OpenPart(other, key, s, &doc); err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (k *Keeper) EpochName() string { return k.keys.Now().EpochName }
 // Documents are the documents that are kept sealed, by their place in the data
 // dictionary.
 func Documents() map[string]any {
-	return map[string]any{"sealed identity": identity{}, "sealed consent": consent{}, "sealed dose": doseDoc{}, "ledger body": engine.Entry{}}
+	return map[string]any{"sealed identity": release.Identity{}, "sealed consent": release.Consent{}, "sealed dose": release.Dose{}, "ledger body": engine.Entry{}}
 }
 
 // RecordOtherDictionary appends what a version with another dictionary would.
@@ -206,7 +208,7 @@ func (k *Keeper) Counted(ctx context.Context) (map[string]state.Stat, error) {
 func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 	_, err := k.update(ctx, func(t *txn) error {
 		for _, id := range people {
-			p, err := t.person(id)
+			p, err := t.Person(id)
 			if err != nil {
 				return err
 			}

@@ -135,7 +135,7 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 	for _, proof := range o.Gap.Approvals {
 		var who id.Staff
 		var row state.Staff
-		c, err := t.k.readProof(proof, bad, func(thumb string) ([]byte, error) {
+		c, err := t.k.proofs.Read(proof, bad, func(thumb string) ([]byte, error) {
 			var ok bool
 			var err error
 			who = id.Staff(thumb)
@@ -147,7 +147,7 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 		if err != nil {
 			return nil, err
 		}
-		if c.match(vault.Signed{Method: GapMethod, URL: GapURL, Body: body}) != nil || !row.Active || row.Role != roleCustodian {
+		if c.Match(vault.Signed{Method: GapMethod, URL: GapURL, Body: body}) != nil || !row.Active || row.Role != roleCustodian {
 			return nil, bad
 		}
 		if slices.Contains(staff, who) {
@@ -169,6 +169,3 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 	}
 	return staff, nil
 }
-
-// kindLost is what the audit calls an entry whose body was lost with a disk.
-const kindLost = "lost"

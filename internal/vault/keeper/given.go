@@ -11,6 +11,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -83,11 +85,11 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 	var session state.OpenSession
 	var enc encounter
 	var staff id.Staff
-	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		out, again, refused, session = vault.Amended{}, false, nil, state.OpenSession{}
 		var row state.Staff
 		var used bool
-		if staff, row, used, err = t.proof(r.Signed); err != nil {
+		if staff, row, used, err = t.Proof(r.Signed); err != nil {
 			return err
 		}
 		if row.Role != roleVaccinator || row.Centre != g.centre {
@@ -105,7 +107,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			}
 		}
 		if used {
-			return badProof("the proof was used before")
+			return proof.Bad("the proof was used before")
 		}
 		if session, refused, err = t.mayRecord(staff, row, g); err != nil || refused != nil {
 			return err
@@ -125,8 +127,8 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			refused, err = t.wrongStaffCode(staff, who, p)
 			return err
 		}
-		c := claim{view: viewVerify, role: roleVaccinator, actor: string(staff), place: session.Name, reason: "dose", evidence: shown.kind}
-		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Reason: "dose", Evidence: shown.kind}
+		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
 		enc = encounter{session: session}
@@ -139,16 +141,16 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		return vault.Amended{}, refused
 	case again:
 		return out, nil
-	case len(o.people) != 1:
+	case len(o.People) != 1:
 		return vault.Amended{}, wrongCodeFault()
 	}
-	op := o.people[0]
+	op := o.People[0]
 	if err := k.eligible(op, g.sequence, vault.Offer{Product: g.product.Code, Day: g.day}); err != nil {
 		return vault.Amended{}, err
 	}
 	doc := k.givenDoc(event, staff, session, g)
 	return k.amend(ctx, op, doc, 1, "", engine.Entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name},
-		func(t *txn) error { return t.doseNotice(op.row.Household, string(event), enc) })
+		func(t *txn) error { return t.doseNotice(op.Row.Household, string(event), enc) })
 }
 
 // mayRecord checks that a vaccinator is at work and that the dose's day fits
@@ -191,9 +193,9 @@ func (t *txn) mayRecord(staff id.Staff, row state.Staff, g parsedGiven) (s state
 
 // givenDoc is the event. A dose that was not given here has no place here: only
 // who saw its record.
-func (k *Keeper) givenDoc(event id.Event, staff id.Staff, s state.OpenSession, g parsedGiven) doseDoc {
+func (k *Keeper) givenDoc(event id.Event, staff id.Staff, s state.OpenSession, g parsedGiven) release.Dose {
 	now := k.now().UnixMilli()
-	doc := doseDoc{Schema: keyring.BlobSchema, Vaccinator: g.by, Staff: staff, Country: g.country,
+	doc := release.Dose{Schema: keyring.BlobSchema, Vaccinator: g.by, Staff: staff, Country: g.country,
 		DoseEvent: rules.NewDoseEvent(event, g.product, g.lot, g.sequence, now, s.Zone, g.source, string(staff))}
 	doc.Centre, doc.CentreName, doc.District, doc.State = s.Centre, s.Name, s.District, s.State
 	if g.source != rules.SourceAdministered {

@@ -14,6 +14,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -65,16 +67,16 @@ func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffName
 // credential was ended meanwhile; used that this very request was seen before, not
 // another one under its proof id.
 func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale, used bool, err error) {
-	staff, claims, row, err := t.proofParts(item.Signed)
+	staff, claims, row, err := t.Parts(item.Signed)
 	if err != nil {
 		return "", row, false, false, err
 	}
 	received := time.UnixMilli(item.Received)
-	if err := claims.match(item.Signed); err != nil {
+	if err := claims.Match(item.Signed); err != nil {
 		return "", row, false, false, err
 	}
-	if d := received.Sub(time.Unix(claims.Issued, 0)); d > proofWindow+inboxSkew || d < -proofWindow-inboxSkew {
-		return "", row, false, false, badProof("the proof's time is not that of its arrival")
+	if d := received.Sub(time.Unix(claims.Issued, 0)); d > proof.ProofWindow+inboxSkew || d < -proof.ProofWindow-inboxSkew {
+		return "", row, false, false, proof.Bad("the proof's time is not that of its arrival")
 	}
 	wait := t.k.now().Sub(received)
 	if wait < -inboxSkew { // a clock is wrong, perhaps ours: it waits, as it was acknowledged
@@ -82,7 +84,7 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 	}
 	stale = wait > inboxLife || !row.Active
 	key := string(staff) + "/" + claims.ID
-	mark := t.k.proofMark(claims)
+	mark := t.k.proofs.ProofMark(claims)
 	before, found, err := engine.Get[state.Counter](t, state.Replays, key)
 	if err != nil || found {
 		return staff, row, stale, found && before.N == mark, err
@@ -170,10 +172,10 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if toldBefore(p, told, r.Event) { // the same dose, signed anew because no answer came
 		return vault.Accepted{Verdict: vault.InboxSealed, Seal: vault.Seal{Person: r.Person}}, nil
 	}
-	if i, err := t.k.matchRecord(r.Person, p, r.Record); err != nil {
+	if i, err := t.k.release.MatchRecord(r.Person, p, r.Record); err != nil {
 		return vault.Accepted{}, err
 	} else if i >= 0 {
-		if err := t.advance(r.Person, &p, i); err != nil {
+		if err := t.Advance(r.Person, &p, i); err != nil {
 			return vault.Accepted{}, err
 		}
 	}
@@ -226,7 +228,7 @@ func (t *txn) sealDoc(person id.Person, p *state.Person, part vault.Part, versio
 	}
 	seal.ID, seal.Parts = id.New(), []vault.Sealed{sealed}
 	e.House = p.Household
-	if err := t.addSeal(person, p, seal, e); err != nil {
+	if err := t.AddSeal(person, p, seal, e); err != nil {
 		return vault.Seal{}, err
 	}
 	return vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, engine.Put(t, state.Persons, string(person), *p, 0)
@@ -243,16 +245,16 @@ func toldBefore(p state.Person, told string, event id.Event) bool {
 // unconfirmed is the event of a dose that was recorded without evidence, and the
 // day at its place when it came in. The place is that of a session opened there
 // that day, where there was one.
-func (t *txn) unconfirmed(event id.Event, item vault.InboxItem, staff id.Staff, f parsedDose) (doseDoc, civil.Date, error) {
+func (t *txn) unconfirmed(event id.Event, item vault.InboxItem, staff id.Staff, f parsedDose) (release.Dose, civil.Date, error) {
 	zone, name, district, st, err := t.placeOf(f.centre, f.day)
 	if err != nil {
-		return doseDoc{}, civil.Date{}, err
+		return release.Dose{}, civil.Date{}, err
 	}
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		loc = time.UTC
 	}
-	doc := doseDoc{Schema: keyring.BlobSchema, Centre: f.centre, CentreName: name, District: district, State: st, Vaccinator: f.by, Staff: staff,
+	doc := release.Dose{Schema: keyring.BlobSchema, Centre: f.centre, CentreName: name, District: district, State: st, Vaccinator: f.by, Staff: staff,
 		DoseEvent: rules.NewDoseEvent(event, f.product, f.lot, f.sequence, item.Received, zone, rules.SourceAdministered, string(staff))}
 	today := doc.GivenDay
 	doc.Status = rules.StatusUnconfirmed

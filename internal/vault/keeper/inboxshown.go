@@ -8,6 +8,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -15,8 +16,8 @@ import (
 func (k *Keeper) wroteAt(ctx context.Context, item vault.InboxItem, c id.Centre) bool {
 	ok := false
 	err := k.view(ctx, func(t *txn) error {
-		_, claims, row, err := t.proofParts(item.Signed)
-		ok = err == nil && claims.match(item.Signed) == nil && row.Role == roleVaccinator && row.Centre == c
+		_, claims, row, err := t.Parts(item.Signed)
+		ok = err == nil && claims.Match(item.Signed) == nil && row.Role == roleVaccinator && row.Centre == c
 		return err
 	})
 	return err == nil && ok
@@ -28,14 +29,14 @@ func (k *Keeper) wroteAt(ctx context.Context, item vault.InboxItem, c id.Centre)
 // like one without; a wrong code has been counted, once for the request.
 func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item vault.InboxItem, f parsedDose) (out vault.Accepted, done bool, err error) {
 	var enc encounter
-	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		enc = encounter{}
 		var ok bool
 		if ok, err = t.lateEncounter(r, item, f, &enc); err != nil || !ok || enc.again != nil {
 			return err
 		}
-		c := claim{view: viewVerify, role: roleVaccinator, actor: string(enc.staff), place: enc.session.Name, reason: "dose", evidence: string(enc.booking.Hold)}
-		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold)}
+		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
 		return t.openingNotice(&enc, o)
@@ -47,18 +48,18 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 		return out, false, err
 	case enc.again != nil:
 		return vault.Accepted{Verdict: vault.InboxSealed, Seal: enc.again.Seal, Hold: enc.again.Hold}, true, nil
-	case len(o.people) != 1:
+	case len(o.People) != 1:
 		return out, false, nil
 	}
 	f.code = enc.code
 	offer := enc.booking.Offer
 	offer.Product, offer.Day = f.product.Code, f.day
-	if err := k.eligible(o.people[0], f.sequence, offer); fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) {
+	if err := k.eligible(o.People[0], f.sequence, offer); fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) {
 		return out, false, nil
 	} else if err != nil {
 		return out, false, err
 	}
-	got, err := k.sealDose(ctx, o.people[0], f, enc, false)
+	got, err := k.sealDose(ctx, o.People[0], f, enc, false)
 	if fault.Is(err, fault.Conflict) && fault.CodeOf(err) == "assigned" { // two people were faster
 		return vault.Accepted{Verdict: vault.InboxSealed, Seal: vault.Seal{Person: r.Person}}, true, nil
 	}

@@ -15,6 +15,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -92,6 +94,8 @@ func Fresh(ctx context.Context, st state.Store) (bool, error) { return keyring.F
 
 // Keeper is a running vault. It is safe for concurrent use.
 type Keeper struct {
+	proofs  *proof.Desk
+	release *release.Desk
 	eng     *engine.Engine
 	cfg     Config
 	store   state.Store
@@ -106,9 +110,7 @@ type Keeper struct {
 
 	run []byte // this process, in the MACs of its one-time codes
 
-	proven verifiedBearers // bearers whose signature was right
-	proofs readyProofs     // proofs of requests under way, verified before their transaction
-	zones  sync.Map        // time zones by name, as loaded
+	zones sync.Map // time zones by name, as loaded
 
 	revoked revoked
 
@@ -143,7 +145,9 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	}
 	k := &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
 		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
-	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: bearerLife, Along: k.post.along}, st, keys, now, log)
+	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.along}, st, keys, now, log)
+	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
+	k.release = release.New(k.eng, keys, now, k.proofs)
 	return k, nil
 }
 
@@ -224,7 +228,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 
 // expire drops every row whose time is over.
 func (k *Keeper) expire(ctx context.Context) {
-	k.proven.forget(k.now().UnixMilli() / 1000)
+	k.proofs.Forget(k.now().Unix())
 	k.eng.ExpireRows(ctx)
 }
 

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -53,7 +54,7 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -78,19 +79,19 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 
 // mayLeave checks that nothing of the person is under way.
 func (t *txn) mayLeave(person id.Person, p *state.Person, rec vault.Record) error {
-	if busy, err := t.merging(*p); err != nil || busy {
-		return cmpErr(err, errMerging())
+	if busy, err := t.Merging(*p); err != nil || busy {
+		return cmpErr(err, release.ErrMerging())
 	}
-	i, err := t.k.matchRecord(person, *p, rec)
+	i, err := t.k.release.MatchRecord(person, *p, rec)
 	if err != nil {
 		return err
 	}
 	if i >= 0 {
-		if err := t.advance(person, p, i); err != nil {
+		if err := t.Advance(person, p, i); err != nil {
 			return err
 		}
 	}
-	if p.State != state.Active || !slices.ContainsFunc(parts(*p), isDose) {
+	if p.State != state.Active || !slices.ContainsFunc(parts(*p), release.IsDose) {
 		return fault.New(fault.Conflict, "not-vaccinated", "no dose is recorded: the registration can be deleted at once instead")
 	}
 	for _, b := range p.Bookings {
@@ -111,7 +112,7 @@ func parts(p state.Person) (out []vault.Part) {
 // goes hides a person. What waits to be stored is given up: its keeper may report
 // it later, and nothing happens then.
 func (t *txn) goes(person id.Person, p state.Person, now time.Time) (vault.Left, error) {
-	h, err := t.household(p.Household)
+	h, err := t.Household(p.Household)
 	if err != nil {
 		return vault.Left{}, err
 	}
@@ -119,7 +120,7 @@ func (t *txn) goes(person id.Person, p state.Person, now time.Time) (vault.Left,
 	if i < 0 {
 		return vault.Left{}, state.Integrity(state.Households, "a person is not in their household")
 	}
-	if err := t.endSeals(&p); err != nil {
+	if err := t.EndSeals(&p); err != nil {
 		return vault.Left{}, err
 	}
 	p.Leaves++
@@ -151,15 +152,15 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
 		for i, m := range h.Members {
-			if m.State != state.Left || (t.only != "" && t.only != m.Person) {
+			if m.State != state.Left || (t.Only != "" && t.Only != m.Person) {
 				continue
 			}
-			p, err := t.person(m.Person)
+			p, err := t.Person(m.Person)
 			if err != nil {
 				return err
 			}

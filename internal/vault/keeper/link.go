@@ -56,7 +56,7 @@ func (k *Keeper) Link(ctx context.Context, r vault.LinkRequest) (vault.Linked, e
 
 func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge bool, out *vault.Linked) error {
 	*out = vault.Linked{Person: person, Reference: p.Reference}
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if p.State == state.Pending {
 		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
 	}
-	old, err := t.household(p.Household)
+	old, err := t.Household(p.Household)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func placeOf(house id.Household, h state.Household, person id.Person) vault.Plac
 
 // peopleWork is what the worker needs to finish a removal, link or merge.
 func (t *txn) peopleWork(task state.Task, w *vault.Work) error {
-	p, err := t.person(task.Person)
+	p, err := t.Person(task.Person)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (t *txn) peopleWork(task state.Task, w *vault.Work) error {
 		}
 		return nil
 	}
-	h, err := t.household(p.Household)
+	h, err := t.Household(p.Household)
 	if err == nil {
 		w.Place = placeOf(p.Household, h, task.Person)
 	}

@@ -12,14 +12,11 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
 const viewMerge = "both registrations, to join them"
-
-func errMerging() error {
-	return fault.New(fault.Conflict, "merging", "this registration is being joined with another; try again")
-}
 
 // Merge implements the vault's word. It opens both people as a ledgered view,
 // compares them, and seals the doses of the one who ends anew under the key of
@@ -31,13 +28,13 @@ func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSe
 		return vault.MergeSealed{}, fault.New(fault.Invalid, "USRRES0002", "two different beneficiaries are joined")
 	}
 	var again *vault.MergeSealed
-	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		again, err = t.mayMerge(r)
 		if err != nil || again != nil {
 			return err
 		}
 		records := map[id.Person]vault.Record{keep: r.Keep, other: r.Merge}
-		return t.released(o, []id.Person{keep, other}, records, claim{view: viewMerge, role: "holder"})
+		return t.Release(o, []id.Person{keep, other}, records, release.Claim{View: viewMerge, Role: "holder"})
 	})
 	if err != nil {
 		return vault.MergeSealed{}, err
@@ -45,10 +42,10 @@ func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSe
 	if again != nil {
 		return *again, nil
 	}
-	if len(o.people) != 2 {
+	if len(o.People) != 2 {
 		return vault.MergeSealed{}, notYours()
 	}
-	docs, err := k.joined(o.people[0], o.people[1])
+	docs, err := k.joined(o.People[0], o.People[1])
 	if err != nil {
 		return vault.MergeSealed{}, err
 	}
@@ -61,12 +58,12 @@ func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSe
 			out = *again
 			return nil
 		}
-		for _, p := range o.people {
+		for _, p := range o.People {
 			if err := t.unchanged(p); err != nil {
 				return err
 			}
 		}
-		out, err = t.sealMerge(o.people[0], o.people[1], docs)
+		out, err = t.sealMerge(o.People[0], o.People[1], docs)
 		return err
 	})
 	if err != nil {
@@ -86,7 +83,7 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 	if bearer.Person != "" {
 		return nil, cardCannot()
 	}
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +93,7 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 	}
 	other, err := t.member(h, r.Merge.Person)
 	if err != nil && ablate.Off(ablate.Ownership) {
-		other, err = t.person(r.Merge.Person)
+		other, err = t.Person(r.Merge.Person)
 	}
 	if err != nil {
 		return nil, err
@@ -118,8 +115,8 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 		return again, err
 	}
 	for _, p := range []state.Person{keep, other} {
-		if busy, err := t.merging(p); err != nil || busy {
-			return nil, cmpErr(err, errMerging())
+		if busy, err := t.Merging(p); err != nil || busy {
+			return nil, cmpErr(err, release.ErrMerging())
 		}
 	}
 	for _, b := range other.Bookings {
@@ -142,11 +139,11 @@ func (t *txn) storedMerge(r vault.MergeRequest, keep state.Person) (*vault.Merge
 	if !slices.ContainsFunc(keep.Pending, func(s state.Seal) bool { return s.Merge == r.Merge.Person }) {
 		return nil, nil
 	}
-	i, err := t.k.matchRecord(r.Keep.Person, keep, r.Keep)
+	i, err := t.k.release.MatchRecord(r.Keep.Person, keep, r.Keep)
 	if err != nil || i < 0 || keep.Pending[i].Merge != r.Merge.Person {
 		return nil, err
 	}
-	if err := t.advance(r.Keep.Person, &keep, i); err != nil {
+	if err := t.Advance(r.Keep.Person, &keep, i); err != nil {
 		return nil, err
 	}
 	out := &vault.MergeSealed{Seal: vault.Seal{Person: r.Keep.Person}, Merged: r.Merge.Person}
@@ -160,34 +157,21 @@ func cmpErr(first, second error) error {
 	return second
 }
 
-// merging reports whether the person has been sealed into another one and that
-// seal may still be stored.
-func (t *txn) merging(p state.Person) (bool, error) {
-	if p.Merging == nil {
-		return false, nil
-	}
-	into, err := t.person(p.Merging.Into)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(into.Pending, func(s state.Seal) bool { return s.ID == p.Merging.Seal }), nil
-}
-
 // joinedDose is a dose as it stands after the merge: of the person who goes on
 // (part named), or of the one who ends.
 type joinedDose struct {
 	part vault.Part // "" for one that comes from the other
-	doc  doseDoc
-	was  doseDoc
+	doc  release.Dose
+	was  release.Dose
 }
 
 // joined compares two people and numbers their doses anew.
-func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
-	a, err := keep.identity(k)
+func (k *Keeper) joined(keep, other release.Person) ([]joinedDose, error) {
+	a, err := keep.Identity(k.keys)
 	if err != nil {
 		return nil, err
 	}
-	b, err := other.identity(k)
+	b, err := other.Identity(k.keys)
 	if err != nil {
 		return nil, err
 	}
@@ -195,24 +179,24 @@ func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
 	if !strings.EqualFold(a.Name, b.Name) || a.BirthYear != b.BirthYear || a.GenderID != b.GenderID || !dates {
 		return nil, fault.New(fault.Conflict, "different", "name, birth year and gender of the two registrations are not the same")
 	}
-	mine, err := keep.doses(k)
+	mine, err := keep.Doses(k.keys)
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := other.doses(k)
+	theirs, err := other.Doses(k.keys)
 	if err != nil {
 		return nil, err
 	}
 	all := append(slices.Clone(mine), theirs...)
-	birth := a.birth()
+	birth := a.Birth()
 	if birth.Date.IsZero() {
-		birth = b.birth()
+		birth = b.Birth()
 	}
 	var out []joinedDose
-	for i, j := range rules.Join(given(all), birth) {
+	for i, j := range rules.Join(release.Given(all), birth) {
 		d := all[i]
 		changed := i >= len(mine)
-		if d.counts() && (j.Dose != d.Sequence || !j.Counts) {
+		if d.Counts() && (j.Dose != d.Sequence || !j.Counts) {
 			changed = true
 			d.Sequence = j.Dose
 			if !j.Counts {
@@ -225,7 +209,7 @@ func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
 		jd := joinedDose{part: vault.Part(vault.PartDosePrefix + string(d.Event)), doc: d, was: all[i]}
 		if i >= len(mine) {
 			jd.part = ""
-			jd.doc.FromPerson, jd.doc.FromReference, jd.doc.FromEvent = other.id, b.Reference, d.Event
+			jd.doc.FromPerson, jd.doc.FromReference, jd.doc.FromEvent = other.ID, b.Reference, d.Event
 			jd.doc.Event = id.Event(id.NewOrdered())
 		}
 		out = append(out, jd)
@@ -235,23 +219,23 @@ func (k *Keeper) joined(keep, other openPerson) ([]joinedDose, error) {
 
 // sealMerge seals the joined doses, and the holder's act, on the head of the
 // person who goes on.
-func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeSealed, error) {
+func (t *txn) sealMerge(keep, other release.Person, docs []joinedDose) (vault.MergeSealed, error) {
 	none := vault.MergeSealed{}
-	p, err := t.person(keep.id)
+	p, err := t.Person(keep.ID)
 	if err != nil {
 		return none, err
 	}
-	o, err := t.person(other.id)
+	o, err := t.Person(other.ID)
 	if err != nil {
 		return none, err
 	}
-	key, err := t.k.keys.DataKey(keep.id, p)
+	key, err := t.k.keys.DataKey(keep.ID, p)
 	if err != nil {
 		return none, err
 	}
 	now := t.k.now().UnixMilli()
-	seal := state.Seal{ID: id.New(), Key: "merge/" + string(other.id), Merge: other.id, MergeSeq: o.Seq}
-	who, err := keep.identity(t.k)
+	seal := state.Seal{ID: id.New(), Key: "merge/" + string(other.ID), Merge: other.ID, MergeSeq: o.Seq}
+	who, err := keep.Identity(t.k.keys)
 	if err != nil {
 		return none, err
 	}
@@ -259,18 +243,18 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 	for _, d := range docs {
 		// Of a person who is not counted yet nothing is; Recount does it.
 		if d.part == "" && o.Band == nil || d.part != "" && p.Band == nil {
-			d.was = doseDoc{}
+			d.was = release.Dose{}
 		}
 		if p.Band == nil {
-			d.doc = doseDoc{}
+			d.doc = release.Dose{}
 		}
 		change.changed(d.was, d.doc, who.GenderID)
 	}
-	if seal.Count, err = t.k.sealCounts(keep.id, change); err != nil {
+	if seal.Count, err = t.k.sealCounts(keep.ID, change); err != nil {
 		return none, err
 	}
 	add := func(part vault.Part, version int, doc any) error {
-		s, err := t.k.keys.SealPart(keep.id, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
+		s, err := t.k.keys.SealPart(keep.ID, key, p.Seq+int64(len(seal.Parts))+1, part, version, doc)
 		seal.Parts = append(seal.Parts, s)
 		return err
 	}
@@ -286,31 +270,29 @@ func (t *txn) sealMerge(keep, other openPerson, docs []joinedDose) (vault.MergeS
 		}
 	}
 	ev := id.Event(id.NewOrdered())
-	act := consent{Schema: keyring.BlobSchema, Event: ev, Version: "merge", Purpose: "joined with registration " + string(o.Reference), By: "holder", At: now}
+	act := release.Consent{Schema: keyring.BlobSchema, Event: ev, Version: "merge", Purpose: "joined with registration " + string(o.Reference), By: "holder", At: now}
 	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), 1, act); err != nil {
 		return none, err
 	}
-	if err := t.addSeal(keep.id, &p, seal, engine.Entry{House: p.Household, View: "registrations joined", Role: "holder"}); err != nil {
+	if err := t.AddSeal(keep.ID, &p, seal, engine.Entry{House: p.Household, View: "registrations joined", Role: "holder"}); err != nil {
 		return none, err
 	}
-	o.Merging = &state.MergeRef{Into: keep.id, Seal: seal.ID, At: now}
-	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: mergeTask(seal.ID), Kind: vault.WorkMerge, Person: keep.id, Ref: seal.ID, Since: now}); err != nil {
+	o.Merging = &state.MergeRef{Into: keep.ID, Seal: seal.ID, At: now}
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: release.MergeTask(seal.ID), Kind: vault.WorkMerge, Person: keep.ID, Ref: seal.ID, Since: now}); err != nil {
 		return none, err
 	}
-	if err := engine.Put(t, state.Persons, string(other.id), o, 0); err != nil {
+	if err := engine.Put(t, state.Persons, string(other.ID), o, 0); err != nil {
 		return none, err
 	}
-	out := vault.MergeSealed{Seal: vault.Seal{ID: seal.ID, Person: keep.id, Parts: seal.Parts}, Merged: other.id}
-	return out, engine.Put(t, state.Persons, string(keep.id), p, 0)
+	out := vault.MergeSealed{Seal: vault.Seal{ID: seal.ID, Person: keep.ID, Parts: seal.Parts}, Merged: other.ID}
+	return out, engine.Put(t, state.Persons, string(keep.ID), p, 0)
 }
-
-func mergeTask(seal string) string { return vault.WorkMerge + "/" + seal }
 
 // finishMerge ends the other person once the merge is stored. Their parts and
 // key stay as they are: nothing is lost, and nobody but an approved case opens
 // them. A person who changed in spite of errMerging goes on.
 func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
-	o, err := t.person(s.Merge)
+	o, err := t.Person(s.Merge)
 	if err != nil || o.State == state.Merged || o.State == state.Removed {
 		return err
 	}
@@ -318,7 +300,7 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 		t.k.log.Error("a merge was stored, but the other registration has changed: both go on")
 		return nil
 	}
-	h, err := t.household(o.Household)
+	h, err := t.Household(o.Household)
 	if err != nil {
 		return err
 	}
@@ -333,7 +315,7 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	if err := engine.Put(t, state.Households, string(o.Household), h, 0); err != nil {
 		return err
 	}
-	if err := t.endSeals(&o); err != nil {
+	if err := t.EndSeals(&o); err != nil {
 		return err
 	}
 	if err := t.voidCard(&o); err != nil {

@@ -193,7 +193,7 @@ func (t *txn) rewrap(person id.Person) (bool, error) {
 // removes the one under an old key. Whatever looks for the number meanwhile looks
 // under both.
 func (t *txn) reindex(house id.Household) (bool, error) {
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil || len(h.Mobile) == 0 {
 		return false, err
 	}

@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -494,7 +495,7 @@ func (t *txn) letter(key string) ([]Notice, error) {
 		t.k.log.Warn("message given up", "template", v.Kind, "kind", "expired")
 		return nil, nil
 	}
-	h, err := t.household(v.Household)
+	h, err := t.Household(v.Household)
 	if err != nil {
 		return nil, err
 	}
@@ -539,7 +540,7 @@ func (t *txn) sayBooking(v state.Notice) (params map[string]string, ok bool, err
 	var people []string
 	var b state.Booking
 	for _, person := range v.Persons {
-		p, err := t.person(person)
+		p, err := t.Person(person)
 		if err != nil {
 			return nil, false, err
 		}
@@ -628,9 +629,9 @@ func (t *txn) cancelNotice(house id.Household, hold id.Hold, people []id.Person)
 
 // openingNotice writes the message that a record was opened at a centre. It
 // waits a little for the dose.
-func (t *txn) openingNotice(enc *encounter, o *opening) (err error) {
-	for _, p := range o.people {
-		n := state.Notice{ID: "opening/" + o.viewID, Household: p.row.Household, Kind: noticeOpening, Centre: enc.session.Centre,
+func (t *txn) openingNotice(enc *encounter, o *release.Opening) (err error) {
+	for _, p := range o.People {
+		n := state.Notice{ID: "opening/" + o.ViewID, Household: p.Row.Household, Kind: noticeOpening, Centre: enc.session.Centre,
 			Place: enc.session.Name, Day: enc.session.Day, Zone: enc.session.Zone}
 		if enc.told, err = t.notice(n, openingWait, noticeLife); err != nil {
 			return err
@@ -641,8 +642,8 @@ func (t *txn) openingNotice(enc *encounter, o *opening) (err error) {
 
 // eventNotice writes the message that an event was added to a record, or changed
 // there, while the person was not at the centre to show anything.
-func (t *txn) eventNotice(house id.Household, name string, d doseDoc) error {
-	return t.doseNotice(house, name, encounter{session: state.OpenSession{Centre: d.Centre, Name: d.CentreName, Day: d.day()}})
+func (t *txn) eventNotice(house id.Household, name string, d release.Dose) error {
+	return t.doseNotice(house, name, encounter{session: state.OpenSession{Centre: d.Centre, Name: d.CentreName, Day: d.Day()}})
 }
 
 // doseNotice writes the message that a dose was recorded, in place of the one

@@ -16,6 +16,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -64,7 +66,7 @@ func (k *Keeper) EnrolPartner(ctx context.Context, r vault.PartnerEnrolRequest) 
 	if r.KeyHash == (vault.Hash{}) || r.Hourly < 0 || r.Hourly > 10_000_000 {
 		return vault.PartnerEnrolled{}, fault.New(fault.Invalid, "partner", "a partner needs the hash of its key and a number of codes per hour")
 	}
-	thumb, err := thumbprint(r.PublicJWK)
+	thumb, err := proof.Thumbprint(r.PublicJWK)
 	if err != nil {
 		return vault.PartnerEnrolled{}, err
 	}
@@ -138,7 +140,7 @@ func (t *txn) partner(call vault.PartnerCall, bearer string, spend bool) (id.Par
 	}
 	var who string
 	var row state.Partner
-	claims, err := t.k.readProof(call.Signed.Proof, forbidden(), func(thumb string) ([]byte, error) {
+	claims, err := t.k.proofs.Read(call.Signed.Proof, forbidden(), func(thumb string) ([]byte, error) {
 		var ok bool
 		var err error
 		who = thumb
@@ -154,16 +156,16 @@ func (t *txn) partner(call vault.PartnerCall, bearer string, spend bool) (id.Par
 	if !row.Active || !hmac.Equal(sum[:], row.Key[:]) {
 		return "", row, forbidden()
 	}
-	if err := claims.covers(call.Signed, bearer, t.k.now()); err != nil {
+	if err := claims.Covers(call.Signed, bearer, t.k.now()); err != nil {
 		return "", row, partnerProof(err)
 	}
 	if spend {
-		used, err := t.spend("partner/"+who, claims)
+		used, err := t.Spend("partner/"+who, claims)
 		if err != nil {
 			return "", row, err
 		}
 		if used && !ablate.Off(ablate.ProofReplay) {
-			return "", row, partnerProof(badProof("the proof was used before"))
+			return "", row, partnerProof(proof.Bad("the proof was used before"))
 		}
 	}
 	return id.Partner(who), row, nil
@@ -198,9 +200,9 @@ type visitor struct {
 }
 
 // claim fills in who asks.
-func (v visitor) claim(c claim) claim {
+func (v visitor) claim(c release.Claim) release.Claim {
 	if v.partner != "" {
-		c.role, c.actor, c.place = rolePartner, string(v.partner), v.name
+		c.Role, c.Actor, c.Place = rolePartner, string(v.partner), v.name
 	}
 	return c
 }

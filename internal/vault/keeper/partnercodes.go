@@ -17,6 +17,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -182,19 +184,19 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	}
 	isNew = true
 	if known {
-		h, err := t.household(index.Household)
+		h, err := t.Household(index.Household)
 		if err != nil {
 			return nil, false, err
 		}
 		row.Household, isNew = index.Household, len(activeMembers(h)) == 0
 	}
-	life := bearerLife
+	life := proof.BearerLife
 	if slices.Contains(row.Scopes, vault.ScopeStatus) {
 		life = statusLife
 	}
 	// The subject is named by a key that does not change, so that a partner sees
 	// the same one after a change of the index key.
-	mint, err = t.mint(row, t.k.keys.MatchIndex(mobile), scopePartner, life)
+	mint, err = t.Mint(row, t.k.keys.MatchIndex(mobile), proof.ScopePartner, life)
 	return mint, isNew, err
 }
 
@@ -205,7 +207,7 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 // with the first pull.
 func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vault.StatusTold, error) {
 	var v visitor
-	o, err := k.open(ctx, func(t *txn, o *opening) (err error) {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		if v, err = t.visit(r.Holder, vault.ScopeStatus, true); err != nil {
 			return err
 		}
@@ -216,16 +218,16 @@ func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vau
 		if err := t.endConsent(v); err != nil {
 			return err
 		}
-		return t.released(o, people, records, v.claim(claim{view: viewCompared}))
+		return t.Release(o, people, records, v.claim(release.Claim{View: viewCompared}))
 	})
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
-	status, named, err := k.statusOf(o.people, v.bearer.NameTag)
+	status, named, err := k.statusOf(o.People, v.bearer.NameTag)
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
-	viewID := newViewID()
+	viewID := release.NewViewID()
 	receipts, err := k.update(ctx, func(t *txn) error {
 		e := engine.Entry{Kind: "opening", House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Place: v.name, ViewID: viewID}
 		for _, p := range named {
@@ -240,7 +242,7 @@ func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vau
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
-	out := vault.StatusTold{Status: status, ViewRef: k.viewRef(viewID), Receipts: receipts}
+	out := vault.StatusTold{Status: status, ViewRef: k.release.ViewRef(viewID), Receipts: receipts}
 	out.Signed, err = k.signStatus(v.partner, status, out.ViewRef)
 	return out, err
 }
@@ -262,7 +264,7 @@ func (t *txn) visited(v visitor, brought []vault.Record) ([]id.Person, map[id.Pe
 	if v.house == "" {
 		return nil, nil, nil
 	}
-	h, err := t.household(v.house)
+	h, err := t.Household(v.house)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -271,24 +273,24 @@ func (t *txn) visited(v visitor, brought []vault.Record) ([]id.Person, map[id.Pe
 
 // statusOf is the vaccination status of those who bear the name of a tag: of
 // several the lowest, so that nobody is said to have a dose that another has.
-func (k *Keeper) statusOf(people []openPerson, tag []byte) (status int, named []id.Person, err error) {
+func (k *Keeper) statusOf(people []release.Person, tag []byte) (status int, named []id.Person, err error) {
 	for _, p := range people {
-		doc, err := p.identity(k)
+		doc, err := p.Identity(k.keys)
 		if err != nil {
 			return 0, nil, err
 		}
-		doses, err := p.doses(k) // of everybody, so that the time is the same
+		doses, err := p.Doses(k.keys) // of everybody, so that the time is the same
 		if err != nil {
 			return 0, nil, err
 		}
 		if !hmac.Equal(k.nameTag(doc.Name), tag) && (doc.NameLocal == "" || !hmac.Equal(k.nameTag(doc.NameLocal), tag)) {
 			continue
 		}
-		n := statusNumber(rules.Status(given(doses)))
+		n := statusNumber(rules.Status(release.Given(doses)))
 		if len(named) == 0 || n < status {
 			status = n
 		}
-		named = append(named, p.id)
+		named = append(named, p.ID)
 	}
 	if len(named) == 0 && ablate.Off(ablate.OTPUniform) {
 		return 0, nil, notYours()

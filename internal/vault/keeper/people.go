@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -36,12 +37,12 @@ func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membersh
 		if v.house == "" {
 			return nil // a partner's, for a number that nobody is registered under
 		}
-		row, err := t.household(v.house)
+		row, err := t.Household(v.house)
 		if err != nil {
 			return err
 		}
 		for _, m := range activeMembers(row) {
-			p, err := t.person(m.Person)
+			p, err := t.Person(m.Person)
 			if err != nil {
 				return err
 			}
@@ -52,29 +53,12 @@ func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membersh
 	return out, err
 }
 
-func (t *txn) household(h id.Household) (state.Household, error) {
-	row, ok, err := engine.Get[state.Household](t, state.Households, string(h))
-	if err == nil && !ok {
-		err = state.Integrity(state.Households, "a household is missing")
-	}
-	row.Only = t.only
-	return row, err
-}
-
-func (t *txn) person(p id.Person) (state.Person, error) {
-	row, ok, err := engine.Get[state.Person](t, state.Persons, string(p))
-	if err == nil && !ok {
-		err = state.Integrity(state.Persons, "a person is missing")
-	}
-	return row, err
-}
-
 // member returns a person of the holder's household; fault.NotFound otherwise,
 // whether the person exists or not.
 func (t *txn) member(row state.Household, p id.Person) (state.Person, error) {
 	for _, m := range activeMembers(row) {
 		if m.Person == p || ablate.Off(ablate.Ownership) {
-			return t.person(p)
+			return t.Person(p)
 		}
 	}
 	return state.Person{}, notYours()
@@ -85,7 +69,7 @@ func notYours() error {
 }
 
 // checkedIdentity validates an identity and splits the id number off it.
-func (k *Keeper) checkedIdentity(in vault.Identity) (doc identity, canonicalID string, err error) {
+func (k *Keeper) checkedIdentity(in vault.Identity) (doc release.Identity, canonicalID string, err error) {
 	name, err := rules.NormalizeName(in.Name)
 	if err != nil {
 		return doc, "", err
@@ -113,7 +97,7 @@ func (k *Keeper) checkedIdentity(in vault.Identity) (doc identity, canonicalID s
 	if err := birth.Check(today); err != nil {
 		return doc, "", err
 	}
-	doc = identity{Schema: keyring.BlobSchema, Name: name, NameLocal: local, BirthYear: in.BirthYear, BirthDate: in.BirthDate.String(),
+	doc = release.Identity{Schema: keyring.BlobSchema, Name: name, NameLocal: local, BirthYear: in.BirthYear, BirthDate: in.BirthDate.String(),
 		GenderID: in.GenderID, IDType: in.IDType, IDLast4: rules.Last4(canonicalID), Comorbidity: in.Comorbidity, Guardian: guardian,
 		Created: k.now().UnixMilli()}
 	return doc, canonicalID, nil
@@ -194,7 +178,7 @@ func (t *txn) enrolledBefore(house id.Household, key string, digest vault.Hash, 
 }
 
 func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.Enrolled) error {
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil {
 		return err
 	}
@@ -215,13 +199,13 @@ func (t *txn) answerEnrolled(house id.Household, person id.Person, out *vault.En
 }
 
 // enrol seals a new person into the holder's household.
-func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, out *vault.Enrolled) error {
+func (t *txn) enrol(house id.Household, r vault.EnrolRequest, doc release.Identity, tags keyring.Tags, digest vault.Hash, out *vault.Enrolled) error {
 	return t.enrolBy(house, r, doc, tags, digest, engine.Entry{Role: "holder"}, out)
 }
 
 // enrolBy is enrol by whom an entry names.
-func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
-	h, err := t.household(house)
+func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc release.Identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
+	h, err := t.Household(house)
 	if err != nil {
 		return err
 	}
@@ -239,7 +223,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 	now := t.k.now().UnixMilli()
 	doc.Reference = id.NewReference()
 	p := state.Person{Household: house, Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(t.k.keys.Realm, person), Created: now,
-		Born: t.k.sealBorn(person, doc.birth())}
+		Born: t.k.sealBorn(person, doc.Birth())}
 	p.Epoch, p.Wrapped = t.k.keys.NewDataKey(person)
 	key, err := t.k.keys.DataKey(person, p)
 	if err != nil {
@@ -251,7 +235,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		doc  any
 	}{
 		{vault.PartIdentity, doc},
-		{vault.Part(vault.PartConsentPrefix + string(ev)), consent{Schema: keyring.BlobSchema, Event: ev, Version: r.Consent.Version,
+		{vault.Part(vault.PartConsentPrefix + string(ev)), release.Consent{Schema: keyring.BlobSchema, Event: ev, Version: r.Consent.Version,
 			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: by.Role, At: now}},
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
@@ -271,7 +255,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc identity, ta
 		return err
 	}
 	by.House, by.View = house, "registration"
-	if err := t.addSeal(person, &p, seal, by); err != nil {
+	if err := t.AddSeal(person, &p, seal, by); err != nil {
 		return err
 	}
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tags.Current})
@@ -296,7 +280,7 @@ func (t *txn) enrolling(house id.Household, h state.Household, tags keyring.Tags
 		if !tags.Is(m.IDTag) {
 			continue
 		}
-		p, err := t.person(m.Person)
+		p, err := t.Person(m.Person)
 		if err != nil {
 			return false, err
 		}
@@ -319,7 +303,7 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tags keyring.Tags
 		if m.State == state.Removed {
 			continue
 		}
-		p, err := t.person(m.Person)
+		p, err := t.Person(m.Person)
 		if err != nil {
 			return 0, err
 		}
@@ -347,7 +331,7 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tags keyring.Tags
 		return 0, fault.New(fault.Full, "household", "six people can be registered under one mobile")
 	}
 	m := &h.Members[oldest]
-	p, err := t.person(m.Person)
+	p, err := t.Person(m.Person)
 	if err != nil {
 		return 0, err
 	}
@@ -366,7 +350,7 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engi
 		return err
 	}
 	m.State, m.IDTag = state.Removed, ""
-	if err := t.endSeals(p); err != nil {
+	if err := t.EndSeals(p); err != nil {
 		return err
 	}
 	if err := t.voidCard(p); err != nil {
@@ -417,7 +401,7 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 		if err != nil {
 			return err
 		}
-		h, err := t.household(house)
+		h, err := t.Household(house)
 		if err != nil {
 			return err
 		}
@@ -431,7 +415,7 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 		if err := t.removable(person, &p, r.Record); err != nil {
 			return err
 		}
-		if h, err = t.household(house); err != nil { // a merge may have ended just now
+		if h, err = t.Household(house); err != nil { // a merge may have ended just now
 			return err
 		}
 		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person && m.State != state.Removed })
@@ -446,20 +430,20 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 func removeTask(p id.Person) string { return "remove/" + string(p) }
 
 func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) error {
-	if busy, err := t.merging(*p); err != nil || busy {
-		return cmpErr(err, errMerging())
+	if busy, err := t.Merging(*p); err != nil || busy {
+		return cmpErr(err, release.ErrMerging())
 	}
-	i, err := t.k.matchRecord(person, *p, rec)
+	i, err := t.k.release.MatchRecord(person, *p, rec)
 	if err != nil {
 		return err
 	}
 	if i >= 0 {
-		if err := t.advance(person, p, i); err != nil {
+		if err := t.Advance(person, p, i); err != nil {
 			return err
 		}
 	}
 	for part := range p.Parts {
-		if isDose(part) {
+		if release.IsDose(part) {
 			return fault.New(fault.Conflict, "vaccinated", "a vaccinated person's registration cannot be deleted")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -76,7 +77,7 @@ func (k *Keeper) recount(ctx context.Context, brought []vault.Record) (left []id
 	for _, rec := range brought {
 		records[rec.Person] = rec
 	}
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		left = nil
 		var people []id.Person
 		for _, rec := range brought {
@@ -97,13 +98,13 @@ func (k *Keeper) recount(ctx context.Context, brought []vault.Record) (left []id
 				people = append(people, rec.Person)
 			}
 		}
-		return t.released(o, people, records, claim{view: viewCounted, role: "system"})
+		return t.Release(o, people, records, release.Claim{View: viewCounted, Role: "system"})
 	})
 	if err != nil {
 		return nil, err
 	}
-	changes, bands := make([]counts, len(o.people)), make([][]byte, len(o.people))
-	for i, p := range o.people {
+	changes, bands := make([]counts, len(o.People)), make([][]byte, len(o.People))
+	for i, p := range o.People {
 		if changes[i], bands[i], err = k.countsOf(p); err != nil {
 			return nil, err
 		}
@@ -111,23 +112,23 @@ func (k *Keeper) recount(ctx context.Context, brought []vault.Record) (left []id
 	var grown []id.Person
 	_, err = k.update(ctx, func(t *txn) error {
 		grown, t.past = nil, true
-		for i, op := range o.people {
-			p, err := t.person(op.id)
+		for i, op := range o.People {
+			p, err := t.Person(op.ID)
 			if err != nil {
 				return err
 			}
 			switch {
 			case p.Band != nil || p.State != state.Active:
 				continue
-			case op.grown(p) != nil || len(t.underWay(p)) > 0:
-				grown = append(grown, op.id)
+			case op.Grown(p) != nil || len(t.underWay(p)) > 0:
+				grown = append(grown, op.ID)
 				continue
 			}
 			for key, n := range changes[i] {
 				t.countCell(key, n)
 			}
 			p.Band = bands[i]
-			if err := engine.Put(t, state.Persons, string(op.id), p, 0); err != nil {
+			if err := engine.Put(t, state.Persons, string(op.ID), p, 0); err != nil {
 				return err
 			}
 		}
@@ -142,7 +143,7 @@ func (k *Keeper) recount(ctx context.Context, brought []vault.Record) (left []id
 // storing reports whether something of a person is under way that the record does not
 // show as stored yet.
 func (t *txn) storing(rec vault.Record) (bool, error) {
-	p, err := t.person(rec.Person)
+	p, err := t.Person(rec.Person)
 	if err != nil {
 		return false, err
 	}
@@ -161,19 +162,19 @@ func (t *txn) underWay(p state.Person) (out []state.Seal) {
 }
 
 // countsOf is what an opened person adds to the counters, and the sealed band.
-func (k *Keeper) countsOf(p openPerson) (counts, []byte, error) {
-	doc, err := p.identity(k)
+func (k *Keeper) countsOf(p release.Person) (counts, []byte, error) {
+	doc, err := p.Identity(k.keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	doses, err := p.doses(k)
+	doses, err := p.Doses(k.keys)
 	if err != nil {
 		return nil, nil, err
 	}
 	c := counts{}
-	band := c.registered(k, p.id, doc)
+	band := c.registered(k, p.ID, doc)
 	for _, d := range doses {
-		c.changed(doseDoc{}, d, doc.GenderID)
+		c.changed(release.Dose{}, d, doc.GenderID)
 	}
 	return c, band, nil
 }

@@ -169,7 +169,7 @@ func (k *Keeper) addRevoked(list []encode.RevocationHash, s state.Stored) ([]enc
 
 // certificateID is the identifier of the certificate that a view makes.
 func (k *Keeper) certificateID(viewID string) (string, error) {
-	ci, err := encode.UVCI("IN", k.keys.Realm, k.viewRef(viewID))
+	ci, err := encode.UVCI("IN", k.keys.Realm, k.release.ViewRef(viewID))
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "certificate identifier")
 	}

@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keyset"
 	"tikakosh/internal/vault/state"
 )
@@ -317,7 +318,7 @@ func (k *Keeper) switchKey(ctx context.Context, purpose string) error {
 	now := k.now()
 	until := int64(0)
 	if purpose == keyring.PurposeBearer {
-		until = now.Add(bearerLife + time.Minute).UnixMilli()
+		until = now.Add(proof.BearerLife + time.Minute).UnixMilli()
 	}
 	keys := k.keys.Now()
 	before := keyset.Current(keys.Sets[purpose])

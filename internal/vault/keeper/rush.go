@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -19,7 +20,7 @@ type bookItem struct {
 	req       vault.BookRequest
 	programme string
 	err       error
-	o         opening
+	o         release.Opening
 	from, to  int // its entries among the transaction's
 	receipts  []string
 }
@@ -125,12 +126,12 @@ func (k *Keeper) each(ctx context.Context, items []*bookItem, signed bool, step 
 
 // openFor is the opening of one booking's dose histories.
 func (t *txn) openFor(it *bookItem) error {
-	it.o = opening{}
+	it.o = release.Opening{}
 	return t.openForBooking(&it.o, it.req)
 }
 
 // openForBooking appends the eligibility openings of a booking.
-func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
+func (t *txn) openForBooking(o *release.Opening, r vault.BookRequest) error {
 	house, _, err := t.live(r.Holder)
 	if err != nil {
 		return err
@@ -138,7 +139,7 @@ func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
 	if err := t.within(boundBookings, house); err != nil {
 		return err
 	}
-	h, err := t.household(house)
+	h, err := t.Household(house)
 	if err != nil {
 		return err
 	}
@@ -146,16 +147,16 @@ func (t *txn) openForBooking(o *opening, r vault.BookRequest) error {
 	if err != nil {
 		return err
 	}
-	return t.released(o, people, records, claim{view: viewEligibility, role: "holder", reason: "booking"})
+	return t.Release(o, people, records, release.Claim{View: viewEligibility, Role: "holder", Reason: "booking"})
 }
 
 // bookFor makes the presence rows of one booking.
-func (t *txn) bookFor(it *bookItem) error { return t.bookAll(it.o.people, it.req, it.programme) }
+func (t *txn) bookFor(it *bookItem) error { return t.bookAll(it.o.People, it.req, it.programme) }
 
 // bookAll makes the presence rows of all people of a booking or, with an error
 // before the first of them is written, of none. The message to the household is
 // part of it.
-func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string) error {
+func (t *txn) bookAll(people []release.Person, r vault.BookRequest, programme string) error {
 	house, _, err := t.live(r.Holder)
 	if err != nil {
 		return err
@@ -163,10 +164,10 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 	rows := make([]state.Person, len(people))
 	repeated := make([]bool, len(people))
 	for i, p := range people {
-		if rows[i], err = t.person(p.id); err != nil {
+		if rows[i], err = t.Person(p.ID); err != nil {
 			return err
 		}
-		if err := p.grown(rows[i]); err != nil {
+		if err := p.Grown(rows[i]); err != nil {
 			return err
 		}
 		rows[i] = t.missed(rows[i])
@@ -184,10 +185,10 @@ func (t *txn) bookAll(people []openPerson, r vault.BookRequest, programme string
 		if repeated[i] {
 			continue // it was told
 		}
-		if err := t.bookOne(p.id, rows[i], r, programme, engine.Entry{Role: "holder"}); err != nil {
+		if err := t.bookOne(p.ID, rows[i], r, programme, engine.Entry{Role: "holder"}); err != nil {
 			return err
 		}
-		booked = append(booked, p.id)
+		booked = append(booked, p.ID)
 	}
 	if len(booked) == 0 || r.DrawAt > 0 { // there is nothing to tell before the draw
 		return nil
@@ -231,9 +232,9 @@ func bookingForm(r vault.BookRequest) (programme string, err error) {
 
 // mayBook opens, after the entries, what the rules judge.
 func (k *Keeper) mayBook(it *bookItem) (err error) {
-	for i := range it.o.people {
-		p := &it.o.people[i]
-		if p.key, err = k.keys.DataKey(p.id, p.row); err != nil {
+	for i := range it.o.People {
+		p := &it.o.People[i]
+		if p.Key, err = k.keys.DataKey(p.ID, p.Row); err != nil {
 			return err
 		}
 		if err := k.eligible(*p, it.req.Dose, it.req.Offer); err != nil {
@@ -281,7 +282,7 @@ func endTasks(ctx context.Context, tx state.Tx, r vault.SettledRequest) error {
 		case vault.WorkLink:
 			task = linkTask(person)
 		case vault.WorkMerge:
-			task = mergeTask(string(r.Hold))
+			task = release.MergeTask(string(r.Hold))
 		}
 		if err := tx.EndTask(ctx, task); err != nil {
 			return err

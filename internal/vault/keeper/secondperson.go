@@ -17,6 +17,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -275,7 +277,7 @@ func (t *txn) mayApprove(row state.Correction, second id.Staff) error {
 func listAsked(s vault.Signed) (c id.Centre, proposal string, err error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || !strings.HasSuffix(u.Path, vault.RouteCorrections) || len(s.Body) > 0 {
-		return 0, "", badProof("the proof is for another request")
+		return 0, "", proof.Bad("the proof is for another request")
 	}
 	n, err := strconv.ParseInt(u.Query().Get("center_id"), 10, 64)
 	if err != nil || n <= 0 {
@@ -299,7 +301,7 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 	out := vault.Corrections{}
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out = vault.Corrections{Waiting: []vault.WaitingCorrection{}}
-		staff, row, err := t.proven(r.Signed)
+		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
 			return err
 		}
@@ -366,11 +368,11 @@ func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vau
 	}
 	w.Body = string(raw)
 	out.Waiting = append(out.Waiting, w)
-	viewID := newViewID()
-	out.ViewRef = t.k.viewRef(viewID)
+	viewID := release.NewViewID()
+	out.ViewRef = t.k.release.ViewRef(viewID)
 	e := engine.Entry{Kind: "list", View: viewProposal, Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, ViewID: viewID}
 	if row.Person != "" {
-		p, err := t.person(row.Person)
+		p, err := t.Person(row.Person)
 		if err != nil {
 			return err
 		}

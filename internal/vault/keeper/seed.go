@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -92,7 +93,7 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 	now := k.now().UnixMilli()
 	s.person, doc.Reference = id.Person(id.New()), id.NewReference()
 	s.row = state.Person{Reference: doc.Reference, State: state.Pending, Chain: vault.ChainStart(k.keys.Realm, s.person), Created: now,
-		Born: k.sealBorn(s.person, doc.birth())}
+		Born: k.sealBorn(s.person, doc.Birth())}
 	s.row.Epoch, s.row.Wrapped = k.keys.NewDataKey(s.person)
 	key, err := k.keys.DataKey(s.person, s.row)
 	if err != nil {
@@ -108,7 +109,7 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		return s, err
 	}
 	ev := id.Event(id.NewOrdered())
-	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), consent{Schema: keyring.BlobSchema, Event: ev, Version: m.Consent.Version,
+	if err := add(vault.Part(vault.PartConsentPrefix+string(ev)), release.Consent{Schema: keyring.BlobSchema, Event: ev, Version: m.Consent.Version,
 		Language: m.Consent.Language, Purpose: m.Consent.Purpose, By: "holder", At: now}); err != nil {
 		return s, err
 	}
@@ -122,25 +123,25 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		if err := add(vault.Part(vault.PartDosePrefix+string(ev)), dose); err != nil {
 			return s, err
 		}
-		change.changed(doseDoc{}, dose, doc.GenderID)
+		change.changed(release.Dose{}, dose, doc.GenderID)
 	}
 	s.seal.Count, err = k.sealCounts(s.person, change)
 	return s, err
 }
 
 // seedDose is a past dose as its event is sealed.
-func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, doseDoc, error) {
+func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, release.Dose, error) {
 	product, ok := rules.LookupProduct(d.Product)
 	if !ok {
-		return "", doseDoc{}, fault.New(fault.Invalid, "unknown_product", "unknown product in demo data")
+		return "", release.Dose{}, fault.New(fault.Invalid, "unknown_product", "unknown product in demo data")
 	}
 	loc, err := time.LoadLocation("Asia/Kolkata")
 	if err != nil {
-		return "", doseDoc{}, fault.Wrap(fault.Internal, err, "zone")
+		return "", release.Dose{}, fault.Wrap(fault.Internal, err, "zone")
 	}
 	ev := id.Event(id.NewOrdered())
 	at := d.Given.In(loc).Add(11 * time.Hour).UnixMilli()
-	doc := doseDoc{Schema: keyring.BlobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
+	doc := release.Dose{Schema: keyring.BlobSchema, Centre: d.Centre, CentreName: d.CentreName, District: d.District, State: d.State, Vaccinator: d.Vaccinator,
 		DoseEvent: rules.NewDoseEvent(ev, product, d.Lot, d.Sequence, at, "Asia/Kolkata", rules.SourceHistorical, "demo")}
 	doc.RecordedAt = now
 	return ev, doc, nil
@@ -155,7 +156,7 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 	}
 	house, h := idx.Household, state.Household{}
 	if there {
-		if h, err = t.household(house); err != nil {
+		if h, err = t.Household(house); err != nil {
 			return nil, err
 		}
 		if others(h, members) {
@@ -199,7 +200,7 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 	}
 	if len(row.Uses) > 0 {
 		u := row.Uses[0]
-		p, err := t.person(u.Person)
+		p, err := t.Person(u.Person)
 		if err != nil || p.State == state.Active || len(p.Pending) == 0 {
 			return nil, err
 		}
@@ -230,7 +231,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 		if !s.tags.Is(m.IDTag) {
 			continue
 		}
-		p, err := t.person(m.Person)
+		p, err := t.Person(m.Person)
 		if err != nil || p.State == state.Active || len(p.Pending) == 0 {
 			return e, false, err
 		}
@@ -254,7 +255,7 @@ func (t *txn) seedPerson(house id.Household, s seedling, card bool) (err error) 
 	if p.Flags, err = t.useTag(s.tags, house, s.person, p.Created); err != nil {
 		return err
 	}
-	if err := t.addSeal(s.person, &p, s.seal, engine.Entry{House: house, View: "demo data", Role: "system"}); err != nil {
+	if err := t.AddSeal(s.person, &p, s.seal, engine.Entry{House: house, View: "demo data", Role: "system"}); err != nil {
 		return err
 	}
 	if card {

@@ -106,7 +106,7 @@ func (k *Keeper) methods() []method {
 
 // EndSession implements the vault's word.
 func (k *Keeper) EndSession(ctx context.Context, h vault.Holder) (vault.Empty, error) {
-	_, err := k.update(ctx, func(t *txn) error { return k.endSession(t, h) })
+	_, err := k.update(ctx, func(t *txn) error { return t.EndSession(h) })
 	return vault.Empty{}, err
 }
 
@@ -141,8 +141,7 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 				fail(w, k.log, m.name, fault.New(fault.Invalid, "size", "the vault request is too large"))
 				return
 			}
-			k.verifyAhead(body)
-			defer k.proofs.ahead(body)()
+			defer k.proofs.Ahead(body)()
 			answer, err := m.run(r.Context(), body)
 			if err != nil {
 				fail(w, k.log, m.name, err)

@@ -3,23 +3,16 @@ package keeper
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
-	"tikakosh/internal/ablate"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
 
@@ -28,18 +21,6 @@ const (
 	roleManager    = "manager"
 	roleVaccinator = "vaccinator"
 )
-
-// match holds the claims against the request they came with.
-func (c proofClaims) match(s vault.Signed) error {
-	sum := sha256.Sum256(s.Body)
-	if c.Method != s.Method || c.URL != s.URL || c.Body != base64.RawURLEncoding.EncodeToString(sum[:]) {
-		return badProof("the proof is for another request")
-	}
-	if len(c.ID) < 16 || len(c.ID) > 128 {
-		return badProof("the proof has no usable jti")
-	}
-	return nil
-}
 
 // EnrolStaff enrols a device key; only the operator's socket reaches it.
 func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vault.StaffEnrolled, error) {
@@ -52,7 +33,7 @@ func (k *Keeper) EnrolStaff(ctx context.Context, r vault.StaffEnrolRequest) (vau
 	if r.Person == "" {
 		r.Person = r.Name
 	}
-	staff, err := thumbprint(r.PublicJWK)
+	staff, err := proof.Thumbprint(r.PublicJWK)
 	if err != nil {
 		return vault.StaffEnrolled{}, err
 	}
@@ -91,66 +72,6 @@ func (k *Keeper) DisableStaff(ctx context.Context, r vault.StaffDisableRequest) 
 		return engine.Put(t, state.StaffKeys, string(r.Staff), row, 0)
 	})
 	return done(receipts), err
-}
-
-// thumbprint is the RFC 7638 thumbprint of a P-256 public key; it names the
-// credential.
-func thumbprint(jwk []byte) (id.Staff, error) {
-	var key jose.JSONWebKey
-	if len(jwk) > 2048 || json.Unmarshal(jwk, &key) != nil || !key.Valid() || !key.IsPublic() {
-		return "", fault.New(fault.Invalid, "jwk", "a public EC P-256 key is wanted as JWK")
-	}
-	pub, ok := key.Key.(*ecdsa.PublicKey)
-	if !ok || pub.Curve != elliptic.P256() {
-		return "", fault.New(fault.Invalid, "jwk", "a public EC P-256 key is wanted as JWK")
-	}
-	sum, err := key.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return "", fault.New(fault.Invalid, "jwk", "a public EC P-256 key is wanted as JWK")
-	}
-	return id.Staff(base64.RawURLEncoding.EncodeToString(sum)), nil
-}
-
-// proven verifies a signed request inside t: form, the one algorithm, an
-// enrolled and active key, method, URL, body, time, and that the proof was
-// never seen before (I10).
-func (t *txn) proven(s vault.Signed) (id.Staff, state.Staff, error) {
-	staff, row, used, err := t.proof(s)
-	if err == nil && used && !ablate.Off(ablate.ProofReplay) {
-		err = badProof("the proof was used before")
-	}
-	return staff, row, err
-}
-
-// proof is proven that leaves it to the caller to refuse a proof that was used
-// before for the very same request.
-func (t *txn) proof(s vault.Signed) (staff id.Staff, row state.Staff, used bool, err error) {
-	staff, claims, row, err := t.proofParts(s)
-	if err != nil {
-		return "", row, false, err
-	}
-	if err := claims.covers(s, "", t.k.now()); err != nil {
-		return "", row, false, err
-	}
-	if !row.Active {
-		return "", row, false, badProof("this credential was ended")
-	}
-	used, err = t.spend(string(staff), claims)
-	return staff, row, used, err
-}
-
-func (t *txn) proofParts(s vault.Signed) (staff id.Staff, c proofClaims, row state.Staff, err error) {
-	bad := badProof("a DPoP proof of an enrolled staff key is wanted")
-	c, err = t.k.readProof(s.Proof, bad, func(thumb string) ([]byte, error) {
-		var ok bool
-		var err error
-		staff = id.Staff(thumb)
-		if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok && !ablate.Off(ablate.VaultProof) {
-			err = bad
-		}
-		return row.JWK, err
-	})
-	return staff, c, row, err
 }
 
 // sessionFacts is the body of a manager's request to open a session day.
@@ -195,7 +116,7 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		return vault.Done{}, fault.New(fault.Invalid, "day", "a session is opened on its own day")
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
-		staff, row, err := t.proven(r.Signed)
+		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,8 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -24,7 +26,7 @@ func notShown() error {
 
 // encounterOf checks a staff member and what a person showed them, inside t. A
 // refusal is returned apart from an error, so that what it counted is kept.
-func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessions []state.OpenSession, refused, err error) {
+func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Claim, sessions []state.OpenSession, refused, err error) {
 	staff, row, sessions, err := t.staffAtWork(r.Signed)
 	switch {
 	case err != nil:
@@ -68,7 +70,7 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c claim, sessi
 		}
 		return c, nil, notShown(), nil
 	}
-	return claim{view: view, role: roleVaccinator, actor: string(staff), place: sessions[0].Name, reason: ev.kind, evidence: ev.ref}, sessions, nil, nil
+	return release.Claim{View: view, Role: roleVaccinator, Actor: string(staff), Place: sessions[0].Name, Reason: ev.kind, Evidence: ev.ref}, sessions, nil, nil
 }
 
 // askedFor reports why a signed request is not for this route about this person:
@@ -81,12 +83,12 @@ func askedFor(s vault.Signed, route string, ref id.Reference) error {
 			return nil
 		}
 	}
-	return badProof("the proof is for another request")
+	return proof.Bad("the proof is for another request")
 }
 
 // openForStaff opens one person for a staff member, and names the centre. Whom
 // and on what is in the signed request: the address, and the evidence as its body.
-func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, route, view string) (*opening, id.Centre, error) {
+func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, route, view string) (*release.Opening, id.Centre, error) {
 	var refused error
 	var centre id.Centre
 	shown, err := vault.ParseEvidence(string(r.Signed.Body))
@@ -97,14 +99,14 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, rou
 		return nil, 0, err
 	}
 	r.Evidence = shown
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		c, sessions, no, err := t.encounterOf(r, view)
 		if refused = no; err != nil || refused != nil {
 			return err
 		}
 		centre = sessions[0].Centre
 		if view == viewCertificate { // it counts as one that the household made itself
-			p, err := t.person(r.Person)
+			p, err := t.Person(r.Person)
 			if err != nil {
 				return err
 			}
@@ -112,7 +114,7 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, rou
 				return err
 			}
 		}
-		if err := t.released(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
+		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
 		return t.openingNotice(&encounter{session: sessions[0]}, o)
@@ -120,7 +122,7 @@ func (k *Keeper) openForStaff(ctx context.Context, r vault.StaffViewRequest, rou
 	if err == nil {
 		err = refused
 	}
-	if err == nil && len(o.people) != 1 {
+	if err == nil && len(o.People) != 1 {
 		err = notShown()
 	}
 	return o, centre, err
@@ -132,11 +134,11 @@ func (k *Keeper) StaffView(ctx context.Context, r vault.StaffViewRequest) (vault
 	if err != nil {
 		return vault.StaffView{}, err
 	}
-	p, err := k.bookingView(o.people[0])
+	p, err := k.bookingView(o.People[0])
 	if err != nil {
 		return vault.StaffView{}, err
 	}
-	return vault.StaffView{Person: p, Centre: centre, ViewRef: k.viewRef(o.viewID), Receipts: o.receipts}, nil
+	return vault.StaffView{Person: p, Centre: centre, ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts}, nil
 }
 
 // StaffCertificate implements the vault's word.
@@ -153,7 +155,7 @@ func (k *Keeper) StaffCheck(ctx context.Context, r vault.StaffCheckRequest) (vau
 	var out vault.StaffChecked
 	err := k.view(ctx, func(t *txn) error {
 		t.ReadOnly()
-		_, row, err := t.proven(r.Signed)
+		_, row, err := t.Proven(r.Signed)
 		out = vault.StaffChecked{Centre: row.Centre, Role: row.Role}
 		return err
 	})
@@ -195,8 +197,8 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		return vault.Booked{}, err
 	}
 	var refused error
-	var by claim // who is at work
-	o, err := k.open(ctx, func(t *txn, o *opening) error {
+	var by release.Claim // who is at work
+	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		c, sessions, no, err := t.encounterOf(req, viewEligibility)
 		if refused = no; err != nil || refused != nil {
 			return err
@@ -207,27 +209,27 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 			r.Offer.Product != sessions[i].Product || r.Offer.Slot != f.Slot {
 			return fault.New(fault.Invalid, "session", "a walk-in is booked in a session that is open at the centre today")
 		}
-		return t.released(o, []id.Person{r.Record.Person}, map[id.Person]vault.Record{r.Record.Person: r.Record}, c)
+		return t.Release(o, []id.Person{r.Record.Person}, map[id.Person]vault.Record{r.Record.Person: r.Record}, c)
 	})
 	if err == nil {
 		err = refused
 	}
-	if err == nil && len(o.people) != 1 {
+	if err == nil && len(o.People) != 1 {
 		err = notShown()
 	}
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	if err := k.eligible(o.people[0], dose, r.Offer); err != nil {
+	if err := k.eligible(o.People[0], dose, r.Offer); err != nil {
 		return vault.Booked{}, err
 	}
 	receipts, err := k.update(ctx, func(t *txn) error {
 		person := r.Record.Person
-		p, err := t.person(person)
+		p, err := t.Person(person)
 		if err != nil {
 			return err
 		}
-		if err := o.people[0].grown(p); err != nil {
+		if err := o.People[0].Grown(p); err != nil {
 			return err
 		}
 		repeated, err := bookable(p, book, programme)
@@ -237,7 +239,7 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 		if repeated {
 			return nil
 		}
-		if err := t.bookOne(person, p, book, programme, engine.Entry{Role: by.role, Actor: by.actor, Place: by.place}); err != nil {
+		if err := t.bookOne(person, p, book, programme, engine.Entry{Role: by.Role, Actor: by.Actor, Place: by.Place}); err != nil {
 			return err
 		}
 		return t.bookingNotices(p.Household, r.Hold, "", r.Offer, []id.Person{person})
@@ -245,7 +247,7 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 	if err != nil {
 		return vault.Booked{}, err
 	}
-	return vault.Booked{Receipts: append(o.receipts, receipts...)}, nil
+	return vault.Booked{Receipts: append(o.Receipts, receipts...)}, nil
 }
 
 // StaffCode implements the vault's word. The answer and the rows written are of
@@ -256,7 +258,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 		Reference looseText `json:"beneficiary_reference_id"`
 	}
 	if json.Unmarshal(r.Signed.Body, &asked) != nil || (id.Reference(asked.Reference) != r.Reference && !ablate.Off(ablate.VaultProof)) {
-		return vault.StaffCode{}, badProof("the proof is for another request")
+		return vault.StaffCode{}, proof.Bad("the proof is for another request")
 	}
 	txnID, code := id.New(), newCode()
 	key := challengeKey(txnID)
@@ -308,7 +310,7 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string
 	if err != nil || !ok || p.Reference != r.Reference || p.State != state.Active {
 		return nil, err
 	}
-	h, err := t.household(p.Household)
+	h, err := t.Household(p.Household)
 	if err != nil || len(h.Mobile) == 0 {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/statistics"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -26,7 +27,7 @@ type counts map[string]int64
 
 // registered counts a registration and returns its cell, sealed for the person's row:
 // who leaves is taken off the same one.
-func (c counts) registered(k *Keeper, person id.Person, doc identity) (band []byte) {
+func (c counts) registered(k *Keeper, person id.Person, doc release.Identity) (band []byte) {
 	cell := statistics.Cell{Band: statistics.Band(doc.BirthYear, k.statDay().Year)}
 	c[cell.Key()]++
 	return k.keys.Contact.Seal(nil, nil, padded([]byte(cell.Key())), k.keys.ContactAAD("band", string(person)))
@@ -61,7 +62,7 @@ func (t *txn) countCell(key string, n int64) {
 }
 
 // changed counts how a dose stands after a change: before is zero for a new one.
-func (c counts) changed(before, after doseDoc, gender int) {
+func (c counts) changed(before, after release.Dose, gender int) {
 	if shown(before) {
 		c[doseCell(before, gender)]--
 	}
@@ -72,11 +73,11 @@ func (c counts) changed(before, after doseDoc, gender int) {
 
 // shown reports whether a dose is in the figures: in force, of the programme the
 // dashboard is about, and given in this country.
-func shown(d doseDoc) bool {
-	return d.counts() && d.Programme == rules.ProgrammeCOVID && d.Source != rules.SourceAbroad
+func shown(d release.Dose) bool {
+	return d.Counts() && d.Programme == rules.ProgrammeCOVID && d.Source != rules.SourceAbroad
 }
 
-func doseCell(d doseDoc, gender int) string {
+func doseCell(d release.Dose, gender int) string {
 	return statistics.Cell{State: d.State, District: d.District, Product: d.Product, Dose: d.Sequence, Gender: gender}.Key()
 }
 
@@ -95,16 +96,16 @@ func (k *Keeper) sealCounts(person id.Person, c counts) ([]byte, error) {
 
 // doseCounts seals what one dose of an opened person changes. A person of before the
 // counters is counted with all doses by Recount: until then nothing is.
-func (k *Keeper) doseCounts(op openPerson, before, after doseDoc) ([]byte, error) {
+func (k *Keeper) doseCounts(op release.Person, before, after release.Dose) ([]byte, error) {
 	c := counts{}
-	if op.row.Band != nil && (shown(before) || shown(after)) {
-		who, err := op.identity(k)
+	if op.Row.Band != nil && (shown(before) || shown(after)) {
+		who, err := op.Identity(k.keys)
 		if err != nil {
 			return nil, err
 		}
 		c.changed(before, after, who.GenderID)
 	}
-	return k.sealCounts(op.id, c)
+	return k.sealCounts(op.ID, c)
 }
 
 // counting takes the changes of a stored seal into this transaction; tally writes them.

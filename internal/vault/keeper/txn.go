@@ -5,21 +5,50 @@ import (
 
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/state"
 )
 
 // txn is one transaction of the vault: the engine's, and what the vault's words keep
 // while they decide.
 type txn struct {
-	*engine.Txn
+	*release.Txn
 	k       *Keeper
-	only    id.Person // whom the caller's session is for alone; set by live
-	returns bool      // a card's session: of somebody, too, who may come back
-	counted counts    // cells of the dashboard, by what became stored
-	past    bool      // what is counted became stored on an earlier day
+	returns bool   // a card's session: of somebody, too, who may come back
+	counted counts // cells of the dashboard, by what became stored
+	past    bool   // what is counted became stored on an earlier day
 }
 
 func (k *Keeper) in(fn func(*txn) error) func(*engine.Txn) error {
-	return func(t *engine.Txn) error { return fn(&txn{Txn: t, k: k}) }
+	return func(t *engine.Txn) error { return fn(k.with(t)) }
+}
+
+func (k *Keeper) with(t *engine.Txn) *txn {
+	out := &txn{Txn: k.release.With(t), k: k}
+	out.Stored = out.followed
+	return out
+}
+
+// followed is what a stored seal of a person brings with it.
+func (t *txn) followed(person id.Person, p *state.Person, s state.Seal) error {
+	if err := t.counting(person, s); err != nil {
+		return err
+	}
+	if s.Merge != "" {
+		if err := t.finishMerge(p, s); err != nil {
+			return err
+		}
+	}
+	if s.Revokes != "" {
+		return t.revokeCertificates(person, p.Household, s.Revokes)
+	}
+	return nil
+}
+
+// open runs decide in a transaction and, once its entries are durable, unwraps the data
+// keys of whom it released; see release.Desk.
+func (k *Keeper) open(ctx context.Context, decide func(*txn, *release.Opening) error) (*release.Opening, error) {
+	return k.release.Open(ctx, func(t *engine.Txn, o *release.Opening) error { return decide(k.with(t), o) })
 }
 
 // update runs fn as one durable transaction; see Engine.Update.

@@ -510,6 +510,13 @@ func (k *Engine) ReceiptOf(e Entry) string {
 	return ledger.SignReceipt(r, k.keys.Receipt)
 }
 
+// Kinds of entries that are read by more than one part: a key was destroyed; the body of
+// an entry was lost with a disk (an audit's word, on no ledger).
+const (
+	KindErased = "erased"
+	KindLost   = "lost"
+)
+
 // KindMark is the kind of a mark's entry. Its body is the same for all.
 const KindMark = "mark"
 

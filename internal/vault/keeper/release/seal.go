@@ -1,4 +1,4 @@
-package keeper
+package release
 
 import (
 	"crypto/sha256"
@@ -11,8 +11,8 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// identity is the sealed identity of a person. There is no id number in it.
-type identity struct {
+// Identity is the sealed identity of a person. There is no id number in it.
+type Identity struct {
 	Schema      int
 	Reference   id.Reference
 	Name        string
@@ -27,8 +27,8 @@ type identity struct {
 	Created     int64
 }
 
-// consent is a sealed consent event.
-type consent struct {
+// Consent is a sealed consent event.
+type Consent struct {
 	Schema   int
 	Event    id.Event
 	Version  string
@@ -38,9 +38,9 @@ type consent struct {
 	At       int64
 }
 
-// matchRecord compares a record with the person's head. It returns the index of
+// MatchRecord compares a record with the person's head. It returns the index of
 // the pending seal that the record shows as stored, or -1.
-func (k *Keeper) matchRecord(person id.Person, p state.Person, rec vault.Record) (int, error) {
+func (k *Desk) MatchRecord(person id.Person, p state.Person, rec vault.Record) (int, error) {
 	if ablate.Off(ablate.HeadCheck) {
 		return -1, nil
 	}
@@ -72,8 +72,8 @@ func (k *Keeper) matchRecord(person id.Person, p state.Person, rec vault.Record)
 	return -1, keyring.Altered("a part is stored that the vault never sealed")
 }
 
-// advance moves the head over pending seal i and ends what waited for it.
-func (t *txn) advance(person id.Person, p *state.Person, i int) error {
+// Advance moves the head over pending seal i and ends what waited for it.
+func (t *Txn) Advance(person id.Person, p *state.Person, i int) error {
 	s := p.Pending[i]
 	p.Seq += int64(len(s.Parts))
 	p.Chain = s.Chain
@@ -91,34 +91,24 @@ func (t *txn) advance(person id.Person, p *state.Person, i int) error {
 			p.Bookings[b].State = state.Spent
 		}
 	}
-	if err := t.endSeals(p); err != nil {
+	if err := t.EndSeals(p); err != nil {
 		return err
 	}
-	if err := t.counting(person, s); err != nil {
+	if err := t.Stored(person, p, s); err != nil {
 		return err
-	}
-	if s.Merge != "" {
-		if err := t.finishMerge(p, s); err != nil {
-			return err
-		}
-	}
-	if s.Revokes != "" {
-		if err := t.revokeCertificates(person, p.Household, s.Revokes); err != nil {
-			return err
-		}
 	}
 	t.Append(engine.Entry{Kind: "committed", Person: person, View: "stored", Role: "system", Seal: engine.NoteOf(s.ID, s.Parts)})
 	return nil
 }
 
-// endSeals forgets what is pending: it was stored, superseded or given up.
-func (t *txn) endSeals(p *state.Person) error {
+// EndSeals forgets what is pending: it was stored, superseded or given up.
+func (t *Txn) EndSeals(p *state.Person) error {
 	for _, s := range p.Pending {
 		if err := t.Tx.EndTask(t.Ctx, "seal/"+s.ID); err != nil {
 			return err
 		}
 		if s.Merge != "" {
-			if err := t.Tx.EndTask(t.Ctx, mergeTask(s.ID)); err != nil {
+			if err := t.Tx.EndTask(t.Ctx, MergeTask(s.ID)); err != nil {
 				return err
 			}
 		}
@@ -127,10 +117,14 @@ func (t *txn) endSeals(p *state.Person) error {
 	return nil
 }
 
-// addSeal makes pending what was sealed on top of the head.
-func (t *txn) addSeal(person id.Person, p *state.Person, seal state.Seal, e engine.Entry) error {
-	if busy, err := t.merging(*p); err != nil || busy {
-		return cmpErr(err, errMerging())
+// AddSeal makes pending what was sealed on top of the head.
+func (t *Txn) AddSeal(person id.Person, p *state.Person, seal state.Seal, e engine.Entry) error {
+	busy, err := t.Merging(*p)
+	if err == nil && busy {
+		err = ErrMerging()
+	}
+	if err != nil {
+		return err
 	}
 	chain := p.Chain
 	for _, part := range seal.Parts {
@@ -143,8 +137,8 @@ func (t *txn) addSeal(person id.Person, p *state.Person, seal state.Seal, e engi
 	return t.Tx.AddTask(t.Ctx, state.Task{ID: "seal/" + seal.ID, Kind: "seal", Person: person, Ref: seal.ID, Since: seal.At})
 }
 
-// current returns the body of each part's current version.
-func current(rec vault.Record) map[vault.Part]vault.Sealed {
+// Current returns the body of each part's current version.
+func Current(rec vault.Record) map[vault.Part]vault.Sealed {
 	out := map[vault.Part]vault.Sealed{}
 	for _, s := range rec.Parts {
 		if old, ok := out[s.Part]; !ok || s.Version > old.Version {
@@ -154,4 +148,5 @@ func current(rec vault.Record) map[vault.Part]vault.Sealed {
 	return out
 }
 
-func hashOf(body []byte) vault.Hash { return sha256.Sum256(body) }
+// HashOf is the hash of a sealed part.
+func HashOf(body []byte) vault.Hash { return sha256.Sum256(body) }

@@ -1,4 +1,6 @@
-package keeper
+// Package audit compares what the registry stores, what the vault's rows say and what is on
+// the ledger. It reads ledger bodies and rows, makes no entry, and opens no part of a person.
+package audit
 
 import (
 	"cmp"
@@ -14,6 +16,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
 
@@ -27,8 +30,8 @@ type Finding struct {
 	Text   string
 }
 
-// AuditReport is what `ledger audit` prints.
-type AuditReport struct {
+// Report is what `ledger audit` prints.
+type Report struct {
 	Entries   int64
 	Persons   int
 	Parts     int
@@ -95,10 +98,10 @@ func (l *personLedger) has(h vault.Hash) bool {
 // is abandoned. It opens ledger bodies, never a person's parts. The installation
 // may be running: the registry is read first, the ledger after it, and what was
 // committed meanwhile is not missed.
-func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, error]) (AuditReport, error) {
-	var rep AuditReport
+func (k *Auditor) Audit(ctx context.Context, registry iter.Seq2[vault.Record, error]) (Report, error) {
+	var rep Report
 	var begin int64
-	if err := k.view(ctx, func(t *txn) (err error) {
+	if err := k.eng.View(ctx, func(t *engine.Txn) (err error) {
 		begin, _, err = t.Head()
 		return err
 	}); err != nil {
@@ -111,7 +114,7 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 			return rep, err
 		}
 		for i, s := range rec.Parts {
-			if s.Body != nil && hashOf(s.Body) != s.Hash {
+			if s.Body != nil && release.HashOf(s.Body) != s.Hash {
 				edited[s.Hash] = true
 			}
 			rec.Parts[i].Body = nil
@@ -135,7 +138,7 @@ func (k *Keeper) Audit(ctx context.Context, registry iter.Seq2[vault.Record, err
 	return rep, nil
 }
 
-func (k *Keeper) compare(people map[id.Person]*personLedger, stored []vault.Record, edited map[vault.Hash]bool, heads map[id.Person]headRow, begin int64, rep *AuditReport) {
+func (k *Auditor) compare(people map[id.Person]*personLedger, stored []vault.Record, edited map[vault.Hash]bool, heads map[id.Person]headRow, begin int64, rep *Report) {
 	have := make(map[id.Person]bool, len(stored))
 	for _, rec := range stored {
 		have[rec.Person] = true
@@ -164,7 +167,7 @@ const ledgerPage = 4000
 
 // readLedger reads every entry in order. While one page is opened on every core,
 // the next is read.
-func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *auditedRows) (map[id.Person]*personLedger, error) {
+func (k *Auditor) readLedger(ctx context.Context, rep *Report, have *auditedRows) (map[id.Person]*personLedger, error) {
 	type page struct {
 		rows []state.Entry
 		err  error
@@ -223,7 +226,7 @@ func (k *Keeper) readLedger(ctx context.Context, rep *AuditReport, have *audited
 // vouched adds an entry without a body to the lost ones, and takes out those that
 // an approved restore right after them answers for.
 func vouched(e engine.Entry, lost []int64) []int64 {
-	if e.Kind == kindLost {
+	if e.Kind == engine.KindLost {
 		return append(lost, e.Index)
 	}
 	if e.Lost > 0 {
@@ -234,7 +237,7 @@ func vouched(e engine.Entry, lost []int64) []int64 {
 
 // openEntries opens entries on every core, in order. With an error come those
 // before the first that does not open.
-func (k *Keeper) openEntries(rows []state.Entry) ([]engine.Entry, error) {
+func (k *Auditor) openEntries(rows []state.Entry) ([]engine.Entry, error) {
 	out := make([]engine.Entry, len(rows))
 	errs := make([]error, len(rows))
 	parts := runtime.GOMAXPROCS(0)
@@ -243,7 +246,7 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]engine.Entry, error) {
 		wg.Go(func() {
 			for i := g * len(rows) / parts; i < (g+1)*len(rows)/parts; i++ {
 				if len(rows[i].Sealed) == 0 {
-					out[i] = engine.Entry{Index: rows[i].Index, Kind: kindLost}
+					out[i] = engine.Entry{Index: rows[i].Index, Kind: engine.KindLost}
 					continue
 				}
 				out[i], errs[i] = k.eng.OpenEntry(rows[i])
@@ -260,7 +263,7 @@ func (k *Keeper) openEntries(rows []state.Entry) ([]engine.Entry, error) {
 }
 
 func noteEntry(e engine.Entry, people map[id.Person]*personLedger) {
-	if e.Person == "" || (e.Seal == nil && e.Kind != "removed" && e.Kind != kindErased) {
+	if e.Person == "" || (e.Seal == nil && e.Kind != "removed" && e.Kind != engine.KindErased) {
 		return
 	}
 	l := people[e.Person]
@@ -268,7 +271,7 @@ func noteEntry(e engine.Entry, people map[id.Person]*personLedger) {
 		l = &personLedger{first: e.Index}
 		people[e.Person] = l
 	}
-	if e.Kind == "removed" || e.Kind == kindErased {
+	if e.Kind == "removed" || e.Kind == engine.KindErased {
 		l.removed, l.removedAt = true, e.Index
 		return
 	}
@@ -306,7 +309,7 @@ func owner(people map[id.Person]*personLedger, h vault.Hash) (id.Person, bool) {
 	return "", false
 }
 
-func auditRecord(rec vault.Record, people map[id.Person]*personLedger, edited map[vault.Hash]bool, begin int64, rep *AuditReport) {
+func auditRecord(rec vault.Record, people map[id.Person]*personLedger, edited map[vault.Hash]bool, begin int64, rep *Report) {
 	l := people[rec.Person]
 	add := func(kind string, s vault.Sealed, text string) {
 		rep.Findings = append(rep.Findings, Finding{Kind: kind, Person: rec.Person, Part: s.Part, Seq: s.Seq, Text: text})
@@ -349,7 +352,7 @@ func auditRecord(rec vault.Record, people map[id.Person]*personLedger, edited ma
 	}
 }
 
-func (k *Keeper) countOpen(l *personLedger, rep *AuditReport) {
+func (k *Auditor) countOpen(l *personLedger, rep *Report) {
 	limit := k.now().Add(-abandonedAfter).UnixMilli()
 	for _, p := range l.parts {
 		if p.stale || l.committedAt(p.Seq) != nil {
@@ -363,12 +366,24 @@ func (k *Keeper) countOpen(l *personLedger, rep *AuditReport) {
 	}
 }
 
-// OpenAuditor opens the vault's database for reading ledger bodies only: no
-// entry can be made and no part of a person can be opened through it.
-func OpenAuditor(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, now func() time.Time) (*Keeper, error) {
-	keys, err := keyring.OpenToRead(ctx, st, p, cfg.Realm)
+// Auditor reads a vault's database. It makes no entry and opens no part of a person.
+type Auditor struct {
+	eng   *engine.Engine
+	store state.Store
+	now   func() time.Time
+}
+
+// New returns an auditor over the engine of a vault that runs.
+func New(eng *engine.Engine, st state.Store, now func() time.Time) *Auditor {
+	return &Auditor{eng: eng, store: st, now: now}
+}
+
+// Open opens a vault's database for reading ledger bodies only: no entry can be
+// made and no part of a person can be opened with the keys it unwraps.
+func Open(ctx context.Context, origin string, realm id.Realm, st state.Store, p keyring.Provider, now func() time.Time) (*Auditor, error) {
+	keys, err := keyring.OpenToRead(ctx, st, p, realm)
 	if err != nil {
 		return nil, err
 	}
-	return &Keeper{cfg: cfg, store: st, keys: keys, now: now, eng: engine.ForAudit(engine.Config{Origin: cfg.Origin}, st, keys, now, nil)}, nil
+	return New(engine.ForAudit(engine.Config{Origin: origin}, st, keys, now, nil), st, now), nil
 }

@@ -1,4 +1,4 @@
-package keeper
+package audit
 
 import (
 	"context"
@@ -45,10 +45,10 @@ type auditedRow struct {
 }
 
 // auditRows reads every anchored row, checks its MAC, and adds up the digest.
-func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows, error) {
+func (k *Auditor) auditRows(ctx context.Context, rep *Report) (*auditedRows, error) {
 	var a *auditedRows
 	var found []Finding
-	err := k.view(ctx, func(t *txn) error {
+	err := k.eng.View(ctx, func(t *engine.Txn) error {
 		a = &auditedRows{rows: map[tagID]auditedRow{}, want: map[tagID]int64{}, heads: map[id.Person]headRow{}, bad: map[tagID]bool{}}
 		found = nil
 		next, at, err := t.Anchor()
@@ -75,7 +75,7 @@ func (k *Keeper) auditRows(ctx context.Context, rep *AuditReport) (*auditedRows,
 }
 
 // take keeps what the comparison needs of a row.
-func (a *auditedRows) take(k *Keeper, table state.Table, row state.Stored, right bool) (Finding, bool) {
+func (a *auditedRows) take(k *Auditor, table state.Table, row state.Stored, right bool) (Finding, bool) {
 	tag := tagOf(k.eng.RowTag(table, row.Key))
 	a.rows[tag] = auditedRow{table, row.Key, row.Version}
 	person := id.Person("")
@@ -124,7 +124,7 @@ func (a *auditedRows) note(e engine.Entry) {
 
 // compare names each row that is not what the ledger says, and each person on
 // the ledger without a row.
-func (a *auditedRows) compare(k *Keeper, people map[id.Person]*personLedger, rep *AuditReport) {
+func (a *auditedRows) compare(k *Auditor, people map[id.Person]*personLedger, rep *Report) {
 	add := func(kind string, person id.Person, text string) {
 		a.named++
 		rep.Findings = append(rep.Findings, Finding{Kind: kind, Person: person, Text: text})

@@ -1,4 +1,4 @@
-package keeper
+package proof
 
 import (
 	"bytes"
@@ -16,23 +16,23 @@ const verifiedMax = 50_000
 // at each time all the same: a bearer that was ended is ended at once.
 type verifiedBearers struct {
 	mu sync.RWMutex
-	by map[[sha256.Size]byte]bearerClaims
+	by map[[sha256.Size]byte]BearerClaims
 }
 
-func (v *verifiedBearers) get(text string, now time.Time) (bearerClaims, bool) {
+func (v *verifiedBearers) get(text string, now time.Time) (BearerClaims, bool) {
 	key := sha256.Sum256([]byte(text))
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	c, ok := v.by[key]
-	return c, ok && now.Before(time.Unix(c.Expiry, 0)) && time.Unix(c.Expiry, 0).Sub(now) <= bearerLife
+	return c, ok && now.Before(time.Unix(c.Expiry, 0)) && time.Unix(c.Expiry, 0).Sub(now) <= BearerLife
 }
 
-func (v *verifiedBearers) put(text string, c bearerClaims) {
+func (v *verifiedBearers) put(text string, c BearerClaims) {
 	key := sha256.Sum256([]byte(text))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.by == nil {
-		v.by = map[[sha256.Size]byte]bearerClaims{}
+		v.by = map[[sha256.Size]byte]BearerClaims{}
 	}
 	for other := range v.by { // in no order
 		if len(v.by) < verifiedMax {
@@ -58,7 +58,7 @@ func (v *verifiedBearers) forget(now int64) {
 // them: a signature costs as much as a whole transaction, and while one runs all
 // others wait. It decides nothing, and missing one costs time only: the
 // transaction asks again.
-func (k *Keeper) verifyAhead(request []byte) {
+func (k *Desk) verifyAhead(request []byte) {
 	mark := []byte(`"Bearer":"`)
 	for {
 		_, rest, ok := bytes.Cut(request, mark)
@@ -67,7 +67,7 @@ func (k *Keeper) verifyAhead(request []byte) {
 		}
 		text, after, closed := bytes.Cut(rest, []byte(`"`))
 		if closed && len(text) > 0 && len(text) <= 1024 {
-			_, _ = k.checkBearer(string(text))
+			_, _ = k.CheckBearer(string(text))
 		}
 		request = after
 	}

@@ -1,4 +1,4 @@
-package keeper
+package proof
 
 import (
 	"bytes"
@@ -23,12 +23,12 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// proofWindow is how far a proof's time may be from the vault's clock.
-const proofWindow = 60 * time.Second
+// ProofWindow is how far a proof's time may be from the vault's clock.
+const ProofWindow = 60 * time.Second
 
-// proofClaims are those of a DPoP proof (RFC 9449 4.2) and the digest of the
+// Claims are those of a DPoP proof (RFC 9449 4.2) and the digest of the
 // body, which DPoP alone does not cover. Access binds a proof to a bearer.
-type proofClaims struct {
+type Claims struct {
 	ID     string `json:"jti"`
 	Method string `json:"htm"`
 	URL    string `json:"htu"`
@@ -42,7 +42,7 @@ type proofClaims struct {
 type readyProof struct {
 	key    *ecdsa.PublicKey
 	thumb  string
-	claims proofClaims
+	claims Claims
 }
 
 // parseProof reads a compact ES256 proof of form typ dpop+jwt with its key in the
@@ -79,10 +79,10 @@ func parseProof(proof string) (p readyProof, ok bool) {
 	return p, dec.Decode(&p.claims) == nil
 }
 
-// readProof returns the claims of a proof that is signed by the key that enrolled
+// Read returns the claims of a proof that is signed by the key that enrolled
 // returns for the header's key, named by its thumbprint. bad is the error for
 // anything else.
-func (k *Keeper) readProof(proof string, bad error, enrolled func(thumb string) (jwk []byte, err error)) (c proofClaims, err error) {
+func (k *Desk) Read(proof string, bad error, enrolled func(thumb string) (jwk []byte, err error)) (c Claims, err error) {
 	p, ok := k.proofs.get(proof)
 	if !ok {
 		if p, ok = parseProof(proof); !ok {
@@ -193,9 +193,9 @@ func (r *readyProofs) ahead(request []byte) (forget func()) {
 	}
 }
 
-// covers reports why a proof is not for this request, with this bearer ("" for
+// Covers reports why a proof is not for this request, with this bearer ("" for
 // none), now.
-func (c proofClaims) covers(s vault.Signed, bearer string, now time.Time) error {
+func (c Claims) Covers(s vault.Signed, bearer string, now time.Time) error {
 	sum := sha256.Sum256(s.Body)
 	access := ""
 	if bearer != "" {
@@ -203,32 +203,33 @@ func (c proofClaims) covers(s vault.Signed, bearer string, now time.Time) error 
 		access = base64.RawURLEncoding.EncodeToString(digest[:])
 	}
 	if c.Method != s.Method || c.URL != s.URL || c.Body != base64.RawURLEncoding.EncodeToString(sum[:]) || c.Access != access {
-		return badProof("the proof is for another request")
+		return Bad("the proof is for another request")
 	}
-	if d := now.Sub(time.Unix(c.Issued, 0)); d > proofWindow || d < -proofWindow {
-		return badProof("the proof's time is too far from the server's clock")
+	if d := now.Sub(time.Unix(c.Issued, 0)); d > ProofWindow || d < -ProofWindow {
+		return Bad("the proof's time is too far from the server's clock")
 	}
 	if len(c.ID) < 16 || len(c.ID) > 128 {
-		return badProof("the proof has no usable jti")
+		return Bad("the proof has no usable jti")
 	}
 	return nil
 }
 
-// spend marks a proof of a key as used and reports whether it was before.
-func (t *txn) spend(owner string, c proofClaims) (used bool, err error) {
+// Spend marks a proof of a key as used and reports whether it was before.
+func (t *Txn) Spend(owner string, c Claims) (used bool, err error) {
 	key := owner + "/" + c.ID
 	if _, used, err = engine.Get[state.Counter](t, state.Replays, key); err != nil || used {
 		return used, err
 	}
-	return false, engine.Put(t, state.Replays, key, state.Counter{N: t.k.proofMark(c)}, t.k.now().Add(10*time.Minute).UnixMilli())
+	return false, engine.Put(t, state.Replays, key, state.Counter{N: t.k.ProofMark(c)}, t.k.now().Add(10*time.Minute).UnixMilli())
 }
 
-// proofMark tells the request that used a proof id from others that bear the same
+// ProofMark tells the request that used a proof id from others that bear the same
 // one: who signs chooses the id. It is keyed, so that no two requests can be made to
 // have one mark.
-func (k *Keeper) proofMark(c proofClaims) int64 {
+func (k *Desk) ProofMark(c Claims) int64 {
 	sum := k.keys.MAC(keyring.PurposeBooking, k.keys.RealmBytes(), []byte("proof mark"), []byte(c.ID), []byte(c.Method), []byte(c.URL), []byte(c.Body))
 	return int64(binary.BigEndian.Uint64(sum) >> 1)
 }
 
-func badProof(text string) error { return fault.New(fault.Unauthorized, "proof", text) }
+// Bad is the error of a signed request that is not believed.
+func Bad(text string) error { return fault.New(fault.Unauthorized, "proof", text) }

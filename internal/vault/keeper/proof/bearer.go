@@ -1,4 +1,4 @@
-package keeper
+package proof
 
 import (
 	"crypto/sha256"
@@ -18,18 +18,19 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
+// What a bearer is, and how long it and its row last.
 const (
-	bearerLife     = 15 * time.Minute
-	bearerKept     = time.Hour // how long a session's row outlives it
+	BearerLife     = 15 * time.Minute
+	BearerKept     = time.Hour // how long a session's row outlives it
 	bearerType     = "tikakosh+jwt"
 	bearerAudience = "tikakosh"
-	scopeHolder    = "holder"
-	scopePartner   = "partner"
+	ScopeHolder    = "holder"
+	ScopePartner   = "partner"
 )
 
-// bearerClaims is all a bearer says: no personal data, and a subject that is
+// BearerClaims is all a bearer says: no personal data, and a subject that is
 // pairwise (another realm or partner sees another one).
-type bearerClaims struct {
+type BearerClaims struct {
 	ID      string `json:"jti"`
 	Issuer  string `json:"iss"`
 	Aud     string `json:"aud"`
@@ -39,15 +40,15 @@ type bearerClaims struct {
 	Issued  int64  `json:"iat"`
 }
 
-// mintBearer writes the session row and returns the bearer text (ES256 JWT,
+// MintHolder writes the session row and returns the bearer text (ES256 JWT,
 // RFC 7519) for after the commit.
-func (t *txn) mintBearer(h id.Household, origin string) (func() (vault.Session, error), error) {
-	return t.mint(state.Bearer{Household: h, Origin: origin}, string(h), scopeHolder, bearerLife)
+func (t *Txn) MintHolder(h id.Household, origin string) (func() (vault.Session, error), error) {
+	return t.Mint(state.Bearer{Household: h, Origin: origin}, string(h), ScopeHolder, BearerLife)
 }
 
-// mint is mintBearer for any row, whose end it fills in. A partner sees one
+// Mint is mintBearer for any row, whose end it fills in. A partner sees one
 // subject for whoever is named by the same text, and no other partner sees it.
-func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) (func() (vault.Session, error), error) {
+func (t *Txn) Mint(row state.Bearer, subject, scope string, life time.Duration) (func() (vault.Session, error), error) {
 	jti := id.Secret(20)
 	now := t.k.now()
 	exp := now.Add(life).Truncate(time.Second)
@@ -55,10 +56,10 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 	if err := engine.Put(t, state.Bearers, bearerKey(jti), row, exp.Add(time.Hour).UnixMilli()); err != nil {
 		return nil, err
 	}
-	claims := bearerClaims{ID: jti, Issuer: t.k.cfg.Origin, Aud: bearerAudience, Scope: scope, Expiry: exp.Unix(), Issued: now.Unix(),
+	claims := BearerClaims{ID: jti, Issuer: t.k.origin, Aud: bearerAudience, Scope: scope, Expiry: exp.Unix(), Issued: now.Unix(),
 		Subject: hex.EncodeToString(t.k.keys.MAC(keyring.PurposeView, []byte("sub"), t.k.keys.RealmBytes(), []byte(subject), []byte(row.Partner))[:16])}
 	return func() (vault.Session, error) {
-		text, err := t.k.signBearer(claims)
+		text, err := t.k.SignBearer(claims)
 		if err == nil {
 			t.k.proven.put(text, claims)
 		}
@@ -66,7 +67,8 @@ func (t *txn) mint(row state.Bearer, subject, scope string, life time.Duration) 
 	}, nil
 }
 
-func (k *Keeper) signBearer(c bearerClaims) (string, error) {
+// SignBearer makes the text of a bearer.
+func (k *Desk) SignBearer(c BearerClaims) (string, error) {
 	opts := (&jose.SignerOptions{}).WithType(bearerType)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: k.keys.Now().Bearer}, opts)
 	if err != nil {
@@ -89,12 +91,12 @@ func bearerKey(jti string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// checkBearer verifies form, the one allowed algorithm, signature and times. It
+// CheckBearer verifies form, the one allowed algorithm, signature and times. It
 // does not say whether the session is live; live does, inside a transaction.
-func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
-	var c bearerClaims
+func (k *Desk) CheckBearer(text string) (BearerClaims, error) {
+	var c BearerClaims
 	if len(text) > 1024 {
-		return c, unauthenticated()
+		return c, Unauthenticated()
 	}
 	algs := []jose.SignatureAlgorithm{jose.ES256}
 	if ablate.Off(ablate.JWTAlg) {
@@ -105,15 +107,15 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 	}
 	tok, err := jose.ParseSignedCompact(text, algs)
 	if err != nil {
-		return c, unauthenticated()
+		return c, Unauthenticated()
 	}
 	payload, err := k.verifyBearer(tok)
 	if err != nil || len(tok.Signatures) != 1 {
-		return c, unauthenticated()
+		return c, Unauthenticated()
 	}
 	h := tok.Signatures[0].Protected
 	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); typ != bearerType || h.JSONWebKey != nil || len(h.ExtraHeaders) != 1 || h.KeyID != "" {
-		return c, unauthenticated()
+		return c, Unauthenticated()
 	}
 	c, err = k.bearerTimes(payload)
 	if err == nil {
@@ -124,9 +126,9 @@ func (k *Keeper) checkBearer(text string) (bearerClaims, error) {
 
 // verifyBearer tries the current key, one that is announced, and old ones as long
 // as bearers of theirs may live.
-func (k *Keeper) verifyBearer(tok *jose.JSONWebSignature) (payload []byte, err error) {
+func (k *Desk) verifyBearer(tok *jose.JSONWebSignature) (payload []byte, err error) {
 	now := k.now().UnixMilli()
-	err = unauthenticated()
+	err = Unauthenticated()
 	for _, key := range k.keys.Now().Bearers {
 		if key.Until != 0 && now >= key.Until {
 			continue
@@ -138,24 +140,24 @@ func (k *Keeper) verifyBearer(tok *jose.JSONWebSignature) (payload []byte, err e
 	return nil, err
 }
 
-func (k *Keeper) bearerTimes(payload []byte) (bearerClaims, error) {
-	var c bearerClaims
+func (k *Desk) bearerTimes(payload []byte) (BearerClaims, error) {
+	var c BearerClaims
 	dec := json.NewDecoder(strings.NewReader(string(payload)))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&c); err != nil {
-		return c, unauthenticated()
+		return c, Unauthenticated()
 	}
 	now := k.now()
 	exp := time.Unix(c.Expiry, 0)
-	if c.ID == "" || c.Aud != bearerAudience || c.Issuer != k.cfg.Origin || (c.Scope != scopeHolder && c.Scope != scopePartner) || !now.Before(exp) || exp.Sub(now) > bearerLife {
-		return c, unauthenticated()
+	if c.ID == "" || c.Aud != bearerAudience || c.Issuer != k.origin || (c.Scope != ScopeHolder && c.Scope != ScopePartner) || !now.Before(exp) || exp.Sub(now) > BearerLife {
+		return c, Unauthenticated()
 	}
 	return c, nil
 }
 
 // looseBearer is what a careless library does: it believes the token's own
 // header. It exists only in builds that switch controls off.
-func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
+func (k *Desk) looseBearer(text string) (BearerClaims, error) {
 	all := []jose.SignatureAlgorithm{jose.ES256, jose.HS256, jose.RS256}
 	if tok, err := jose.ParseSignedCompact(text, all); err == nil {
 		if payload, err := tok.Verify(&k.keys.Now().Bearer.PublicKey); err == nil {
@@ -163,31 +165,15 @@ func (k *Keeper) looseBearer(text string) (bearerClaims, error) {
 		}
 		return k.bearerTimes(tok.UnsafePayloadWithoutVerification())
 	}
-	return bearerClaims{}, unauthenticated()
+	return BearerClaims{}, Unauthenticated()
 }
 
-// live returns the household of a holder's bearer that is live in this
-// transaction. One that was given to a partner is refused: what a partner may do
-// asks visit.
-func (t *txn) live(h vault.Holder) (id.Household, state.Bearer, error) {
-	_, row, err := t.session(h)
-	if err == nil && row.Partner != "" && !ablate.Off(ablate.PartnerScope) {
-		err = outOfScope()
-	}
-	if err != nil {
-		return "", row, err
-	}
-	return row.Household, row, nil
-}
-
-// session returns the row of a bearer that is live in this transaction, and its
-// key. From then on household shows a card's session only its own person.
-func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
-	t.only = ""
+// Held returns the row of a bearer that is live in this transaction, and its key.
+func (t *Txn) Held(h vault.Holder) (string, state.Bearer, error) {
 	if ablate.Off(ablate.VaultProof) && strings.HasPrefix(h.Bearer, "household:") {
 		return "", state.Bearer{Household: id.Household(strings.TrimPrefix(h.Bearer, "household:"))}, nil
 	}
-	c, err := t.k.checkBearer(h.Bearer)
+	c, err := t.k.CheckBearer(h.Bearer)
 	if err != nil {
 		return "", state.Bearer{}, err
 	}
@@ -196,19 +182,19 @@ func (t *txn) session(h vault.Holder) (string, state.Bearer, error) {
 		return "", row, err
 	}
 	if !ok || row.Revoked || t.k.eng.Ended(bearerKey(c.ID)) || row.Expires <= t.k.now().UnixMilli() {
-		return "", row, unauthenticated()
+		return "", row, Unauthenticated()
 	}
-	row, err = t.scoped(row)
-	return bearerKey(c.ID), row, err
+	return bearerKey(c.ID), row, nil
 }
 
-func unauthenticated() error {
+// Unauthenticated is the error of a bearer that is none, or not live.
+func Unauthenticated() error {
 	return fault.New(fault.Unauthorized, "bearer", "no live session: sign in with a one-time code")
 }
 
-// endSession revokes a bearer, in its row and on the ledger; an ended or unknown one is no error.
-func (k *Keeper) endSession(t *txn, h vault.Holder) error {
-	c, err := k.checkBearer(h.Bearer)
+// EndSession revokes a bearer, in its row and on the ledger; an ended or unknown one is no error.
+func (t *Txn) EndSession(h vault.Holder) error {
+	c, err := t.k.CheckBearer(h.Bearer)
 	if err != nil {
 		return nil //nolint:nilerr // no session of ours: there is nothing to end
 	}
@@ -218,5 +204,5 @@ func (k *Keeper) endSession(t *txn, h vault.Holder) error {
 	}
 	row.Revoked = true
 	t.Append(engine.Entry{Kind: engine.SignOut, House: row.Household, Role: "holder", Evidence: bearerKey(c.ID)})
-	return engine.Put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+bearerKept.Milliseconds())
+	return engine.Put(t, state.Bearers, bearerKey(c.ID), row, row.Expires+BearerKept.Milliseconds())
 }
