@@ -25,6 +25,12 @@ type facts struct {
 	LedgerSize  int       `json:"ledger_size"`
 	Openings    []string  `json:"openings"` // kind and view, oldest first
 	LastIndex   int64     `json:"last_index"`
+
+	// From version 0.4 on; empty before.
+	Card     harness.Card    `json:"card,omitzero"`     // of a person without a mobile
+	Partner  json.RawMessage `json:"partner,omitempty"` // a partner's credentials
+	Left     string          `json:"left,omitempty"`    // mobile of a household whose vaccinated person has left
+	Tracking string          `json:"tracking,omitempty"`
 }
 
 // madeAt is the moment the fixture plays at: a morning in India, so that a
@@ -34,7 +40,7 @@ var madeAt = time.Date(2026, 11, 24, 4, 30, 0, 0, time.UTC)
 // at starts the current binary with its clock at an instant. The harness starts
 // every server with its own clock file at zero, hence a second file: the last
 // flag wins.
-func at(t harness.TB, b *harness.Builder, data string, when time.Time) *harness.Server {
+func at(t harness.TB, b *harness.Builder, data string, when time.Time, change ...func(*harness.Options)) *harness.Server {
 	t.Helper()
 	offset := time.Until(when)
 	file := data + ".own-clock"
@@ -42,7 +48,11 @@ func at(t harness.TB, b *harness.Builder, data string, when time.Time) *harness.
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(file) })
-	s := harness.Start(t, b, harness.Options{Data: data, Args: []string{"--clock-file", file}})
+	o := harness.Options{Data: data, Args: []string{"--clock-file", file}}
+	for _, f := range change {
+		f(&o)
+	}
+	s := harness.Start(t, b, o)
 	s.SetClock(offset) // what s.Now says
 	return s
 }
@@ -73,6 +83,7 @@ func makeFixture(t *testing.T, b *harness.Builder, dst string) {
 		o := seen[len(seen)-1-i]
 		f.Openings = append(f.Openings, o.Kind+": "+o.View)
 	}
+	makeOthers(t, s, &f)
 	time.Sleep(time.Second) // the worker settles what the requests left
 	makeSet(t, s, dst)
 	s.Stop()
@@ -90,6 +101,50 @@ func makeFixture(t *testing.T, b *harness.Builder, dst string) {
 	}
 	if err := os.WriteFile(filepath.Join(dst, "facts.json"), append(raw, '\n'), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// makeOthers plays what the first household does not do: a person with a card, a
+// partner application, and one who leaves.
+func makeOthers(t *testing.T, s *harness.Server, f *facts) {
+	f.Card = s.WalkIn(harness.Person{Name: "Usha Test"})
+	raw, err := os.ReadFile(s.EnrolPartner("Old Partner", "auth,status,certificate").File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Partner = raw
+	c, mobile := s.Holder()
+	ref := c.Enrol("Leela Test")
+	s.Vaccinate(c, mobile, ref)
+	a := c.Must("POST", "/v3/registration/leave", map[string]any{"beneficiary_reference_id": ref})
+	if f.Left, f.Tracking = mobile, a.Field("tracking_number"); f.Tracking == "" {
+		t.Fatalf("leave: %s", a.Text())
+	}
+}
+
+// sameOthers finds them again: the card opens, the partner is known, and who left is
+// hidden and can come back.
+func sameOthers(t *testing.T, s *harness.Server, f facts) {
+	t.Helper()
+	if f.Left == "" {
+		return
+	}
+	if got := s.Client().ByCard(f.Card).Beneficiaries(); len(got) != 1 || got[0].Reference != f.Card.Reference || got[0].Name != "Usha Test" {
+		t.Errorf("by card: %+v", got)
+	}
+	p, err := harness.ParsePartner(f.Partner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token := s.Client().PartnerToken(p, f.Mobile, ""); token == "" {
+		t.Error("the partner gets no token")
+	}
+	c := s.Client().SignIn(f.Left)
+	if got := c.Beneficiaries(); len(got) != 0 {
+		t.Errorf("who left is shown: %+v", got)
+	}
+	if a := c.Must("POST", "/v3/registration/leave/status", map[string]any{"tracking_number": f.Tracking}); !a.OK() {
+		t.Errorf("by tracking number: %s", a.Text())
 	}
 }
 

@@ -54,18 +54,25 @@ func TestUpgrade(t *testing.T) {
 	if *makeVersion != "" {
 		makeFixture(t, &builder, filepath.Join(dir, *makeVersion))
 	}
-	versions, err := filepath.Glob(filepath.Join(dir, "v*"))
-	if err != nil || len(versions) == 0 {
-		t.Fatalf("no fixtures in %s (%v)", dir, err)
-	}
-	for _, v := range versions {
+	for _, v := range versions(t) {
 		t.Run(filepath.Base(v), func(t *testing.T) { upgrade(t, v) })
 	}
 }
 
-// upgrade opens one old version's data an hour after it was left.
-func upgrade(t *testing.T, dir string) {
-	var f facts
+// versions are the folders of old versions, those with backup sets included.
+func versions(t *testing.T) []string {
+	t.Helper()
+	dir := fixtures(t)
+	alone, err1 := filepath.Glob(filepath.Join(dir, "v*"))
+	sets, err2 := filepath.Glob(filepath.Join(dir, "sets", "v*"))
+	if err1 != nil || err2 != nil || len(alone) == 0 || len(sets) == 0 {
+		t.Fatalf("%d and %d fixtures in %s (%v %v)", len(alone), len(sets), dir, err1, err2)
+	}
+	return append(alone, sets...)
+}
+
+func factsOf(t *testing.T, dir string) (f facts) {
+	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(dir, "facts.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -73,9 +80,20 @@ func upgrade(t *testing.T, dir string) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		t.Fatal(err)
 	}
+	return f
+}
+
+// upgrade opens one old version's data an hour after it was left.
+func upgrade(t *testing.T, dir string) {
+	f := factsOf(t, dir)
 	data := room(t)
 	unpack(t, filepath.Join(dir, "data"), data)
-	s := at(t, &builder, data, f.MadeAt.Add(time.Hour))
+	served(t, at(t, &builder, data, f.MadeAt.Add(time.Hour)), f)
+}
+
+// served looks whether everything is still there, and goes on.
+func served(t *testing.T, s *harness.Server, f facts) {
+	t.Helper()
 	migrated(t, s)
 	if a := s.Client().Must("GET", "/v3/keys", nil); !a.OK() {
 		t.Errorf("keys: %s", a.Text())
@@ -86,12 +104,13 @@ func upgrade(t *testing.T, dir string) {
 	samePeople(t, c, f)
 	sameOpenings(t, c, f)
 	recounted(t, s)
+	sameOthers(t, s, f)
 	goesOn(t, s, c, f)
-	if out, exit := s.Command("ledger", "audit", "--data", data); exit != 0 {
+	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
 	}
 	s.Stop()
-	if now := ledgerSize(t, s, data); now <= f.LedgerSize {
+	if now := ledgerSize(t, s, s.Data); now <= f.LedgerSize {
 		t.Errorf("the ledger has %d entries, %d before", now, f.LedgerSize)
 	}
 }
@@ -106,7 +125,11 @@ func recounted(t *testing.T, s *harness.Server) {
 		}
 	}
 	want := s.Column(harness.RegistryDB, "SELECT count(DISTINCT person) FROM sealed WHERE part = 'identity'")
-	got := s.Column(harness.VaultDB, "SELECT sum(json_extract(CAST(content AS TEXT), '$.N')) FROM stat WHERE key LIKE 'registered/%'")
+	count := "json_extract(CAST(content AS TEXT), '$.N')"
+	if s.Postgres() != nil {
+		count = "(convert_from(content, 'UTF8')::json ->> 'N')::bigint"
+	}
+	got := s.Column(harness.VaultDB, "SELECT sum("+count+") FROM stat WHERE key LIKE 'registered/%'")
 	if len(got) != 1 || got[0] != want[0] {
 		t.Errorf("%v registrations are counted, %v people are there", got, want)
 	}
@@ -127,7 +150,11 @@ func migrated(t *testing.T, s *harness.Server) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := s.Column(db, "SELECT max(version_id) FROM migration WHERE is_applied = 1")
+		applied := "is_applied = 1"
+		if s.Postgres() != nil {
+			applied = "is_applied"
+		}
+		got := s.Column(db, "SELECT max(version_id) FROM migration WHERE "+applied)
 		newest := 0 // numbers may have gaps
 		for _, f := range files {
 			n, err := strconv.Atoi(strings.SplitN(filepath.Base(f), "_", 2)[0])
