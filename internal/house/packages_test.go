@@ -2,6 +2,7 @@ package house
 
 import (
 	"fmt"
+	"go/ast"
 	"maps"
 	"slices"
 	"testing"
@@ -83,5 +84,35 @@ func TestPackageSizes(t *testing.T) {
 	got := largePackages(map[string]int{"a": maxPackage, "b": maxPackage + 1, "c": 3001, "d": 3000, "e": maxPackage}, map[string]int{"c": 3000, "d": 3000, "e": 3000})
 	if len(got) != 3 {
 		t.Errorf("of a package too large, one past its ceiling and one below the limit, %d were reported: %q", len(got), got)
+	}
+}
+
+// ledgerWrites lists code that writes the ledger's entries or its head itself: that is the
+// engine's alone, so that no entry lacks its digest and no anchored row its entry.
+func ledgerWrites(files []source) []string {
+	var out []string
+	for _, s := range files {
+		if s.pkg == "internal/vault/keeper/engine" {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok || (sel.Sel.Name != "SetHead" && sel.Sel.Name != "Append") {
+				return true
+			}
+			if tx, ok := sel.X.(*ast.SelectorExpr); ok && tx.Sel.Name == "Tx" || sel.Sel.Name == "SetHead" {
+				out = append(out, s.at(sel)+": only the engine writes the ledger; use Txn.Append")
+			}
+			return true
+		})
+	}
+	return out
+}
+
+func TestOnlyTheEngineWritesTheLedger(t *testing.T) {
+	report(t, ledgerWrites(production(tree(t), "internal/vault/keeper")))
+	bad := example(t, "internal/vault/keeper/x.go", "package keeper\nfunc f(t *txn) { t.Tx.Append(t.Ctx, row); tx.SetHead(ctx, head); t.Append(entry) }\n")
+	if got := ledgerWrites([]source{bad}); len(got) != 2 {
+		t.Fatalf("an entry and a head written past the engine: %q", got)
 	}
 }
