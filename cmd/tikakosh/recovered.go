@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"tikakosh/internal/backup"
@@ -36,6 +38,7 @@ type recoveredCmd struct {
 	GapApproval []string `name:"gap-approval" help:"Signed approval of starting from databases that are behind the ledger; twice, of two people (tikakosh restore-approve --recovered)."`
 	Unpublished bool     `name:"accept-unpublished" help:"Start although entries are lost that only the data folder's own files hold and no checkpoint covers."`
 	Realm       int      `default:"1" help:"Realm number."`
+	UIDBase     int      `name:"uid-base" default:"64300" help:"First of the user numbers of the roles, where the data folder's vault is still root's."`
 }
 
 // Run implements the command. It changes no database: it compares, and leaves the
@@ -45,6 +48,9 @@ func (c *recoveredCmd) Run() error {
 	l := layout{c.Data}
 	if c.Ledger == "" {
 		c.Ledger = l.ledger()
+	}
+	if err := os.MkdirAll(l.vault(), 0o700); err != nil { // another machine's folder, with nothing but the keys and the ledger
+		return err
 	}
 	lock, err := lockFile(l.vaultLock())
 	if err != nil {
@@ -91,7 +97,7 @@ func (c *recoveredCmd) Run() error {
 	if err := writeRestoreOrder(l, order); err != nil {
 		return err
 	}
-	if err := ownLike(l.restoreOrder(), l.vault()); err != nil {
+	if err := c.handOver(l); err != nil {
 		return err
 	}
 	if order.Gap == nil {
@@ -100,6 +106,26 @@ func (c *recoveredCmd) Run() error {
 	}
 	fmt.Printf("%d ledger entries after the recovered %d are lost; the gap entry goes on the ledger at the start, which makes the ledger's files anew\n", len(order.Gap.Lost), r.m.LedgerSize)
 	return nil
+}
+
+// handOver gives what this command made to the vault's user, and the whole folder
+// where it is still root's.
+func (c *recoveredCmd) handOver(l layout) error {
+	info, err := os.Stat(l.vault())
+	if err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 {
+		return errors.Join(ownLike(l.restoreOrder(), l.vault()), ownLike(l.vaultLock(), l.vault()))
+	}
+	in := &installation{flags: runFlags{UIDBase: c.UIDBase}}
+	who := in.ids("vault")
+	return filepath.WalkDir(l.vault(), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chown(path, who.uid, who.gid)
+	})
 }
 
 // recoveredLedger describes a database as if it were a set that was restored.
@@ -148,7 +174,7 @@ func recoveredBehind(err error, have int64) error {
 		return err
 	}
 	return fault.Newf(fault.Integrity, "behind", "%s. Recover to a later point, if the archive has one. If there is none, each of two custodians runs `tikakosh restore-approve --recovered %d --key FILE --ledger LEDGER --out APPROVAL`, "+
-		"and this command is given both with --gap-approval", strings.SplitN(message(err), ". ", 2)[0], have)
+		"and this command is given both with --gap-approval", strings.Replace(strings.SplitN(message(err), ". ", 2)[0], "the set has", "the recovered database has", 1), have)
 }
 
 // setAside moves the data folder's ledger files away, which are ahead of the

@@ -62,6 +62,8 @@ func TestPostgresPointInTime(t *testing.T) {
 	pg.Stop()
 
 	end := pg.Recovered(t, base, archive, "")
+	unpublished(t, s)
+	elsewhere(t, s)
 	if out := must(t, s, "recovered", "--data", s.Data); !strings.Contains(out, "everything that is known") {
 		t.Errorf("%s", out)
 	}
@@ -120,6 +122,9 @@ func earlier(t *testing.T, s *harness.Server, dir string) {
 	}
 	s.Kill()
 	out, exit := s.Command("recovered", "--data", s.Data)
+	if !strings.Contains(out, "the recovered database has") {
+		t.Errorf("%s", out)
+	}
 	_, after, ok := strings.Cut(out, "--recovered ")
 	if exit == 0 || !ok {
 		t.Fatalf("exit %d: %s", exit, out)
@@ -162,6 +167,46 @@ func putBack(t *testing.T, s *harness.Server, have string) {
 		}
 	}
 	if err := os.Rename(live+".before-recovery-"+have, live); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// elsewhere makes the data folder that of a new machine: root's, with the key files, a
+// copy of the published ledger, and what a demo has of its own.
+func elsewhere(t *testing.T, s *harness.Server) {
+	t.Helper()
+	for _, name := range []string{"lock", "holder", "ledger-made", "admin.sock"} {
+		if err := os.RemoveAll(filepath.Join(s.Data, "vault", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	err := filepath.WalkDir(filepath.Join(s.Data, "vault"), func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chown(path, 0, 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpublished: entries that only the folder's own files hold are not given up unsaid.
+func unpublished(t *testing.T, s *harness.Server) {
+	t.Helper()
+	file := filepath.Join(s.Data, "ledger", ".state", "treeState")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(`{"size":100000,"root":""}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, s, "--accept-unpublished", "recovered", "--data", s.Data)
+	if err := os.WriteFile(file, before, 0o600); err != nil { // it kept its owner
 		t.Fatal(err)
 	}
 }

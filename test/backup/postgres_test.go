@@ -223,4 +223,16 @@ func TestPostgresClimb(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.Data, harness.VaultDB)); !os.IsNotExist(err) {
 		t.Errorf("there is a vault's file beside its database: %v", err)
 	}
+	// Only the ledger's files are lost: the database has all of them.
+	if err := os.RemoveAll(filepath.Join(s.Data, "ledger")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.TryUp(); err == nil || !strings.Contains(s.Log(), "ledger rebuild") {
+		t.Errorf("a start without the ledger's files: %v", err)
+	}
+	s.Kill()
+	must(t, s, "ledger", "rebuild", "--data", s.Data)
+	s.Up()
+	time.Sleep(1500 * time.Millisecond)
+	goesOn(t, s, old)
 }
