@@ -81,14 +81,7 @@ func TestPostgresPointInTime(t *testing.T) {
 	if st := statusOf(d, gone); st != "erased" {
 		t.Errorf("erased before the recovery, now %q", st)
 	}
-	for _, ref := range told {
-		if n := s.Cell(harness.RegistryDB, "SELECT count(*) FROM reference r JOIN appointment a ON a.person = r.person WHERE r.reference = $1 AND a.state < 9", ref); n != "1" {
-			t.Errorf("%s was registered and booked, and has %s appointments", ref, n)
-		}
-	}
-	if len(told) < 10 {
-		t.Errorf("only %d people were registered and booked", len(told))
-	}
+	allBooked(t, s, told)
 	time.Sleep(1500 * time.Millisecond)
 	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: %s", out)
@@ -173,6 +166,19 @@ func putBack(t *testing.T, s *harness.Server, have string) {
 	}
 	if err := os.Rename(live+".before-recovery-"+have, live); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// allBooked: who was acknowledged to be registered and booked is, once.
+func allBooked(t *testing.T, s *harness.Server, told []string) {
+	t.Helper()
+	for _, ref := range told {
+		if n := s.Cell(harness.RegistryDB, "SELECT count(*) FROM reference r JOIN appointment a ON a.person = r.person WHERE r.reference = $1 AND a.state < 9", ref); n != "1" {
+			t.Errorf("%s was registered and booked, and has %s appointments", ref, n)
+		}
+	}
+	if len(told) < 10 {
+		t.Errorf("only %d people were registered and booked", len(told))
 	}
 }
 
