@@ -12,6 +12,7 @@
 // The driver is on the same machine and its time is counted.
 //
 //	go run ./bench [-n 1900] [-c 64] [-rounds 3] [-db postgres]
+//	go run ./bench -db both        # the two engines in turns, side by side
 package main
 
 import (
@@ -24,17 +25,16 @@ import (
 	"runtime"
 	"slices"
 	"time"
-
-	"tikakosh/internal/store/sqldb"
 )
 
 // result of one measured phase of one round, beside the raw rate before it.
 type result struct {
-	name string
-	took []time.Duration // of each call
-	wall time.Duration
-	raw  float64
-	used map[string]time.Duration // processor time by role
+	name    string
+	took    []time.Duration // of each call
+	wall    time.Duration
+	raw     float64
+	rawUsed float64                  // processor time of one raw commit, µs
+	used    map[string]time.Duration // processor time by role
 }
 
 func (r result) rate() float64 { return float64(len(r.took)) / r.wall.Seconds() }
@@ -49,6 +49,10 @@ func (r result) at(q float64) time.Duration {
 // page together, and it keeps 2,000 messages.
 const most = 1900
 
+// sideBySide is how many people a round has where two engines are compared: some
+// four minutes in all on a quiet machine of two cores.
+const sideBySide = 800
+
 func main() {
 	n := flag.Int("n", most, "people per round")
 	c := flag.Int("c", 64, "parallel clients")
@@ -56,23 +60,27 @@ func main() {
 	perf := flag.String("perf", "", "existing folder for profiles of vault and web, one a phase (needs Linux' perf)")
 	bin := flag.String("tikakosh", "", "binary to measure; built from this checkout when empty")
 	only := flag.String("only", "", "\"rush\": booking under a rush instead of the main job")
-	db := flag.String("db", "sqlite", "\"postgres\": on a PostgreSQL server of the system's binaries, started for this")
+	db := flag.String("db", "sqlite", "\"postgres\": on a PostgreSQL server of the system's binaries, started for this; \"both\": the engines in turns, 800 people a round unless -n says otherwise")
+	statements := flag.Bool("statements", false, "with -db postgres: print how often each statement runs for one request (needs the server's pg_stat_statements)")
 	flag.Parse()
+	if *db == "both" && *n == most {
+		*n = sideBySide
+	}
 	if *n < 1 || *n > most || *c < 1 || *rounds < 1 {
 		fmt.Fprintf(os.Stderr, "bench: -n is 1 to %d, -c and -rounds are positive\n", most)
 		os.Exit(2)
 	}
-	if *db != "sqlite" && *db != "postgres" {
-		fmt.Fprintln(os.Stderr, "bench: -db is sqlite or postgres")
+	if *db != "sqlite" && *db != "postgres" && *db != "both" {
+		fmt.Fprintln(os.Stderr, "bench: -db is sqlite, postgres or both")
 		os.Exit(2)
 	}
-	if err := run(*n, *c, *rounds, *bin, *only, *perf, *db == "postgres"); err != nil {
+	if err := run(*n, *c, *rounds, *bin, *only, *perf, *db, *statements); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(n, c, rounds int, bin, only, perf string, onPostgres bool) error {
+func run(n, c, rounds int, bin, only, perf, db string, statements bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "tikakosh-bench-")
@@ -89,9 +97,12 @@ func run(n, c, rounds int, bin, only, perf string, onPostgres bool) error {
 			return err
 		}
 	}
+	if db == "both" {
+		return both(ctx, dir, bin, n, c, rounds)
+	}
 	var pg *engine
-	if onPostgres {
-		if pg, err = newEngine(ctx, bin); err != nil {
+	if db == "postgres" {
+		if pg, err = newEngine(ctx, bin, statements); err != nil {
 			return err
 		}
 		defer pg.stop()
@@ -105,12 +116,7 @@ func run(n, c, rounds int, bin, only, perf string, onPostgres bool) error {
 	if only == "rush" {
 		return srv.rush(ctx, filepath.Join(dir, "data"), c)
 	}
-	var raw sqldb.DB
-	if pg != nil {
-		raw, err = pg.openRaw(ctx)
-	} else {
-		raw, err = openRaw(ctx, filepath.Join(dir, "raw.db"))
-	}
+	raw, err := rawStore(ctx, filepath.Join(dir, "data"), pg)
 	if err != nil {
 		return err
 	}

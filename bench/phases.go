@@ -186,10 +186,23 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 	}
 	var out []result
 	for _, ph := range s.phases(ctx, people, day) {
+		idle, err := s.processorTime()
+		if err != nil {
+			return nil, err
+		}
 		base, err := rawCommits(ctx, raw, fmt.Sprintf("raw durable commits, callers: %d", c), c)
 		if err != nil {
 			return nil, err
 		}
+		busy, err := s.processorTime()
+		if err != nil {
+			return nil, err
+		}
+		base.used = map[string]time.Duration{"driver": busy["driver"] - idle["driver"]}
+		if s.engine != nil {
+			base.used["postgres"] = busy["postgres"] - idle["postgres"]
+		}
+		base.raw, base.rawUsed = base.rate(), processor(base)
 		if len(out) == 0 {
 			out = append(out, base)
 		}
@@ -197,7 +210,7 @@ func (s *server) round(ctx context.Context, raw sqldb.DB, n, c int) ([]result, e
 		if err != nil {
 			return nil, err
 		}
-		r.raw = base.rate()
+		r.raw, r.rawUsed = base.raw, base.rawUsed
 		out = append(out, r)
 		if len(out) == 4 {
 			out = append(out, together("sign-up: all three", out[1:4]))
@@ -227,6 +240,10 @@ func (s *server) phase(ctx context.Context, ph phase, people []person, c int) (r
 	if err != nil {
 		return result{}, err
 	}
+	counted, err := s.engine.count(ctx, ph.name)
+	if err != nil {
+		return result{}, err
+	}
 	before, err := s.processorTime()
 	if err != nil {
 		return result{}, err
@@ -251,7 +268,7 @@ func (s *server) phase(ctx context.Context, ph phase, people []person, c int) (r
 	for role, t := range after {
 		r.used[role] = t - before[role]
 	}
-	return r, errors.Join(err, stop())
+	return r, errors.Join(err, stop(), counted(len(people)))
 }
 
 // profile records where the roles spend their time during a phase, with Linux'
@@ -280,6 +297,7 @@ func together(name string, parts []result) result {
 	for _, r := range parts {
 		sum.wall += r.wall
 		sum.raw += r.raw / float64(len(parts))
+		sum.rawUsed += r.rawUsed / float64(len(parts))
 		for i, t := range r.took {
 			sum.took[i] += t
 		}

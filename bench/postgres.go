@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ type engine struct {
 	server *pgtest.Server
 	url    map[string]string // of the databases registry, vault and raw, for the administrator
 	undo   []func()
+
+	counter sqldb.DB // where the server's statements are counted, or nil
+	counted string   // the name of that database
 }
 
 // Helper implements pgtest.TB.
@@ -34,18 +38,31 @@ func (e *engine) Cleanup(f func()) { e.undo = append(e.undo, f) }
 
 // newEngine starts a PostgreSQL server of the system's binaries, with its usual
 // settings of durability, and migrates two databases with the binary under test.
-func newEngine(ctx context.Context, bin string) (e *engine, err error) {
+func newEngine(ctx context.Context, bin string, statements bool) (e *engine, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			e, err = nil, fmt.Errorf("PostgreSQL: %v", p)
 		}
 	}()
 	e = &engine{url: map[string]string{}}
-	if e.server, err = pgtest.Start("max_wal_size=4GB"); err != nil {
+	settings := []string{"max_wal_size=4GB"}
+	if statements {
+		settings = append(settings, counting)
+	}
+	if e.server, err = pgtest.Start(settings...); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"registry", "vault", "raw"} {
 		e.url[name] = e.server.Empty(e)
+	}
+	if statements {
+		if err := pgtest.Do(e.url["raw"], countingSQL); err != nil {
+			return nil, err
+		}
+		if e.counter, err = e.open(ctx, "raw"); err != nil {
+			return nil, err
+		}
+		e.counted = path.Base(e.url["raw"])
 	}
 	cmd := exec.CommandContext(ctx, bin, "migrate")
 	cmd.Env = append(os.Environ(), "TIKAKOSH_DB="+pgtest.As(e.url["registry"], "tikakosh_migrator"), "TIKAKOSH_VAULT_DB="+pgtest.As(e.url["vault"], "tikakosh_migrator"))
@@ -57,6 +74,9 @@ func newEngine(ctx context.Context, bin string) (e *engine, err error) {
 
 func (e *engine) stop() {
 	if e != nil {
+		if e.counter != nil {
+			_ = e.counter.Close()
+		}
 		e.server.Stop()
 	}
 }

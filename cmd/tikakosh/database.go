@@ -202,7 +202,7 @@ func withReplica(ctx context.Context, db sqldb.DB, url, role string, log *slog.L
 	if url == "" {
 		return db, nil
 	}
-	read, err := postgres.Open(ctx, url, postgres.Options{Name: role + "/read", ReadOnly: true, Logger: log, Connections: 4})
+	read, err := postgres.Open(ctx, url, postgres.Options{Name: role + "/read", ReadOnly: true, MayBeAway: true, Logger: log, Connections: 4})
 	if err != nil {
 		return nil, err
 	}

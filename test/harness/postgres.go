@@ -46,7 +46,9 @@ type databases struct {
 	server *pgtest.Server
 	url    map[string]string // by RegistryDB and VaultDB
 	pool   int
-	via    string // address through which the vault reaches its own; empty: straight
+
+	replica *pgtest.Server // nil: none
+	via     string         // address through which the vault reaches its own; empty: straight
 }
 
 // over returns the same databases with the vault's reached through an address.
@@ -102,7 +104,11 @@ func (d *databases) environment() []string {
 		}
 		return pgtest.As(d.url[name], user)
 	}
-	return []string{"TIKAKOSH_DB=" + as(RegistryDB, webUser), "TIKAKOSH_WORKER_DB=" + as(RegistryDB, workerUser), "TIKAKOSH_VAULT_DB=" + d.vault(as(VaultDB, vaultUser))}
+	env := []string{"TIKAKOSH_DB=" + as(RegistryDB, webUser), "TIKAKOSH_WORKER_DB=" + as(RegistryDB, workerUser), "TIKAKOSH_VAULT_DB=" + d.vault(as(VaultDB, vaultUser))}
+	if d.replica != nil {
+		env = append(env, "TIKAKOSH_READ_DB="+d.replica.Its(as(RegistryDB, webUser)))
+	}
+	return env
 }
 
 const (

@@ -32,6 +32,7 @@ type Options struct {
 	Unseeded bool                         // do not wait until the demo's data is there
 	Clock    time.Duration                // the server's clock from the start: what is added to real time
 	Engine   *pgtest.Server               // keep the data there instead of in files
+	Replica  *pgtest.Server               // a standby of Engine, for slot search and statistics
 	Fill     func(name, url string) error // with Engine: fills a database, as its administrator, before it is migrated
 	Pool     int                          // connections of each process to Engine; 0: the default
 	Beside   *Server                      // share that server's databases, as a second machine of one installation; Start waits until its vault serves
@@ -172,6 +173,7 @@ func Start(tb TB, b *Builder, o Options) *Server {
 		s.pg = o.Beside.pg.over(o.VaultVia)
 	} else if o.Engine != nil {
 		s.pg = newDatabases(tb, o.Engine, bin, o.Pool, o.Fill).over(o.VaultVia)
+		s.pg.replica = o.Replica
 	}
 	s.Up()
 	if o.Beside != nil && !o.Standby {

@@ -4,6 +4,7 @@ package keeperdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"tikakosh/internal/fault"
@@ -86,25 +87,27 @@ func (t *tx) Put(ctx context.Context, table state.Table, r state.Stored) error {
 	if r.MAC == nil {
 		r.MAC = []byte{}
 	}
-	var n int64
-	var err error
-	if r.Version == 1 {
-		n, err = t.q.Exec(ctx, t.s.sql[table].insert, r.Key, r.Version, r.Content, r.MAC, r.Expires, id.Bucket(r.Key))
-	} else {
-		n, err = t.q.Exec(ctx, t.s.sql[table].update, r.Version, r.Content, r.MAC, r.Expires, r.Key, id.Bucket(r.Key), r.Version-1)
-	}
-	if err != nil {
+	changed := fault.New(fault.Conflict, "version", "the row changed meanwhile")
+	if table == state.Notices && r.Version == 1 { // who tells of an act twice goes on
+		n, err := t.q.Exec(ctx, t.s.sql[table].insert, r.Key, r.Version, r.Content, r.MAC, r.Expires, id.Bucket(r.Key))
+		if err == nil && n != 1 {
+			return changed
+		}
 		return failed(err)
 	}
-	if n != 1 {
-		return fault.New(fault.Conflict, "version", "the row changed meanwhile")
+	query, args := t.s.sql[table].insert, []any{r.Key, r.Version, r.Content, r.MAC, r.Expires, id.Bucket(r.Key)}
+	if r.Version != 1 {
+		query, args = t.s.sql[table].update, []any{r.Version, r.Content, r.MAC, r.Expires, r.Key, id.Bucket(r.Key), r.Version - 1}
 	}
-	return nil
+	err := sqldb.Later(ctx, t.q, 1, changed, query, args...)
+	if errors.Is(err, changed) {
+		return changed
+	}
+	return failed(err)
 }
 
 func (t *tx) Delete(ctx context.Context, table state.Table, key string) error {
-	_, err := t.q.Exec(ctx, t.s.sql[table].delete, key, id.Bucket(key))
-	return failed(err)
+	return failed(sqldb.Later(ctx, t.q, sqldb.AnyRows, nil, t.s.sql[table].delete, key, id.Bucket(key)))
 }
 
 func (t *tx) Scan(ctx context.Context, table state.Table, after string, limit int) ([]state.Stored, error) {
@@ -174,7 +177,7 @@ func (t *tx) Head(ctx context.Context) (state.Head, error) {
 }
 
 func (t *tx) SetHead(ctx context.Context, h state.Head) error {
-	_, err := t.q.Exec(ctx, `INSERT INTO ledger_head (realm, next_index, digest, mac) VALUES ($1, $2, $3, $4)
+	err := sqldb.Later(ctx, t.q, sqldb.AnyRows, nil, `INSERT INTO ledger_head (realm, next_index, digest, mac) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (realm) DO UPDATE SET next_index = excluded.next_index, digest = excluded.digest, mac = excluded.mac`,
 		int(t.s.realm), h.Next, h.Digest, h.MAC)
 	return failed(err)
@@ -184,7 +187,7 @@ func (t *tx) Append(ctx context.Context, e state.Entry) error {
 	if e.PersonTag == nil {
 		e.PersonTag = []byte{}
 	}
-	_, err := t.q.Exec(ctx, "INSERT INTO ledger_entry (realm, entry_index, leaf, sealed, person_tag) VALUES ($1, $2, $3, $4, $5)",
+	err := sqldb.Later(ctx, t.q, sqldb.AnyRows, nil, "INSERT INTO ledger_entry (realm, entry_index, leaf, sealed, person_tag) VALUES ($1, $2, $3, $4, $5)",
 		int(t.s.realm), e.Index, e.Leaf, e.Sealed, e.PersonTag)
 	return failed(err)
 }
@@ -220,7 +223,7 @@ func (t *tx) entries(ctx context.Context, query string, args ...any) ([]state.En
 }
 
 func (t *tx) AddTask(ctx context.Context, k state.Task) error {
-	_, err := t.q.Exec(ctx, "INSERT INTO task (id, kind, person, ref, since, bucket) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id, bucket) DO NOTHING",
+	err := sqldb.Later(ctx, t.q, sqldb.AnyRows, nil, "INSERT INTO task (id, kind, person, ref, since, bucket) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id, bucket) DO NOTHING",
 		k.ID, k.Kind, string(k.Person), k.Ref, k.Since, id.Bucket(k.ID))
 	return failed(err)
 }
@@ -233,7 +236,7 @@ func (t *tx) GetTask(ctx context.Context, taskID string) (state.Task, bool, erro
 }
 
 func (t *tx) EndTask(ctx context.Context, taskID string) error {
-	_, err := t.q.Exec(ctx, "DELETE FROM task WHERE id = $1 AND bucket = $2", taskID, id.Bucket(taskID))
+	err := sqldb.Later(ctx, t.q, sqldb.AnyRows, nil, "DELETE FROM task WHERE id = $1 AND bucket = $2", taskID, id.Bucket(taskID))
 	return failed(err)
 }
 

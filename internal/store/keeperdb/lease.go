@@ -143,20 +143,14 @@ func (l *Lease) Keep(ctx context.Context) error {
 	}
 }
 
-// Guard holds the lease's row until the transaction ends, by an update that
-// changes nothing, or refuses the transaction with Unavailable and CodeLease.
+// Guard holds the lease's row from the transaction's first statement until its end,
+// by an update that changes nothing, or refuses the transaction with Unavailable and CodeLease.
 func (l *Lease) Guard(ctx context.Context, tx sqldb.Tx) error {
 	if ablate.Off(ablate.VaultLease) {
 		return nil
 	}
-	n, err := tx.Exec(ctx, `UPDATE lease SET beat = beat WHERE name = 'vault' AND term = $1 AND holder = $2`, l.term.Load(), l.holder)
-	if err != nil {
-		return err
-	}
-	if n != 1 {
-		return &fault.Error{Kind: fault.Unavailable, Code: CodeLease, Text: "another vault has taken over", RetryAfter: time.Second}
-	}
-	return nil
+	lost := &fault.Error{Kind: fault.Unavailable, Code: CodeLease, Text: "another vault has taken over", RetryAfter: time.Second}
+	return sqldb.Later(ctx, tx, 1, lost, `UPDATE lease SET beat = beat WHERE name = 'vault' AND term = $1 AND holder = $2`, l.term.Load(), l.holder)
 }
 
 // Release gives the lease up, so that the next vault need not wait.

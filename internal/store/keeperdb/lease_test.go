@@ -73,10 +73,14 @@ func TestPostgresLease(t *testing.T) {
 	if err := <-kept; err != nil {
 		t.Fatal(err)
 	}
-	// a hangs in a transaction when its time is over: b waits for it to end.
+	// a hangs in a transaction when its time is over: b waits for it to end. The
+	// guard's statement travels with the first of the transaction.
 	inside, over, told := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		told <- a.store.Update(t.Context(), func(tx state.Tx) error {
+			if _, err := tx.Head(t.Context()); err != nil {
+				return err
+			}
 			select {
 			case <-inside:
 			default:

@@ -12,17 +12,18 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/store/sqldb"
 )
 
-// session is one connection. It belongs to one transaction at a time. The
-// driver keeps the prepared statement of every text.
+// session is one connection. It belongs to one transaction at a time.
 type session struct {
-	conn *sql.Conn
-	line net.Conn // below it
+	conn *sql.Conn // hands out rows
+	pipe *pipe     // what it hands them out of
+	line net.Conn  // below it
+
+	began int // the pipe's trips when the transaction began
 }
 
 // watch closes the line when a transaction lasts longer than any may: the server
@@ -80,7 +81,7 @@ func (s *session) named(err error) error {
 		return err
 	}
 	if state := stateOf(err); state != "" {
-		if endsSession(state) {
+		if endsSession(state) || forgotten(err, state) {
 			return &lostError{err}
 		}
 		return err
@@ -91,41 +92,66 @@ func (s *session) named(err error) error {
 	return err
 }
 
-// gone reports whether the driver has closed the connection.
-func (s *session) gone() bool {
-	gone := false
-	err := s.conn.Raw(func(c any) error {
-		if p, ok := c.(*stdlib.Conn); ok {
-			gone = p.Conn().IsClosed()
-		}
-		return nil
-	})
-	return gone || err != nil
+// forgotten reports whether the server no longer has a statement as this
+// connection prepared it: its table changed. A new connection prepares it anew.
+func forgotten(err error, state string) bool {
+	var pg *pgconn.PgError
+	return state == "26000" || state == "0A000" && errors.As(err, &pg) && pg.Routine == "RevalidateCachedQuery"
 }
 
+// gone reports whether the driver has closed the connection.
+func (s *session) gone() bool { return s.pipe.gone() }
+
+// control runs BEGIN, SAVEPOINT and their like, behind what is queued.
 func (s *session) control(text string) error {
-	_, err := s.conn.ExecContext(background, text)
+	s.pipe.control(text)
+	_, err := s.pipe.flush()
 	return s.named(err)
 }
 
-// commit ends a transaction that must not have failed: the server answers the
-// COMMIT of a failed one with a rollback and no error.
-func (s *session) commit() error {
-	alive := false
-	err := s.conn.Raw(func(c any) error {
-		if p, ok := c.(*stdlib.Conn); ok {
-			alive = p.Conn().PgConn().TxStatus() == 'T'
-			delete(p.Conn().PgConn().CustomData(), warned)
+// begin lets the next statement carry the beginning of a transaction.
+func (s *session) begin(text string) {
+	s.began = s.pipe.trips
+	s.pipe.begin(text)
+}
+
+// abandon ends a transaction that nothing came of. Nobody waits for the answer:
+// the next transaction reads it. It reports whether the connection is whole.
+func (s *session) abandon() bool {
+	s.pipe.drop(0)
+	if s.pipe.trips == s.began { // BEGIN was not even sent
+		return !s.gone()
+	}
+	s.pipe.control("ROLLBACK")
+	return s.pipe.post() == nil && !s.gone()
+}
+
+// commit ends a transaction that has not failed. What is queued goes along with
+// COMMIT, and an error of it skips that; it goes before it when it may turn out to
+// be wrong although the server runs it, or when this transaction has not heard of
+// the server yet, so that the end of an idle connection is not an unknown COMMIT.
+// certain says of an error that nothing was stored.
+func (s *session) commit() (certain bool, err error) {
+	if s.pipe.trips == s.began || s.pipe.checks() {
+		if _, err := s.pipe.flush(); err != nil {
+			return true, s.named(err)
 		}
-		return nil
-	})
-	if err != nil || !alive {
-		return errNotOpen
 	}
-	if err := s.control("COMMIT"); err != nil {
-		return err
+	if s.pipe.pg.TxStatus() != 'T' {
+		return true, errNotOpen
 	}
-	return s.doubt()
+	delete(s.pipe.pg.CustomData(), warned)
+	s.pipe.control("COMMIT")
+	tag, err := s.pipe.flush()
+	switch err := s.named(err); {
+	case err != nil:
+		return sure(err), err
+	case tag != "COMMIT": // the server answers the COMMIT of a failed one with a rollback
+		return true, errNotOpen
+	case s.pipe.pg.CustomData()[warned] != nil:
+		return false, errDoubtful
+	}
+	return false, nil
 }
 
 // warned, in a connection's own data, says that the server sent a warning.
@@ -142,24 +168,15 @@ func noteWarning(c *pgconn.PgConn, n *pgconn.Notice) {
 // server only, and a failover would lose it.
 var errDoubtful = errors.New("the server warned at COMMIT: the standby may lack the transaction")
 
-// doubt returns errDoubtful when the server warned since COMMIT was sent.
-func (s *session) doubt() error {
-	return s.conn.Raw(func(c any) error {
-		if p, ok := c.(*stdlib.Conn); ok && p.Conn().PgConn().CustomData()[warned] != nil {
-			return errDoubtful
-		}
-		return nil
-	})
-}
-
 // errNotOpen: the transaction had ended before COMMIT was sent.
 var errNotOpen = &fault.Error{Kind: fault.Unavailable, Code: "database", Text: "the transaction had ended before its commit", RetryAfter: time.Second}
 
-// certain reports whether an error of COMMIT says that nothing was stored. All
+// sure reports whether an error of COMMIT says that nothing was stored. All
 // others leave it open: the server may have stored it and lost the line.
-func certain(err error) bool {
-	if errors.Is(err, errNotOpen) {
-		return true
+func sure(err error) bool {
+	var late *lateError
+	if errors.As(err, &late) && !isLost(err) {
+		return true // COMMIT was skipped
 	}
 	switch stateOf(err) {
 	case "40001", "40P01", "25P02":
@@ -235,11 +252,11 @@ func (p *pool) connect() (*session, error) {
 	if err == nil {
 		s := &session{conn: conn}
 		err = conn.Raw(func(c any) error {
-			p, ok := c.(*stdlib.Conn)
+			p, ok := c.(*pipe)
 			if !ok {
 				return driver.ErrBadConn
 			}
-			s.line = p.Conn().PgConn().Conn()
+			s.pipe, s.line = p, p.pg.Conn()
 			return nil
 		})
 		if err == nil {

@@ -174,25 +174,26 @@ func (d *database) Insert(ctx context.Context, table string, columns []string, r
 	if d.opt.ReadOnly {
 		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
 	}
-	s, err := d.pool.take(ctx)
+	ctx, cancel := context.WithTimeout(ctx, d.opt.limit())
+	defer cancel()
+	conn, err := d.handle.Conn(ctx)
 	if err != nil {
-		return sqldb.Classify(err, "store rows")
+		return sqldb.Classify(&lostError{unwrapNet(err)}, "store rows")
 	}
-	whole := false
-	defer func() { d.pool.give(s, whole && !d.isClosed()) }()
-	defer s.watch(d.opt.limit())()
+	defer func() { _ = conn.Close() }()
 	var n int64
-	err = s.conn.Raw(func(c any) error {
+	err = conn.Raw(func(c any) error {
 		p, ok := c.(*stdlib.Conn)
 		if !ok {
 			return errNotOpen
 		}
 		var err error
 		n, err = p.Conn().CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromRows(rows))
+		if err != nil && (p.Conn().IsClosed() || endsSession(stateOf(err))) {
+			return &lostError{err}
+		}
 		return err
 	})
-	err = s.named(err)
-	whole = err == nil || !isLost(err)
 	if err == nil && n != int64(len(rows)) {
 		err = fault.New(fault.Integrity, "rows", "the database took another number of rows than it was given")
 	}

@@ -21,7 +21,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
-	"testing"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -43,9 +43,9 @@ const (
 
 // The steps at which Options.Hook is called, in order, once per transaction.
 const (
-	StepBegin        = "begin"         // the transaction is open, nothing ran
-	StepBeforeCommit = "before-commit" // all functions ran
-	StepAfterCommit  = "after-commit"  // durable, nobody has been told
+	StepBegin        = sqldb.StepBegin
+	StepBeforeCommit = sqldb.StepBeforeCommit
+	StepAfterCommit  = sqldb.StepAfterCommit
 )
 
 // Options of a database. The zero value is right for production.
@@ -54,6 +54,9 @@ type Options struct {
 	Name string
 	// ReadOnly makes Update Forbidden and lets the URL name standbys.
 	ReadOnly bool
+	// MayBeAway lets Open succeed when the server does not answer: a replica that
+	// others can do without.
+	MayBeAway bool
 	// KeepRows says that the user of the URL may delete nothing.
 	KeepRows bool
 	// Serial runs the functions of Update one after the other, those that wait
@@ -126,12 +129,13 @@ func (o Options) conflicts() sqldb.Backoff {
 // database implements sqldb.DB.
 type database struct {
 	opt    Options
-	handle *sql.DB
+	handle *sql.DB // of the usual driver, for migrations and COPY
+	lines  *sql.DB // of pipes
 	pool   *pool
-	writer *writer // of Serial
+	writer *sqldb.Writer // of Serial, on serial
+	serial *serial
 
-	mu     sync.RWMutex // held for reading while a job is queued
-	closed bool
+	closed atomic.Bool
 	once   sync.Once
 	err    error // of Close
 }
@@ -149,7 +153,7 @@ func Open(ctx context.Context, url string, o Options) (sqldb.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.look(ctx); err != nil {
+	if err := d.look(ctx); err != nil && !(o.MayBeAway && fault.Is(err, fault.Unavailable)) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
@@ -161,12 +165,15 @@ func open(url string, o Options) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &database{opt: o, handle: stdlib.OpenDB(*cfg)}
-	d.handle.SetMaxOpenConns(o.Connections + 1) // one more while a connection that is thrown away closes
-	d.handle.SetMaxIdleConns(0)                 // the pool keeps them
-	d.pool = newPool(d.handle, o)
+	d := &database{opt: o, handle: stdlib.OpenDB(*cfg), lines: sql.OpenDB(connector{cfg})}
+	d.handle.SetMaxIdleConns(1)
+	d.handle.SetConnMaxIdleTime(DefaultConnectTimeout)
+	d.lines.SetMaxOpenConns(o.Connections + 1) // one more while a connection that is thrown away closes
+	d.lines.SetMaxIdleConns(0)                 // the pool keeps them
+	d.pool = newPool(d.lines, o)
 	if o.Serial && !o.ReadOnly {
-		d.writer = newWriter(d)
+		d.serial = &serial{d: d}
+		d.writer = sqldb.NewWriter(d.serial, sqldb.WriterOptions{GroupMax: o.GroupMax, QueueMax: o.QueueMax, Watch: o.Watch, Hook: o.Hook})
 	}
 	return d, nil
 }
@@ -197,25 +204,19 @@ func (d *database) Update(ctx context.Context, fn func(sqldb.Tx) error) error {
 	if d.opt.ReadOnly {
 		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
 	}
-	if testing.Testing() && insideUpdate() {
-		return nested()
+	if err := sqldb.Nested(); err != nil {
+		return err
 	}
 	if d.writer != nil {
-		return d.submit(&job{ctx: ctx, fn: fn, done: make(chan struct{})})
+		return d.writer.Update(ctx, fn)
 	}
-	if d.isClosed() {
+	if d.closed.Load() {
 		return unavailable("the database is closed", nil)
 	}
 	if err := ctx.Err(); err != nil {
 		return unavailable("the caller has gone", err)
 	}
 	return d.side(ctx, fn)
-}
-
-func (d *database) isClosed() bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	return d.closed
 }
 
 // lostTries bounds how often a transaction starts over on a new connection
@@ -250,6 +251,12 @@ func (d *database) side(ctx context.Context, fn func(sqldb.Tx) error) (err error
 	return err
 }
 
+// The beginnings of transactions.
+const (
+	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	beginRead  = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+)
+
 // attempt runs fn once. cause, when not nil, says that nothing was stored and
 // why it may help to run it again; err is what the caller gets otherwise.
 func (d *database) attempt(ctx context.Context, fn func(sqldb.Tx) error) (cause, err error) {
@@ -258,33 +265,31 @@ func (d *database) attempt(ctx context.Context, fn func(sqldb.Tx) error) (cause,
 		return nil, sqldb.Classify(err, "begin")
 	}
 	whole := false
-	defer func() { d.pool.give(s, whole && !d.isClosed()) }()
+	defer func() { d.pool.give(s, whole && !d.closed.Load()) }()
 	defer s.watch(d.opt.limit())()
-	if err := s.control("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"); err != nil {
-		return again(err), sqldb.Classify(err, "begin")
-	}
+	s.begin(beginWrite)
 	if err := d.opt.Hook(StepBegin); err != nil {
-		whole = s.control("ROLLBACK") == nil
+		whole = s.abandon()
 		return nil, unavailable("begin", err)
 	}
 	t := &tx{s: s, refuse: d.handle}
 	err = d.call(fn, t)
 	if err != nil || t.failed != nil {
-		whole = s.control("ROLLBACK") == nil
+		whole = !isLost(t.failed) && s.abandon()
 		return again(t.failed), t.result(err)
 	}
 	if err := d.opt.Hook(StepBeforeCommit); err != nil {
-		whole = s.control("ROLLBACK") == nil
+		whole = s.abandon()
 		return nil, sqldb.Unknown(err)
 	}
 	committed := d.opt.Watch.Committing(1)
-	err = s.commit()
+	certain, err := s.commit()
 	committed(err)
 	if err != nil {
-		if !certain(err) {
+		if !certain {
 			return nil, sqldb.Unknown(err)
 		}
-		return again(err), sqldb.Classify(err, "commit")
+		return again(err), told(err, "commit")
 	}
 	whole = true
 	if err := d.opt.Hook(StepAfterCommit); err != nil {
@@ -308,7 +313,7 @@ const viewTries = 3
 // and connections in use.
 func (d *database) Load() (waiting, reading int) {
 	if d.writer != nil {
-		waiting = len(d.writer.queue)
+		waiting = d.writer.Waiting()
 	}
 	return waiting + int(d.pool.waiting.Load()), len(d.pool.room)
 }
@@ -324,7 +329,7 @@ func (d *database) KeepsRows() bool { return d.opt.KeepRows }
 
 // View implements sqldb.DB.
 func (d *database) View(ctx context.Context, fn func(sqldb.Tx) error) error {
-	if d.isClosed() {
+	if d.closed.Load() {
 		return unavailable("the database is closed", nil)
 	}
 	var err error
@@ -343,16 +348,14 @@ func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) (redo bool
 		return false, sqldb.Classify(err, "begin a read")
 	}
 	whole := false
-	defer func() { d.pool.give(s, whole && !d.isClosed()) }()
+	defer func() { d.pool.give(s, whole && !d.closed.Load()) }()
 	defer s.watch(d.opt.limit())()
-	if err := s.control("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
-		return true, sqldb.Classify(err, "begin a read")
-	}
+	s.begin(beginRead)
 	t := &tx{s: s, refuse: d.handle, view: true}
 	defer func() {
 		t.end()
 		err = t.result(err)
-		whole = s.control("ROLLBACK") == nil // nothing was written
+		whole = !isLost(t.failed) && s.abandon() // nothing was written
 		redo = t.failed != nil && sqldb.IsBusy(t.failed)
 	}()
 	return false, fn(t) // a panic passes on, and the connection is thrown away
@@ -361,15 +364,13 @@ func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) (redo bool
 // Close implements sqldb.DB.
 func (d *database) Close() error {
 	d.once.Do(func() {
-		d.mu.Lock()
-		d.closed = true
-		d.mu.Unlock()
+		d.closed.Store(true)
 		if d.writer != nil {
-			close(d.writer.queue)
-			<-d.writer.finished
+			d.writer.Close()
+			d.serial.release(true)
 		}
 		d.pool.drain()
-		d.err = sqldb.Classify(d.handle.Close(), "close the database")
+		d.err = sqldb.Classify(errors.Join(d.lines.Close(), d.handle.Close()), "close the database")
 	})
 	return d.err
 }

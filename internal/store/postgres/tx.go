@@ -4,11 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"log/slog"
-	"reflect"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 
@@ -41,12 +36,22 @@ func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 		return 0, err
 	}
 	t.wrote = true
-	r, err := t.s.conn.ExecContext(t.during(ctx), query, args...)
-	if err != nil {
-		return 0, t.fail(err)
-	}
-	n, err := r.RowsAffected()
+	n, err := t.s.pipe.exec(query, args)
 	return n, t.fail(err)
+}
+
+// Later implements sqldb.Later: the statement travels with the next one that needs
+// an answer.
+func (t *tx) Later(ctx context.Context, want int64, otherwise error, query string, args ...any) error {
+	if t.view { // for the server to refuse
+		_, err := t.Exec(ctx, query, args...)
+		return err
+	}
+	if err := t.check(ctx, query); err != nil {
+		return err
+	}
+	t.wrote = true
+	return t.fail(t.s.pipe.queue(query, args, want, otherwise))
 }
 
 // Query implements sqldb.Tx.
@@ -152,10 +157,31 @@ func (t *tx) end() {
 // failure of a statement that the function ignored, or could not see because
 // a *sql.Row only carried the end of a context or the driver's own words.
 func (t *tx) result(err error) error {
+	var late *lateError
+	if errors.As(t.failed, &late) && !isLost(t.failed) {
+		return told(t.failed, "statement")
+	}
 	if t.failed != nil && (err == nil || errors.Is(err, context.Canceled) || isLost(t.failed)) {
 		return sqldb.Classify(t.failed, "statement")
 	}
 	return err
+}
+
+// told is what the caller gets of an error: the one that a statement of Later was
+// given, as it is.
+func told(err error, what string) error {
+	var late *lateError
+	var own *fault.Error
+	if errors.As(err, &late) && errors.As(late.err, &own) {
+		return late.err
+	}
+	return sqldb.Classify(err, what)
+}
+
+// foreign reports whether what failed was left by another function of the group.
+func (t *tx) foreign() bool {
+	var late *lateError
+	return errors.As(t.failed, &late) && late.owner != t
 }
 
 // allowed refuses what would take the transaction or the session's settings
@@ -178,57 +204,6 @@ func allowed(query string) error {
 }
 
 // call runs a function and turns a panic into an error.
-func (d *database) call(fn func(sqldb.Tx) error, t *tx) (err error) {
-	returned := false
-	defer func() {
-		t.end()
-		if returned {
-			return
-		}
-		p := recover()
-		if p == nil {
-			return // runtime.Goexit: whoever called Update ends
-		}
-		d.opt.Logger.Error("panic in a transaction", slog.String("panic", panicText(p)), slog.String("stack", string(debug.Stack())))
-		err = fault.New(fault.Internal, "panic", "the function of an Update panicked")
-	}()
-	err = runJob(fn, t)
-	returned = true
-	return err
-}
-
-// nested is the error of a mistake in a program.
-func nested() error {
-	return fault.New(fault.Internal, "nested", "Update was called by the function of an Update")
-}
-
-// runJob is the frame that insideUpdate looks for.
-//
-//go:noinline
-func runJob(fn func(sqldb.Tx) error, t sqldb.Tx) error { return fn(t) }
-
-// maxDepth bounds how far up insideUpdate looks.
-const maxDepth = 64
-
-// insideUpdate reports whether its caller was called by the function of an
-// Update, which on SQLite would wait for itself.
-func insideUpdate() bool {
-	var pcs [maxDepth]uintptr
-	entry := reflect.ValueOf(runJob).Pointer()
-	for _, pc := range pcs[:runtime.Callers(3, pcs[:])] {
-		if f := runtime.FuncForPC(pc - 1); f != nil && f.Entry() == entry {
-			return true
-		}
-	}
-	return false
-}
-
-// panicText tells a runtime error; another value may hold anything, so only
-// its type is told.
-func panicText(p any) string {
-	var re runtime.Error
-	if err, ok := p.(error); ok && errors.As(err, &re) {
-		return re.Error()
-	}
-	return fmt.Sprintf("%T", p)
+func (d *database) call(fn func(sqldb.Tx) error, t *tx) error {
+	return sqldb.Call(d.opt.Logger, fn, t, t.end)
 }

@@ -23,9 +23,8 @@ func scanWish(r *sql.Rows, w *scheduling.Wish) error {
 // PutWish implements scheduling.WishStore.
 func (s *Bookings) PutWish(ctx context.Context, w scheduling.Wish) error {
 	return s.update(ctx, "wish", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO wish (`+wishColumns+`, bucket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (household, wish, bucket) DO NOTHING`,
+		return write(ctx, tx, `INSERT INTO wish (`+wishColumns+`, bucket) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (household, wish, bucket) DO NOTHING`,
 			string(w.Household), w.ID, w.District, w.PIN, w.Dose, w.Product, w.Until, w.Household.Bucket())
-		return err
 	})
 }
 
@@ -42,11 +41,9 @@ func (s *Bookings) Wishes(ctx context.Context, h id.Household) (out []scheduling
 func (s *Bookings) DropWish(ctx context.Context, h id.Household, wish string) error {
 	return s.update(ctx, "unwish", func(tx sqldb.Tx) error {
 		if sqldb.KeepsRows(s.db) {
-			_, err := tx.Exec(ctx, `UPDATE wish SET until = 0 WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
-			return err
+			return write(ctx, tx, `UPDATE wish SET until = 0 WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM wish WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
-		return err
+		return write(ctx, tx, `DELETE FROM wish WHERE household = $1 AND wish = $2 AND bucket = $3`, string(h), wish, h.Bucket())
 	})
 }
 

@@ -108,7 +108,7 @@ func (s *Bookings) Fence(ctx context.Context, a scheduling.Appointment) (schedul
 // Undo implements scheduling.AppointmentStore.
 func (s *Bookings) Undo(ctx context.Context, p id.Person, hold id.Hold) (st scheduling.State, err error) {
 	err = s.update(ctx, "undo", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE appointment SET state = 9 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
+		err := write(ctx, tx, `UPDATE appointment SET state = 9 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
 			string(p), string(hold), p.Bucket())
 		if err != nil {
 			return err
@@ -176,7 +176,7 @@ func cancel(ctx context.Context, tx sqldb.Tx, n scheduling.Note) (scheduling.App
 	if err != nil {
 		return a, fault.Wrap(fault.Internal, err, "note")
 	}
-	_, err = tx.Exec(ctx, insertNote, n.ID, string(n.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
+	err = write(ctx, tx, insertNote, n.ID, string(n.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
 	return a, err
 }
 
@@ -219,7 +219,7 @@ func (s *Bookings) Claim(ctx context.Context, h id.Household, c scheduling.Claim
 		n, err := tx.Exec(ctx, `INSERT INTO idempotency (key, result, body, created, bucket)
 			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`, c.Key, string(c.Hold), c.Body, c.At, h.Bucket())
 		if err == nil && n == 0 && old != "" {
-			_, err = tx.Exec(ctx, `UPDATE idempotency SET result = $1, created = $2 WHERE key = $3 AND result = $4 AND body = $5 AND bucket = $6`,
+			err = write(ctx, tx, `UPDATE idempotency SET result = $1, created = $2 WHERE key = $3 AND result = $4 AND body = $5 AND bucket = $6`,
 				string(c.Hold), c.At, c.Key, string(old), c.Body, h.Bucket())
 		}
 		if err != nil {

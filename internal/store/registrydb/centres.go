@@ -47,7 +47,7 @@ func (s *Bookings) PutCentre(ctx context.Context, c scheduling.Centre) error {
 		paid = 1
 	}
 	return s.update(ctx, "put centre", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO centre (`+centreColumns+`, bucket)
+		return write(ctx, tx, `INSERT INTO centre (`+centreColumns+`, bucket)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 			ON CONFLICT (centre, bucket) DO UPDATE SET name = excluded.name, address = excluded.address, state = excluded.state,
 			district = excluded.district, block = excluded.block, state_id = excluded.state_id, district_id = excluded.district_id,
@@ -55,7 +55,6 @@ func (s *Bookings) PutCentre(ctx context.Context, c scheduling.Centre) error {
 			closes = excluded.closes, paid = excluded.paid`,
 			int64(c.ID), c.Name, c.Address, c.State, c.District, c.Block, c.StateID, c.DistrictID, c.PIN,
 			int64(math.Round(c.Lat*micro)), int64(math.Round(c.Long*micro)), c.Zone, c.Opens, c.Closes, paid, c.ID.Bucket())
-		return err
 	})
 }
 
@@ -63,7 +62,7 @@ func (s *Bookings) PutCentre(ctx context.Context, c scheduling.Centre) error {
 // becomes what is taken, also when a booking comes in at the same time.
 func (s *Bookings) PutSession(ctx context.Context, v scheduling.Session) error {
 	return s.update(ctx, "put session", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO session (`+sessionColumns+`, bucket)
+		return write(ctx, tx, `INSERT INTO session (`+sessionColumns+`, bucket)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, $12, $13, $14, $15)
 			ON CONFLICT (session, bucket) DO UPDATE SET day = excluded.day, zone = excluded.zone, programme = excluded.programme,
 			product = excluded.product, min_age = excluded.min_age, max_age = excluded.max_age,
@@ -71,16 +70,14 @@ func (s *Bookings) PutSession(ctx context.Context, v scheduling.Session) error {
 			cap2 = CASE WHEN excluded.cap2 < session.taken2 THEN session.taken2 ELSE excluded.cap2 END, slots = excluded.slots, fee = excluded.fee, closes = excluded.closes, draw_at = excluded.draw_at`,
 			string(v.ID), int64(v.Centre), v.Day.String(), v.Zone, v.Programme, v.Product, v.MinAge, v.MaxAge,
 			v.Cap1, v.Cap2, strings.Join(v.Slots, "\n"), v.Fee, v.BookingCloses, v.DrawAt, v.Centre.Bucket())
-		return err
 	})
 }
 
 // PutSessionPlace implements scheduling.CentreStore.
 func (s *Bookings) PutSessionPlace(ctx context.Context, v id.Session, c id.Centre) error {
 	return s.update(ctx, "put session place", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO session_place (session, centre, bucket) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		return write(ctx, tx, `INSERT INTO session_place (session, centre, bucket) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			string(v), int64(c), sessionBucket(v))
-		return err
 	})
 }
 

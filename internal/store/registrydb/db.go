@@ -76,6 +76,12 @@ func (b base) view(ctx context.Context, what string, f func(sqldb.Tx) error) err
 	return wrap(b.db.View(ctx, f), what)
 }
 
+// write runs a statement whose rows nobody counts; it may travel with the next one
+// (sqldb.Later).
+func write(ctx context.Context, tx sqldb.Tx, query string, args ...any) error {
+	return sqldb.Later(ctx, tx, sqldb.AnyRows, nil, query, args...)
+}
+
 func isNone(err error) bool { return errors.Is(err, sql.ErrNoRows) }
 
 // collect runs a query and reads every row with scan.
@@ -126,19 +132,16 @@ const insertNote = `INSERT INTO outbox (id, owner, kind, payload, created, due, 
 func (b base) doneNote(ctx context.Context, noteID string, p id.Person) error {
 	return b.update(ctx, "note done", func(tx sqldb.Tx) error {
 		if sqldb.KeepsRows(b.db) {
-			_, err := tx.Exec(ctx, `UPDATE outbox SET due = $1, payload = '' WHERE id = $2 AND bucket = $3`, doneDue, noteID, p.Bucket())
-			return err
+			return write(ctx, tx, `UPDATE outbox SET due = $1, payload = '' WHERE id = $2 AND bucket = $3`, doneDue, noteID, p.Bucket())
 		}
-		_, err := tx.Exec(ctx, `DELETE FROM outbox WHERE id = $1 AND bucket = $2`, noteID, p.Bucket())
-		return err
+		return write(ctx, tx, `DELETE FROM outbox WHERE id = $1 AND bucket = $2`, noteID, p.Bucket())
 	})
 }
 
 // deferNote counts an attempt and sets when the row is due again.
 func (b base) deferNote(ctx context.Context, noteID string, p id.Person, due int64) error {
 	return b.update(ctx, "note deferred", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE outbox SET attempts = attempts + 1, due = $1 WHERE id = $2 AND due < $3 AND bucket = $4`,
+		return write(ctx, tx, `UPDATE outbox SET attempts = attempts + 1, due = $1 WHERE id = $2 AND due < $3 AND bucket = $4`,
 			due, noteID, doneDue, p.Bucket())
-		return err
 	})
 }

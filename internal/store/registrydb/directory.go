@@ -21,23 +21,21 @@ func (s *People) SetMember(ctx context.Context, m registry.MemberRow) error {
 	}
 	bucket := m.Household.Bucket()
 	return s.update(ctx, "set member", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO member (household, slot, person, state, since, bucket)
+		return write(ctx, tx, `INSERT INTO member (household, slot, person, state, since, bucket)
 			VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (household, slot, bucket) DO UPDATE
 			SET person = excluded.person, state = excluded.state, since = excluded.since
 			WHERE (member.person <> excluded.person AND member.since < excluded.since)
 			OR (member.person = excluded.person AND member.state < excluded.state)`,
 			string(m.Household), m.Slot, string(m.Person), state, m.Since, bucket)
-		return err
 	})
 }
 
 // SetReference implements registry.DirectoryStore.
 func (s *People) SetReference(ctx context.Context, r id.Reference, p id.Person) error {
 	return s.update(ctx, "set reference", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO reference (reference, person, bucket) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		return write(ctx, tx, `INSERT INTO reference (reference, person, bucket) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			string(r), string(p), r.Bucket())
-		return err
 	})
 }
 
@@ -80,8 +78,7 @@ func decodeNote(n *registry.Note, payload string) error {
 }
 
 func putNote(ctx context.Context, tx sqldb.Tx, n registry.Note, payload string) error {
-	_, err := tx.Exec(ctx, insertNote, n.ID, string(n.Person), string(n.Kind), payload, n.Created, n.Due, n.Person.Bucket())
-	return err
+	return write(ctx, tx, insertNote, n.ID, string(n.Person), string(n.Kind), payload, n.Created, n.Due, n.Person.Bucket())
 }
 
 // Done implements registry.NoteStore.

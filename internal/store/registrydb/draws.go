@@ -36,8 +36,7 @@ func peopleText(people []id.Person) string {
 // update that changes nothing: entering a draw and closing it exclude each
 // other where the engine lets transactions run side by side.
 func holdSession(ctx context.Context, tx sqldb.Tx, c id.Centre, v id.Session) error {
-	_, err := tx.Exec(ctx, `UPDATE session SET draw_at = draw_at WHERE session = $1 AND bucket = $2`, string(v), c.Bucket())
-	return err
+	return write(ctx, tx, `UPDATE session SET draw_at = draw_at WHERE session = $1 AND bucket = $2`, string(v), c.Bucket())
 }
 
 // Enter implements scheduling.DrawStore. That entries are closed is read in the
@@ -75,9 +74,8 @@ func (s *Bookings) Enter(ctx context.Context, c id.Centre, e scheduling.Entry) (
 			return fault.New(fault.Full, "draw", "too many have entered this draw")
 		}
 		out.Number = last + 1
-		_, err = tx.Exec(ctx, `INSERT INTO draw_entry (`+entryColumns+`, bucket) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8)`,
+		return write(ctx, tx, `INSERT INTO draw_entry (`+entryColumns+`, bucket) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8)`,
 			string(e.Session), out.Number, string(e.Hold), e.Dose, e.Slot, peopleText(e.People), e.Created, bucket)
-		return err
 	})
 	return out, err
 }
@@ -138,22 +136,18 @@ func (s *Bookings) PutDraw(ctx context.Context, c id.Centre, d scheduling.Draw) 
 			for i, e := range all {
 				commitments[i] = scheduling.Commitment(e.Hold)
 			}
-			_, err = tx.Exec(ctx, `INSERT INTO draw (session, state, entries, digest, receipt, place, checkpoint, seed, closed, drawn, bucket)
+			return write(ctx, tx, `INSERT INTO draw (session, state, entries, digest, receipt, place, checkpoint, seed, closed, drawn, bucket)
 				VALUES ($1, 1, $2, $3, '', -1, '', '', $4, 0, $5)`,
 				string(d.Session), len(all), scheduling.DrawDigest(d.Session, commitments), d.Closed, bucket)
-			return err
 		case was.State == scheduling.DrawClosed && was.Place < 0 && d.Place >= 0:
-			_, err = tx.Exec(ctx, `UPDATE draw SET receipt = $1, place = $2 WHERE session = $3 AND place < 0 AND bucket = $4`,
+			return write(ctx, tx, `UPDATE draw SET receipt = $1, place = $2 WHERE session = $3 AND place < 0 AND bucket = $4`,
 				d.Receipt, d.Place, string(d.Session), bucket)
-			return err
 		case was.State == scheduling.DrawClosed && d.State == scheduling.DrawSeeded:
-			_, err = tx.Exec(ctx, `UPDATE draw SET state = 2, checkpoint = $1, seed = $2 WHERE session = $3 AND state = 1 AND bucket = $4`,
+			return write(ctx, tx, `UPDATE draw SET state = 2, checkpoint = $1, seed = $2 WHERE session = $3 AND state = 1 AND bucket = $4`,
 				d.Checkpoint, d.Seed, string(d.Session), bucket)
-			return err
 		case was.State == scheduling.DrawSeeded && d.State == scheduling.DrawDone:
-			_, err = tx.Exec(ctx, `UPDATE draw SET state = 3, drawn = $1 WHERE session = $2 AND state = 2 AND bucket = $3`,
+			return write(ctx, tx, `UPDATE draw SET state = 3, drawn = $1 WHERE session = $2 AND state = 2 AND bucket = $3`,
 				d.Drawn, string(d.Session), bucket)
-			return err
 		}
 		return nil
 	})
@@ -162,9 +156,8 @@ func (s *Bookings) PutDraw(ctx context.Context, c id.Centre, d scheduling.Draw) 
 // EndEntry implements scheduling.DrawStore.
 func (s *Bookings) EndEntry(ctx context.Context, c id.Centre, v id.Session, number int, how scheduling.EntryState) error {
 	return s.update(ctx, "end entry", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE draw_entry SET state = $1 WHERE session = $2 AND number = $3 AND state = 1 AND bucket = $4`,
+		return write(ctx, tx, `UPDATE draw_entry SET state = $1 WHERE session = $2 AND number = $3 AND state = 1 AND bucket = $4`,
 			int(how), string(v), number, c.Bucket())
-		return err
 	})
 }
 

@@ -80,6 +80,14 @@ func holdMany(ctx context.Context, tx sqldb.Tx, c id.Centre, session id.Session,
 		}
 	}
 	out.Free = free
+	// The places are taken last: whoever changed the session holds its row, and on
+	// PostgreSQL the change feed's counter, until the end.
+	if err := insertRows(ctx, tx, `INSERT INTO hold (hold, centre, session, dose, created, expires, old, bucket, state) VALUES `, 8, `, 1`, holds); err != nil {
+		return out, err
+	}
+	if err := insertRows(ctx, tx, `INSERT INTO hold_place (hold, person, bucket, state) VALUES `, 3, `, 1`, placesOf); err != nil {
+		return out, err
+	}
 	for p, stmt := range []string{take1, take2} {
 		if take[p] == 0 {
 			continue
@@ -92,10 +100,7 @@ func holdMany(ctx context.Context, tx sqldb.Tx, c id.Centre, session id.Session,
 			return out, errRaced
 		}
 	}
-	if err := insertRows(ctx, tx, `INSERT INTO hold (hold, centre, session, dose, created, expires, old, bucket, state) VALUES `, 8, `, 1`, holds); err != nil {
-		return out, err
-	}
-	return out, insertRows(ctx, tx, `INSERT INTO hold_place (hold, person, bucket, state) VALUES `, 3, `, 1`, placesOf)
+	return out, nil
 }
 
 // rowsAtOnce is the largest number of rows of one INSERT.
@@ -123,7 +128,7 @@ func insertRows(ctx context.Context, tx sqldb.Tx, head string, columns int, tail
 			}
 			b.WriteString(tail + ")")
 		}
-		if _, err := tx.Exec(ctx, b.String(), args[:rows*columns]...); err != nil {
+		if err := write(ctx, tx, b.String(), args[:rows*columns]...); err != nil {
 			return err
 		}
 		args = args[rows*columns:]
@@ -135,7 +140,7 @@ func insertRows(ctx context.Context, tx sqldb.Tx, head string, columns int, tail
 func (s *Bookings) ConfirmMany(ctx context.Context, c id.Centre, holds []id.Hold) error {
 	return s.update(ctx, "confirm many", func(tx sqldb.Tx) error {
 		for _, h := range holds {
-			_, err := tx.Exec(ctx, `UPDATE hold SET state = 2 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(h), c.Bucket())
+			err := write(ctx, tx, `UPDATE hold SET state = 2 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(h), c.Bucket())
 			if err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ func (s *Bookings) hold(ctx context.Context, h scheduling.Hold, take func(sqldb.
 			return err
 		}
 		for _, p := range h.Persons {
-			_, err := tx.Exec(ctx, `INSERT INTO hold_place (hold, person, state, bucket) VALUES ($1, $2, 1, $3)`,
+			err := write(ctx, tx, `INSERT INTO hold_place (hold, person, state, bucket) VALUES ($1, $2, 1, $3)`,
 				string(h.ID), string(p), bucket)
 			if err != nil {
 				return err
@@ -92,8 +92,7 @@ func (s *Bookings) holdUnchecked(ctx context.Context, h scheduling.Hold) (schedu
 		return scheduling.Hold{}, full()
 	}
 	return s.hold(ctx, h, func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, byPool(h.Dose, give1, give2), -len(h.Persons), string(h.Session), h.Centre.Bucket())
-		return err
+		return write(ctx, tx, byPool(h.Dose, give1, give2), -len(h.Persons), string(h.Session), h.Centre.Bucket())
 	})
 }
 
@@ -125,8 +124,7 @@ func (s *Bookings) FindHold(ctx context.Context, c id.Centre, hold id.Hold) (h s
 // Confirm implements scheduling.HoldStore.
 func (s *Bookings) Confirm(ctx context.Context, c id.Centre, hold id.Hold) error {
 	return s.update(ctx, "confirm", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE hold SET state = 2 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(hold), c.Bucket())
-		return err
+		return write(ctx, tx, `UPDATE hold SET state = 2 WHERE hold = $1 AND state = 1 AND bucket = $2`, string(hold), c.Bucket())
 	})
 }
 
@@ -187,6 +185,5 @@ func giveBack(ctx context.Context, tx sqldb.Tx, c id.Centre, hold id.Hold, n int
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, byPool(dose, give1, give2), n, session, c.Bucket())
-	return err
+	return write(ctx, tx, byPool(dose, give1, give2), n, session, c.Bucket())
 }

@@ -24,26 +24,23 @@ func scanInbox[R scanner](row R, w *registry.Written) error {
 // PutWritten implements registry.InboxStore.
 func (s *People) PutWritten(ctx context.Context, w registry.Written, due int64) error {
 	return s.update(ctx, "record dose", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO inbox (event, centre, person, sealed, received, state, due, attempts, bucket)
+		return write(ctx, tx, `INSERT INTO inbox (event, centre, person, sealed, received, state, due, attempts, bucket)
 			VALUES ($1, $2, $3, $4, $5, 1, $6, 0, $7) ON CONFLICT DO NOTHING`,
 			string(w.Event), int64(w.Centre), string(w.Person), w.Sealed, w.Received, due, w.Centre.Bucket())
-		return err
 	})
 }
 
 // EndWritten implements registry.InboxStore.
 func (s *People) EndWritten(ctx context.Context, c id.Centre, event id.Event, state registry.WrittenState) error {
 	return s.update(ctx, "recorded dose", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE inbox SET state = $1 WHERE event = $2 AND state IN (1, 3) AND bucket = $3`, int(state), string(event), c.Bucket())
-		return err
+		return write(ctx, tx, `UPDATE inbox SET state = $1 WHERE event = $2 AND state IN (1, 3) AND bucket = $3`, int(state), string(event), c.Bucket())
 	})
 }
 
 // DeferWritten implements registry.InboxStore.
 func (s *People) DeferWritten(ctx context.Context, c id.Centre, event id.Event, due int64) error {
 	return s.update(ctx, "recorded dose deferred", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE inbox SET due = $1, attempts = attempts + 1 WHERE event = $2 AND state = 1 AND bucket = $3`, due, string(event), c.Bucket())
-		return err
+		return write(ctx, tx, `UPDATE inbox SET due = $1, attempts = attempts + 1 WHERE event = $2 AND state = 1 AND bucket = $3`, due, string(event), c.Bucket())
 	})
 }
 
@@ -84,17 +81,15 @@ func (s *Scatter) DueWritten(ctx context.Context, now int64, limit int) (out []r
 // PutElsewhere implements registry.Elsewhere.
 func (s *People) PutElsewhere(ctx context.Context, p registry.Pointer) error {
 	return s.update(ctx, "dose of another centre", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO inbox_elsewhere (event, centre, typed, received, state, bucket) VALUES ($1, $2, $3, $4, 3, $5) ON CONFLICT DO NOTHING`,
+		return write(ctx, tx, `INSERT INTO inbox_elsewhere (event, centre, typed, received, state, bucket) VALUES ($1, $2, $3, $4, 3, $5) ON CONFLICT DO NOTHING`,
 			string(p.Event), int64(p.Centre), int64(p.Typed), p.Received, p.Centre.Bucket())
-		return err
 	})
 }
 
 // EndElsewhere implements registry.Elsewhere.
 func (s *People) EndElsewhere(ctx context.Context, c id.Centre, event id.Event) error {
 	return s.update(ctx, "dose of another centre", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE inbox_elsewhere SET state = 2 WHERE event = $1 AND centre = $2 AND bucket = $3`, string(event), int64(c), c.Bucket())
-		return err
+		return write(ctx, tx, `UPDATE inbox_elsewhere SET state = 2 WHERE event = $1 AND centre = $2 AND bucket = $3`, string(event), int64(c), c.Bucket())
 	})
 }
 

@@ -53,8 +53,7 @@ func (s *Bookings) Move(ctx context.Context, a scheduling.Appointment, old id.Ho
 			return fault.Wrap(fault.Internal, err, "note")
 		}
 		st, out = scheduling.Live, n
-		_, err = tx.Exec(ctx, insertNote, n.ID, string(a.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
-		return err
+		return write(ctx, tx, insertNote, n.ID, string(a.Person), kindCancelled, string(payload), n.Created, n.Due, bucket)
 	})
 	if errors.Is(err, errStays) {
 		return scheduling.None, scheduling.Note{}, nil

@@ -88,7 +88,7 @@ func (s *People) Store(ctx context.Context, w registry.Write) error {
 			return err
 		}
 		if w.Hold != "" {
-			_, err := tx.Exec(ctx, `UPDATE appointment SET state = 2 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
+			err := write(ctx, tx, `UPDATE appointment SET state = 2 WHERE person = $1 AND hold = $2 AND state = 1 AND bucket = $3`,
 				string(w.Person), string(w.Hold), w.Person.Bucket())
 			if err != nil {
 				return err
@@ -102,10 +102,9 @@ func (s *People) Store(ctx context.Context, w registry.Write) error {
 }
 
 func insertPerson(ctx context.Context, tx sqldb.Tx, r registry.PersonRow) error {
-	_, err := tx.Exec(ctx, `INSERT INTO person (person, reference, household, slot, state, since, bucket)
+	return write(ctx, tx, `INSERT INTO person (person, reference, household, slot, state, since, bucket)
 		VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT DO NOTHING`,
 		string(r.Person), string(r.Reference), string(r.Household), r.Slot, r.Since, r.Person.Bucket())
-	return err
 }
 
 // insertParts stores the parts of a write. It reports false when all of them
@@ -148,7 +147,7 @@ func insertParts(ctx context.Context, tx sqldb.Tx, w registry.Write) (fresh bool
 			return false, conflict
 		}
 		if p.Version > 1 {
-			_, err = tx.Exec(ctx, `UPDATE sealed SET until = $1 WHERE person = $2 AND part = $3 AND version < $4 AND until IS NULL AND bucket = $5`,
+			err = write(ctx, tx, `UPDATE sealed SET until = $1 WHERE person = $2 AND part = $3 AND version < $4 AND until IS NULL AND bucket = $5`,
 				w.At, string(w.Person), string(p.Part), p.Version, w.Person.Bucket())
 			if err != nil {
 				return false, err

@@ -39,24 +39,21 @@ func (s *Scatter) Purge(ctx context.Context, now time.Time) (n int, err error) {
 	}{
 		{`SELECT key, '', bucket FROM idempotency WHERE created < $1 ORDER BY created LIMIT $2`, []any{keysBefore, purgePage},
 			func(tx sqldb.Tx, o owned) error {
-				_, err := tx.Exec(ctx, `DELETE FROM idempotency WHERE key = $1 AND created < $2 AND bucket = $3`, o.key, keysBefore, o.bucket)
-				return err
+				return write(ctx, tx, `DELETE FROM idempotency WHERE key = $1 AND created < $2 AND bucket = $3`, o.key, keysBefore, o.bucket)
 			}},
 		{`SELECT hold, '', bucket FROM hold WHERE state IN (2, 3) AND EXISTS
 			(SELECT 1 FROM session WHERE session.session = hold.session AND session.bucket = hold.bucket AND session.day < $1) LIMIT $2`,
 			[]any{daysBefore, purgePage},
 			func(tx sqldb.Tx, o owned) error {
-				_, err := tx.Exec(ctx, `DELETE FROM hold_place WHERE hold = $1 AND bucket = $2`, o.key, o.bucket)
+				err := write(ctx, tx, `DELETE FROM hold_place WHERE hold = $1 AND bucket = $2`, o.key, o.bucket)
 				if err != nil {
 					return err
 				}
-				_, err = tx.Exec(ctx, `DELETE FROM hold WHERE hold = $1 AND state <> 1 AND bucket = $2`, o.key, o.bucket)
-				return err
+				return write(ctx, tx, `DELETE FROM hold WHERE hold = $1 AND state <> 1 AND bucket = $2`, o.key, o.bucket)
 			}},
 		{`SELECT person, hold, bucket FROM appointment WHERE state = 9 AND created < $1 ORDER BY created LIMIT $2`, []any{fencesBefore, purgePage},
 			func(tx sqldb.Tx, o owned) error {
-				_, err := tx.Exec(ctx, `DELETE FROM appointment WHERE person = $1 AND hold = $2 AND state = 9 AND bucket = $3`, o.key, o.more, o.bucket)
-				return err
+				return write(ctx, tx, `DELETE FROM appointment WHERE person = $1 AND hold = $2 AND state = 9 AND bucket = $3`, o.key, o.more, o.bucket)
 			}},
 		// A draw stays published by number; who had which number is forgotten.
 		{`SELECT session, CAST(number AS TEXT), bucket FROM draw_entry WHERE people <> '' AND state <> 1 AND EXISTS
@@ -67,8 +64,7 @@ func (s *Scatter) Purge(ctx context.Context, now time.Time) (n int, err error) {
 				if err != nil {
 					return err
 				}
-				_, err = tx.Exec(ctx, `UPDATE draw_entry SET people = '' WHERE session = $1 AND number = $2 AND state <> 1 AND bucket = $3`, o.key, number, o.bucket)
-				return err
+				return write(ctx, tx, `UPDATE draw_entry SET people = '' WHERE session = $1 AND number = $2 AND state <> 1 AND bucket = $3`, o.key, number, o.bucket)
 			}},
 	} {
 		var rows []owned

@@ -31,9 +31,8 @@ func (s *Reports) PutReport(ctx context.Context, p statistics.Published) error {
 		return fault.Wrap(fault.Internal, err, "report")
 	}
 	return s.update(ctx, "report", func(tx sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO report (report, day, body, bucket) VALUES ($1, $2, $3, $4)
+		return write(ctx, tx, `INSERT INTO report (report, day, body, bucket) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (report, day, bucket) DO UPDATE SET body = excluded.body`, reportName, p.Day.String(), string(body), id.Bucket(reportName))
-		return err
 	})
 }
 

@@ -20,12 +20,10 @@ func (s *Scatter) Tidy(ctx context.Context) (n int, err error) {
 		drop func(tx sqldb.Tx, o owned) error
 	}{
 		{`SELECT id, '', bucket FROM outbox WHERE due >= $1 ORDER BY due, id LIMIT $2`, doneDue, func(tx sqldb.Tx, o owned) error {
-			_, err := tx.Exec(ctx, `DELETE FROM outbox WHERE id = $1 AND due >= $2 AND bucket = $3`, o.key, doneDue, o.bucket)
-			return err
+			return write(ctx, tx, `DELETE FROM outbox WHERE id = $1 AND due >= $2 AND bucket = $3`, o.key, doneDue, o.bucket)
 		}},
 		{`SELECT household, wish, bucket FROM wish WHERE until = $1 ORDER BY until LIMIT $2`, 0, func(tx sqldb.Tx, o owned) error {
-			_, err := tx.Exec(ctx, `DELETE FROM wish WHERE household = $1 AND wish = $2 AND until = 0 AND bucket = $3`, o.key, o.more, o.bucket)
-			return err
+			return write(ctx, tx, `DELETE FROM wish WHERE household = $1 AND wish = $2 AND until = 0 AND bucket = $3`, o.key, o.more, o.bucket)
 		}},
 	} {
 		var rows []owned

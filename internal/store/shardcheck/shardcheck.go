@@ -138,6 +138,12 @@ func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error)
 	return t.Tx.Exec(ctx, query, args...)
 }
 
+// Later is the sqldb.Later of the transaction below.
+func (t *tx) Later(ctx context.Context, want int64, otherwise error, query string, args ...any) error {
+	t.check(ctx, query, args, false)
+	return sqldb.Later(ctx, t.Tx, want, otherwise, query, args...)
+}
+
 // Query implements sqldb.Tx.
 func (t *tx) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	t.check(ctx, query, args, true)

@@ -77,11 +77,3 @@ func BenchmarkView(b *testing.B) {
 		}
 	})
 }
-
-func BenchmarkInsideUpdate(b *testing.B) {
-	for b.Loop() {
-		if insideUpdate() {
-			b.Fatal("not inside")
-		}
-	}
-}

@@ -94,7 +94,7 @@ func blocked(t testing.TB, db sqldb.DB) (release func()) {
 
 // queued waits until n calls wait for the writer.
 func queued(db sqldb.DB, n int) {
-	for len(db.(*database).writer.queue) < n {
+	for db.(*database).group.Waiting() < n {
 		pause()
 	}
 }

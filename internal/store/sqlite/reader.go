@@ -183,12 +183,7 @@ func (d *database) view(ctx context.Context, fn func(sqldb.Tx) error) error {
 		return sqldb.Classify(err, "begin a read")
 	}
 	whole := false
-	defer func() {
-		d.mu.RLock()
-		closed := d.closed
-		d.mu.RUnlock()
-		d.pool.give(r, whole && !closed)
-	}()
+	defer func() { d.pool.give(r, whole && !d.closed.Load()) }()
 	whole, err = r.view(fn, d.readers)
 	return err
 }

@@ -24,7 +24,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"testing"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
@@ -44,9 +44,9 @@ const (
 
 // The steps at which Options.Hook is called, in order, once per group.
 const (
-	StepBegin        = "begin"         // the transaction is open, nothing ran
-	StepBeforeCommit = "before-commit" // all functions ran
-	StepAfterCommit  = "after-commit"  // durable, nobody has been told
+	StepBegin        = sqldb.StepBegin
+	StepBeforeCommit = sqldb.StepBeforeCommit
+	StepAfterCommit  = sqldb.StepAfterCommit
 )
 
 // Options of a database. The zero value is right for production.
@@ -117,9 +117,9 @@ type database struct {
 	readers *sql.DB
 	pool    *pool   // connections of readers
 	writer  *writer // nil when read-only
+	group   *sqldb.Writer
 
-	mu     sync.RWMutex // held for reading while a job is queued
-	closed bool
+	closed atomic.Bool
 	once   sync.Once
 	err    error // of Close
 }
@@ -142,6 +142,8 @@ func Open(ctx context.Context, path string, o Options) (sqldb.DB, error) {
 		if d.writer, err = newWriter(ctx, path, d.opt); err != nil {
 			return nil, sqldb.Classify(err, "open the database for writing")
 		}
+		o := d.opt
+		d.group = sqldb.NewWriter(d.writer, sqldb.WriterOptions{GroupMax: o.GroupMax, QueueMax: o.QueueMax, Watch: o.Watch, Hook: o.Hook})
 	}
 	if d.readers, err = sql.Open("sqlite", dsn(path, d.opt, reading)); err == nil {
 		d.readers.SetMaxOpenConns(d.opt.MaxReaders + 1) // one more while a connection that is thrown away closes
@@ -251,70 +253,18 @@ func (d *database) Update(ctx context.Context, fn func(sqldb.Tx) error) error {
 	if d.writer == nil {
 		return fault.New(fault.Forbidden, "readonly", "the database is open for reading only")
 	}
-	if testing.Testing() && insideUpdate() {
-		return nested()
+	if err := sqldb.Nested(); err != nil {
+		return err
 	}
-	return d.submit(&job{ctx: ctx, fn: fn, done: make(chan struct{})})
+	return d.group.Update(ctx, fn)
 }
-
-// nested is the error of a mistake in a program. Looking for it means looking at
-// the whole stack, a tenth of what a small Update costs, so only tests do it at
-// every call; otherwise only a call that has waited for long does, before it
-// waits for itself for ever.
-func nested() error {
-	return fault.New(fault.Internal, "nested", "Update was called by the function of an Update")
-}
-
-func (d *database) submit(j *job) error {
-	if err := j.ctx.Err(); err != nil {
-		return unavailable("the caller has gone", err)
-	}
-	d.mu.RLock()
-	if d.closed {
-		d.mu.RUnlock()
-		return unavailable("the database is closed", nil)
-	}
-	select {
-	case d.writer.queue <- j:
-		d.mu.RUnlock()
-	default:
-		d.mu.RUnlock()
-		return unavailable("too many writes are waiting", nil)
-	}
-	slow := time.NewTimer(nestedAfter)
-	defer slow.Stop()
-	for {
-		select {
-		case <-j.done:
-			return j.err
-		case <-slow.C:
-			if !insideUpdate() || !j.state.CompareAndSwap(waiting, dropped) {
-				continue
-			}
-			return nested()
-		case <-j.ctx.Done():
-		}
-		if j.state.CompareAndSwap(waiting, dropped) {
-			return unavailable("the caller has gone", j.ctx.Err())
-		}
-		<-j.done
-		return j.err
-	}
-}
-
-// nestedAfter is how long an Update waits before it looks whether it waits for
-// itself.
-const nestedAfter = 100 * time.Millisecond
 
 // viewTries bounds how often View runs its function again after a busy error.
 const viewTries = 5
 
 // View implements sqldb.DB.
 func (d *database) View(ctx context.Context, fn func(sqldb.Tx) error) error {
-	d.mu.RLock()
-	closed := d.closed
-	d.mu.RUnlock()
-	if closed {
+	if d.closed.Load() {
 		return unavailable("the database is closed", nil)
 	}
 	var err error
@@ -330,12 +280,9 @@ func (d *database) View(ctx context.Context, fn func(sqldb.Tx) error) error {
 // the last process to close a file leaves only that file.
 func (d *database) Close() error {
 	d.once.Do(func() {
-		d.mu.Lock()
-		d.closed = true
-		d.mu.Unlock()
-		if d.writer != nil {
-			close(d.writer.queue)
-			<-d.writer.finished
+		d.closed.Store(true)
+		if d.group != nil {
+			d.group.Close()
 		}
 		if d.pool != nil {
 			d.err = d.pool.drain()
@@ -360,7 +307,7 @@ func Checkpoint(ctx context.Context, db sqldb.DB) error {
 	if err != nil {
 		return err
 	}
-	return d.submit(&job{ctx: ctx, maintain: checkpoint, done: make(chan struct{})})
+	return d.group.Maintain(ctx, func() error { return d.writer.maintain(checkpoint) })
 }
 
 func checkpoint(ctx context.Context, conn *sql.Conn) error {

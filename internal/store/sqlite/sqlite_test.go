@@ -188,13 +188,15 @@ func TestSettings(t *testing.T) {
 	}
 	want["query_only"], want["busy_timeout"] = "0", "1"
 	writer := func(d *database, want map[string]string) {
-		must(t, d.submit(&job{ctx: t.Context(), done: make(chan struct{}), maintain: func(_ context.Context, c *sql.Conn) error {
-			check(c, want)
-			return nil
-		}}))
+		must(t, d.group.Maintain(t.Context(), func() error {
+			return d.writer.maintain(func(_ context.Context, c *sql.Conn) error {
+				check(c, want)
+				return nil
+			})
+		}))
 	}
 	writer(db, want)
-	db.writer.reconnect() // nothing is queued: the goroutine is idle
+	db.writer.Discard() // nothing is queued: the goroutine is idle
 	writer(db, want)
 	writer(open(t, Options{SyncOff: true}).(*database), map[string]string{"synchronous": "0"})
 }

@@ -8,8 +8,8 @@ func (unwatched) Committing(int) func(error) { return func(error) {} }
 
 // Load implements sqldb.Busy.
 func (d *database) Load() (waiting, reading int) {
-	if d.writer != nil {
-		waiting = len(d.writer.queue)
+	if d.group != nil {
+		waiting = d.group.Waiting()
 	}
 	return waiting, len(d.pool.room)
 }

@@ -290,7 +290,7 @@ func TestBusyFunctionRunsAgain(t *testing.T) {
 	}))
 	wantRows(t, db, 1)
 	runs = 0
-	if err := db.Update(t.Context(), func(sqldb.Tx) error { runs++; return busyError{} }); !sqldb.IsBusy(err) || runs != jobTries {
+	if err := db.Update(t.Context(), func(sqldb.Tx) error { runs++; return busyError{} }); !sqldb.IsBusy(err) || runs != sqldb.WriterTries {
 		t.Errorf("always busy: %v after %d runs", err, runs)
 	}
 }

@@ -106,7 +106,10 @@ type TaskPage struct {
 
 // Rows are the documents of one transaction. Put writes version s.Version and
 // demands that the stored version is s.Version-1 (0: absent); otherwise it
-// returns fault.Conflict and the whole transaction is repeated.
+// returns fault.Conflict with code "version" and the whole transaction is repeated.
+// A store that is asked over a wire may return it, as every error of a write, from
+// a later call of the transaction or from Update itself; only Put of a new notice
+// says at once whether there is one of that key.
 type Rows interface {
 	Get(ctx context.Context, t Table, key string) (Stored, bool, error)
 	Put(ctx context.Context, t Table, s Stored) error

@@ -134,10 +134,16 @@ func (k *Engine) Commit(ctx context.Context, fn func(*Txn) error) ([]string, err
 			}
 			return t.receipts(), nil
 		}
-		if !errors.Is(err, ErrAgain) || attempt == 8 {
+		if !raced(err) || attempt == 8 {
 			return nil, err
 		}
 	}
+}
+
+// raced reports ErrAgain, also as the store says it once the function has returned
+// (state.Rows).
+func raced(err error) bool {
+	return errors.Is(err, ErrAgain) || fault.Is(err, fault.Conflict) && fault.CodeOf(err) == fault.CodeOf(ErrAgain)
 }
 
 // ErrAgain marks a lost race on a row's version: the transaction is repeated.
