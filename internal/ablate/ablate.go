@@ -85,6 +85,19 @@ const (
 	ErasureReplay Control = "erasure-replay" // an older copy erases again who was erased since
 )
 
+// The controls of openings from the day's list, and of presence.
+const (
+	Presence       Control = "presence"        // a code opens at the booking's own centre and on its own day
+	RosterMode     Control = "roster-mode"     // a centre opens from its list only where two people allowed it
+	FreshAssertion Control = "fresh-assertion" // an opening from the list needs a passkey touched for it
+	PendingCap     Control = "pending-cap"     // how many people are open and not closed
+	NoDoseCap      Control = "no-dose-cap"     // how many visits of a day end without a dose
+	StepUp         Control = "step-up"         // openings that end without a dose ask for codes
+	ConfirmedOnly  Control = "confirmed-only"  // only the holder's confirmation earns an opening
+	BudgetStrict   Control = "budget-strict"   // a budget is judged and spent in the opening's transaction
+	Phantoms       Control = "phantoms"        // a list has people who do not exist
+)
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -93,5 +106,6 @@ func All() []Control {
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, AdultCard, WriteOnly, StatusLink, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms,
 	}...)
 }

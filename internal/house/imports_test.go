@@ -69,6 +69,7 @@ func plan() []room {
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/patience", "fault vault", "http"},
 		{"internal/vault/state", "id fault civil vault", ""},
+		{"internal/vault/budgets", leaves + " access/budget vault/state", ""},
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
@@ -77,7 +78,7 @@ func plan() []room {
 		{"internal/vault/keeper/proof", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
 		{"internal/vault/keeper/release", leaves + " vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
-		{"internal/vault/keeper", keeperParts + leaves + " ledger vault vault/state vault/keyset registry/rules certificate/encode statistics", "http"},
+		{"internal/vault/keeper", keeperParts + leaves + " ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},

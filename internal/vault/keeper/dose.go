@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/budget"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -278,12 +279,15 @@ func (t *txn) openBooking(p state.Person, centre id.Centre, product string) (int
 func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at time.Time) (int, state.OpenSession, error) {
 	best, session, rank := -1, state.OpenSession{}, 0
 	for i, b := range p.Bookings {
-		if b.Offer.Centre != centre || (b.State != state.Live && b.State != state.Spent) {
+		if (b.Offer.Centre != centre && !ablate.Off(ablate.Presence)) || (b.State != state.Live && b.State != state.Spent) {
 			continue
 		}
-		s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(centre, b.Offer.Session, b.Offer.Day))
+		s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(b.Offer.Centre, b.Offer.Session, b.Offer.Day))
 		if err != nil {
 			return -1, s, err
+		}
+		if ablate.Off(ablate.Presence) {
+			ok, s.Day = true, t.k.dayAt(s.Zone, at)
 		}
 		r := 1
 		if b.State == state.Live {
@@ -389,6 +393,9 @@ func (k *Keeper) sealDose(ctx context.Context, op release.Person, f parsedDose, 
 			return err
 		}
 		p.Bookings[i].Given = k.givenDigest(op.ID, enc.booking.Hold, f)
+		if err := t.visitEnded(p, op.ID, enc.session.Centre, enc.session.Day, budget.GaveDose); err != nil {
+			return err
+		}
 		if err := t.doseNotice(p.Household, seal.ID, enc); err != nil { // a dose that was sealed before has been told
 			return err
 		}

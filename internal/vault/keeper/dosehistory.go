@@ -139,8 +139,12 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 	}
 	return k.amend(ctx, op, doc, version+1, "", engine.Entry{View: how, Role: "holder", Reason: reason}, func(t *txn) error {
 		err := mine(t)
-		if err == nil && !r.Confirm {
+		switch {
+		case err != nil:
+		case !r.Confirm:
 			err = t.freeEvent(r.Event, person)
+		default:
+			err = t.earned(person, doc)
 		}
 		return err
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tikakosh/internal/access/budget"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -191,6 +192,9 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 		return vault.Accepted{}, err
 	}
 	if err := t.eventNotice(p.Household, string(r.Event), doc); err != nil { // it waits for the person, who has to know
+		return vault.Accepted{}, err
+	}
+	if err := t.visitEnded(p, r.Person, doc.Centre, doc.GivenDay, budget.GaveDose); err != nil {
 		return vault.Accepted{}, err
 	}
 	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})

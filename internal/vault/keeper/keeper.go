@@ -13,6 +13,7 @@ import (
 
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/proof"
@@ -113,6 +114,7 @@ type Keeper struct {
 	zones sync.Map // time zones by name, as loaded
 
 	revoked revoked
+	fresh   func(*txn, vault.Signed) error // whether who signed has just touched their passkey for this request
 
 	began time.Time   // of this process, in the vault's time
 	stale atomic.Bool // a change of keys ended in doubt: the rows are to be read again
@@ -143,7 +145,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	if cfg.KeyTimes == (KeyTimes{}) {
 		cfg.KeyTimes = DefaultKeyTimes()
 	}
-	k := &Keeper{cfg: cfg, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
+	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
 		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
 	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.along}, st, keys, now, log)
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)

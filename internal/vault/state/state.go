@@ -45,7 +45,7 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections, KeyStates, Departures}
+		Issued, Revocations, Corrections, KeyStates, Departures, Budgets}
 }
 
 // Passing lists the tables whose rows expire.
@@ -276,6 +276,8 @@ type Booking struct {
 	At        int64
 	DrawAt    int64  `json:",omitempty"` // of an entry: when the draw is held
 	Drawn     string `json:",omitempty"` // of an entry: how the draw ended for it
+
+	Openers []id.Staff `json:",omitempty"` // who opened the person for it with nothing shown
 }
 
 // OpenSession is a session day that a manager's signed request opened, with the
