@@ -133,12 +133,18 @@ func (in *installation) prepareBackups() error {
 		if dir != in.layout.status() {
 			mode = 0o750
 		}
-		if err := os.Mkdir(dir, mode); errors.Is(err, os.ErrExist) {
-			continue
-		} else if err != nil {
+		err := os.Mkdir(dir, mode)
+		if err != nil && !errors.Is(err, os.ErrExist) {
 			return err
 		}
-		if in.separate {
+		if dir == in.layout.status() {
+			// The operator's role reads it, whatever the umask was (the unit's is
+			// 027): else its figures say that no backup was ever made.
+			if err := os.Chmod(dir, mode); err != nil {
+				return err
+			}
+		}
+		if err == nil && in.separate {
 			who := in.ids("worker")
 			if err := os.Chown(dir, who.uid, who.gid); err != nil {
 				return err

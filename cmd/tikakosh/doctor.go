@@ -250,6 +250,9 @@ func (c *doctorCmd) checkAddresses(context.Context) (out []doctor.Result) {
 		out = append(out, doctor.Bad("put a TLS proxy in front and give its https address", "the public address is not encrypted: codes and records would travel in the clear"))
 	default:
 		out = append(out, doctor.Good("the public address is %s", c.PublicURL))
+		if len(c.Proxy) == 0 {
+			out = append(out, doctor.Concern("--proxy 127.0.0.1/32 (the TLS proxy's network), and let the proxy set X-Forwarded-For", "no proxy is named: everybody behind it counts as one address, and the limits for one address meet all of them together"))
+		}
 	}
 	if host, _, err := net.SplitHostPort(c.Listen); err == nil {
 		if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -31,12 +32,13 @@ import (
 type runFlags struct {
 	vaultFlags
 	databaseFlags
-	Listen    string `default:"127.0.0.1:8080" help:"Address of the API."`
-	Routes    string `help:"File with the gateways that carry messages (README, \"Run it\")."`
-	Outbox    string `help:"Address of the page that shows messages instead of sending them (trials)."`
-	PublicURL string `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
-	UIDBase   int    `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
-	NoLimits  bool   `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
+	Listen    string         `default:"127.0.0.1:8080" help:"Address of the API."`
+	Routes    string         `help:"File with the gateways that carry messages (README, \"Run it\")."`
+	Outbox    string         `help:"Address of the page that shows messages instead of sending them (trials)."`
+	PublicURL string         `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
+	Proxy     []netip.Prefix `help:"Networks of the TLS proxies whose X-Forwarded-For is believed, as in 127.0.0.1/32. Without it everybody behind a proxy counts as one address, for the limits too."`
+	UIDBase   int            `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
+	NoLimits  bool           `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
 	logFlags
 	backupFlags
 	opsFlags
@@ -295,6 +297,9 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	vaultArgs = append(vaultArgs, traceArg)
 	clockArg := "--clock-file=" + in.flags.ClockFile
 	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg, fmt.Sprint("--search-every=", in.flags.SearchEvery), traceArg}
+	for _, network := range in.flags.Proxy {
+		webArgs = append(webArgs, "--proxy="+network.String())
+	}
 	if in.flags.NoLimits {
 		webArgs = append(webArgs, "--no-limits")
 	}
