@@ -78,3 +78,22 @@ func (m mailed) EmailState(_ context.Context, h vault.Holder) (vault.EmailState,
 }
 
 func (m mailed) EmailDrop(_ context.Context, h vault.Holder) error { return m.b.by(h) }
+
+// lister is the backend as the day's list.
+type lister struct{ b *backend }
+
+func (l lister) List(_ context.Context, s vault.Signed, _ id.Centre, _ id.Session) (vault.DayList, error) {
+	return vault.DayList{Mode: vault.DayListRoster, ViewRef: "AAAAAAAAAAAAA", Rows: []vault.DayRow{{Slot: "a", Number: 1, Initial: "A", LastTwo: "01", Row: "x"}}}, l.b.by2(s)
+}
+
+func (l lister) Open(_ context.Context, s vault.Signed) (vault.RosterOpened, error) {
+	return vault.RosterOpened{StaffView: vault.StaffView{ViewRef: "AAAAAAAAAAAAA"}}, l.b.by2(s)
+}
+
+func (l lister) VisitClose(_ context.Context, r vault.VisitCloseRequest) (vault.Done, error) {
+	return vault.Done{}, l.b.by2(r.Signed)
+}
+
+func (l lister) Tripped(_ context.Context, r vault.TrippedRequest) (vault.Tripped, error) {
+	return vault.Tripped{Rows: []vault.TrippedRow{{Why: "outcomes", Times: 1}}}, l.b.by2(r.Signed)
+}

@@ -124,5 +124,6 @@ func (s *Server) routes() []Route {
 	table = append(table, cardRoutes()...)
 	table = append(table, reportRoutes()...)
 	table = append(table, secondRoutes()...)
+	table = append(table, rosterRoutes()...)
 	return table
 }

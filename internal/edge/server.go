@@ -91,6 +91,7 @@ type SlipWriter func(scheduling.SlipView) ([]byte, error)
 type Config struct {
 	Codes     Codes
 	Second    SecondPersons
+	Rosters   Rosters
 	Partners  Partners
 	People    People
 	Doses     Doses

@@ -156,11 +156,7 @@ func TestEveryAttackIsTested(t *testing.T) {
 // elsewhere are controls that no attack over the network can show, and the file
 // whose test does.
 func elsewhere() map[string]string {
-	out := map[string]string{"db-sync": "test/powercut/powercut_test.go"}
-	for _, control := range []string{"presence", "roster-mode", "fresh-assertion", "pending-cap", "no-dose-cap", "step-up", "confirmed-only", "budget-strict", "phantoms"} {
-		out[control] = "internal/vault/keeper/roster_ablation_test.go"
-	}
-	return out
+	return map[string]string{"db-sync": "test/powercut/powercut_test.go"}
 }
 
 func redteamFaults(raw []byte, controls []string, tests map[string]bool) []string {

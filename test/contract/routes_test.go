@@ -103,6 +103,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.shown(c, asha)
 	r.partners(mobile, asha, 1)
 	r.cards(c, asha)
+	r.roster()
 	r.doses(c)
 	r.email(c)
 	wish := r.good(c, "POST", "/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": later30(s)}).Field("alert_id")

@@ -440,6 +440,16 @@ func (w *stage) staffForms(out map[string]form) {
 		q.body = w.revoke(ref, event)
 		return q
 	})
+	staff("POST", dayListPath, []string{byVacc}, func() asked {
+		q, _, _ := w.booked(w.today)
+		q.body = map[string]any{"center_id": w.today.Centre, "session_id": w.today.Session}
+		return q
+	})
+	staff("POST", openRowPath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "nonce": "n"}} })
+	staff("POST", closePath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "reason": "left"}} })
+	staff("GET", "/v3/staff/tripped", []string{byManager}, func() asked {
+		return asked{path: fmt.Sprintf("/v3/staff/tripped?center_id=%d", w.today.Centre)}
+	})
 	staff("POST", harness.ApprovePath, []string{byVacc}, func() asked { q, body := w.proposed(); q.body = body; return q })
 }
 

@@ -187,3 +187,16 @@ func giveBack(ctx context.Context, tx sqldb.Tx, c id.Centre, hold id.Hold, n int
 	}
 	return write(ctx, tx, byPool(dose, give1, give2), n, session, c.Bucket())
 }
+
+// Expected names who has a confirmed place in a session, in the order of their ids. It
+// reads the centre's bucket alone.
+func (s *Bookings) Expected(ctx context.Context, c id.Centre, session id.Session, limit int) (people []id.Person, err error) {
+	err = s.view(ctx, "expected", func(tx sqldb.Tx) (err error) {
+		people, err = collect(ctx, tx, scanText[id.Person],
+			`SELECT hold_place.person FROM hold, hold_place WHERE hold.session = $1 AND hold.state = 2 AND hold.bucket = $2
+				AND hold_place.hold = hold.hold AND hold_place.bucket = $3 AND hold_place.state = 1 ORDER BY hold_place.person LIMIT $4`,
+			string(session), c.Bucket(), c.Bucket(), limit)
+		return err
+	})
+	return people, err
+}

@@ -287,7 +287,7 @@ func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at
 			return -1, s, err
 		}
 		if ablate.Off(ablate.Presence) {
-			ok, s.Day = true, t.k.dayAt(s.Zone, at)
+			ok, s = true, state.OpenSession{Centre: b.Offer.Centre, Session: b.Offer.Session, Day: b.Offer.Day, Zone: b.Offer.Zone, Product: b.Offer.Product}
 		}
 		r := 1
 		if b.State == state.Live {
@@ -296,7 +296,7 @@ func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at
 		if s.Product == product {
 			r += 2
 		}
-		if ok && s.Day == t.k.dayAt(s.Zone, at) && r >= rank {
+		if ok && (s.Day == t.k.dayAt(s.Zone, at) || ablate.Off(ablate.Presence)) && r >= rank {
 			best, session, rank = i, s, r
 		}
 	}

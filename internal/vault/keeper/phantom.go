@@ -37,11 +37,11 @@ func isPhantom(p id.Person) bool {
 	return strings.HasPrefix(string(p), phantomPrefix) && !ablate.Off(ablate.Phantoms)
 }
 
-// One row in phantomShare is a phantom's, and a list has phantomLeast at least: who opens
-// thirty rows of a hundred meets one with 84 in a hundred, who opens five of twenty with 45.
+// For each phantomShare people a list has a phantom, and phantomLeast at least: who opens
+// 30 rows of a list of 100 people meets one in 82 of 100 cases, who opens 5 of 20 in 54.
 const (
 	phantomShare = 20
-	phantomLeast = 2
+	phantomLeast = 3
 )
 
 // phantoms are those of a session's list, spread over the slots that people have.

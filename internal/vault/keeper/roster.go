@@ -30,7 +30,7 @@ const viewDayList = "list of the day"
 
 // listsPerDay is how often a member of staff has the list of one session in a day: the list
 // names many, and once is enough but for a browser that lost it.
-const listsPerDay = 3
+const listsPerDay = 5
 
 // rosterBody is the signed body of what is asked about a day's list.
 type rosterBody struct {
@@ -100,7 +100,7 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 			return err
 		}
 		if n > listsPerDay {
-			return &fault.Error{Kind: fault.RateLimited, Code: "list", Text: "you have had this list three times today; work on with the one you have, or by code",
+			return &fault.Error{Kind: fault.RateLimited, Code: "list", Text: "you have had this list five times today; work on with the one you have, or by code",
 				RetryAfter: t.k.now().Truncate(staffWindow).Add(staffWindow).Sub(t.k.now())}
 		}
 		people, records, err := t.expected(r.People, &l)

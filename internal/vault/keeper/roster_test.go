@@ -142,7 +142,7 @@ func TestDayList(t *testing.T) {
 	}
 	l.allow(true)
 	got, err = l.tryList(l.vaccinator)
-	if err != nil || got.Mode != vault.DayListRoster || len(got.Rows) != 14 || got.ViewRef == "" {
+	if err != nil || got.Mode != vault.DayListRoster || len(got.Rows) != 15 || got.ViewRef == "" {
 		t.Fatalf("%+v %v", got, err)
 	}
 	length := len(got.Rows[0].Row)
@@ -154,8 +154,10 @@ func TestDayList(t *testing.T) {
 	if h := l.history(l.holders[l.people[0]], l.people[0]); !slices.Contains(h, "opening: list of the day") {
 		t.Fatalf("nobody sees that they were listed: %v", h)
 	}
-	if _, err := l.tryList(l.vaccinator); err != nil {
-		t.Fatal(err)
+	for range 3 {
+		if _, err := l.tryList(l.vaccinator); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, err = l.tryList(l.vaccinator)
 	wantKind(t, err, fault.RateLimited)
@@ -167,7 +169,7 @@ func TestDayList(t *testing.T) {
 	stranger := l.register("0000000777", 900)
 	l.people = append(l.people, stranger.person)
 	other := l.staff("vaccinator", testCentre)
-	if rows := l.list(other); len(rows) != 14 {
+	if rows := l.list(other); len(rows) != 15 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	l.audit()
@@ -383,7 +385,7 @@ func TestStepUp(t *testing.T) {
 func TestPhantom(t *testing.T) {
 	l := newListed(t, 4)
 	real, order, phantoms := l.rows(l.vaccinator)
-	if len(phantoms) != 2 {
+	if len(phantoms) != 3 {
 		t.Fatalf("%d phantoms", len(phantoms))
 	}
 	honest, err := l.openRow(l.vaccinator, order[0], real[order[0]])

@@ -53,7 +53,7 @@ func reads() map[string]bool {
 		vault.MethodSlip, vault.MethodUnfinished, vault.MethodDoses, vault.MethodStaffNames, vault.MethodStaffCheck, vault.MethodStaffView, vault.MethodStaffCertificate,
 		vault.MethodUnmatched, vault.MethodCorrections, vault.MethodSecondActs, vault.MethodEmailState, vault.MethodStatusPull, vault.MethodPartnerList,
 		vault.MethodKeyList, vault.MethodRevocations, vault.MethodStaffList, vault.MethodLeaveStatus, vault.MethodLogNewest, vault.MethodStatistics,
-		vault.MethodRequestCode, vault.MethodConfirmCode, vault.MethodPartnerCode, vault.MethodPartnerConfirm, vault.MethodEmailCode, vault.MethodShowCard} {
+		vault.MethodRequestCode, vault.MethodConfirmCode, vault.MethodPartnerCode, vault.MethodPartnerConfirm, vault.MethodEmailCode, vault.MethodShowCard, vault.MethodRosterRow, vault.MethodTripped} {
 		out["/v1/"+m] = true
 	}
 	return out
