@@ -61,7 +61,7 @@ func (r *tour) roster() {
 	view := r.signedFor(k, openRowPath, map[string]any{"row_id": row, "nonce": "n"})
 	r.private(view, view.Field("view_ref"))
 	r.signed(k, closePath, map[string]any{"row_id": row, "reason": "left"})
-	path := trippedPath + "?center_id=" + strconv.FormatInt(int64(r.s.Today().Centre), 10)
+	path := trippedPath + "?center_id=" + strconv.FormatInt(r.s.Today().Centre, 10)
 	m := r.s.StaffKey("manager")
 	proof, err := m.Sign(harness.Claims("GET", r.s.API+path, nil, r.s.Now()))
 	if err != nil {
