@@ -142,7 +142,7 @@ func newWebFigures(set *metrics.Set) *metrics.Web {
 func alarmsOf(role string) []string {
 	switch role {
 	case "vault":
-		return []string{"caller", "failed-guesses", "inbox", "key-change", "key-custody", "key-shares", "logs", "notice"}
+		return []string{"caller", "failed-guesses", "inbox", "key-change", "key-custody", "key-shares", "logs", "notice", "policy"}
 	case "supervisor":
 		return []string{"clock", "logs"}
 	}

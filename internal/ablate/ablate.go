@@ -76,6 +76,11 @@ const (
 // change of keys.
 const KeyHistory Control = "key-history"
 
+// The controls of staff.
+const (
+	Policy Control = "policy" // what the policies do not permit is refused
+)
+
 // The controls of copies and of leaving.
 const (
 	LeaveHides    Control = "leave-hides"    // who has left is no member of the household
@@ -105,7 +110,7 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, AdultCard, WriteOnly, StatusLink, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms,
 	}...)
 }

@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -74,11 +74,12 @@ func plan() []room {
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
 		{"internal/vault/keeper/keyring", leaves + " vault vault/state vault/keyset certificate/encode", ""},
+		{"internal/vault/keeper/permits", leaves + " vault/state access access/policy", ""},
 		{"internal/vault/keeper/engine", leaves + " ledger vault vault/state vault/keeper/keyring", ""},
 		{"internal/vault/keeper/proof", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
-		{"internal/vault/keeper/release", leaves + " vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
-		{"internal/vault/keeper", keeperParts + leaves + " ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
+		{"internal/vault/keeper/release", leaves + " access/policy vault/keeper/permits vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
+		{"internal/vault/keeper", keeperParts + leaves + " access access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},

@@ -372,6 +372,20 @@ func TestR39AnothersIDs(t *testing.T) {
 	}})
 }
 
+// TestR41WrongRole: every endpoint of staff sent with every other credential there is.
+func TestR41WrongRole(t *testing.T) {
+	t.Parallel()
+	run(t, "R41", trial{own: true, base: harness.Options{Args: []string{"--centres", "12"}}, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		w := newStage(t, s)
+		v := w.walk(func(e endpoint) bool { return e.audience == "staff" }, everybody())
+		first := ""
+		if len(v.wrong) > 0 {
+			first = "; the first: " + v.wrong[0]
+		}
+		return len(v.wrong) > 0, fmt.Sprintf("%d requests to %d endpoints of staff: %d went through or showed something for the wrong one%s", v.sent, len(v.matrix), len(v.wrong), first)
+	}})
+}
+
 // TestEveryEndpoint holds every endpoint of the running binary, sent by everybody
 // there is, against the golden matrix: one that has no form, or an answer that is not
 // the one of the file, fails.

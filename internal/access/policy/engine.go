@@ -14,6 +14,7 @@ import (
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
 )
 
@@ -106,6 +107,9 @@ func (e *Engine) Policies() []string { return slices.Clone(e.ids) }
 
 // Decide answers a question. It costs some microseconds and does no I/O.
 func (e *Engine) Decide(q Question) Permit {
+	if ablate.Off(ablate.Policy) {
+		return Permit{allowed: true, asked: q}
+	}
 	here := q.Who.scope.Covers(q.At)
 	ok, ids, bad := e.ask(q, here)
 	p := Permit{allowed: ok, asked: q, ids: ids}

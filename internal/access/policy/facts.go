@@ -19,6 +19,10 @@ const (
 	StaffBook         Action = "staff.book"
 	StaffCertificate  Action = "staff.certificate"
 	StaffCode         Action = "staff.code"
+	StaffList         Action = "staff.list"
+	StaffListOpen     Action = "staff.list.open"
+	StaffVisitClose   Action = "staff.visit.close"
+	StaffTripped      Action = "staff.tripped"
 	CorrectionPropose Action = "staff.correction.propose"
 	CorrectionApprove Action = "staff.correction.approve"
 	Corrections       Action = "staff.corrections"
@@ -32,7 +36,7 @@ const (
 // Actions lists every action.
 func Actions() []Action {
 	return []Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
-		StaffBook, StaffCertificate, StaffCode, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove}
+		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove}
 }
 
 // Credential is what a member of staff signed in with.

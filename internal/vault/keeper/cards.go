@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -16,6 +17,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -109,11 +111,11 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 	var out vault.WalkedIn
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out = vault.WalkedIn{}
-		staff, place, err := t.registrar(r.Signed)
+		staff, place, policies, err := t.registrar(r.Signed, policy.StaffWalkIn)
 		if err != nil {
 			return err
 		}
-		by := engine.Entry{Role: roleVaccinator, Actor: string(staff), Place: place}
+		by := engine.Entry{Role: roleVaccinator, Actor: string(staff), Place: place, Policy: policies}
 		key := "walk-in/" + string(staff) + "/" + hex.EncodeToString(digest[:])
 		before, ok, err := engine.Get[state.Idempotency](t, state.Idempotencies, key)
 		if err != nil {
@@ -145,17 +147,20 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 
 // registrar checks that a signed request is a vaccinator's whose centre has an
 // open session today, and names that centre.
-func (t *txn) registrar(s vault.Signed) (id.Staff, string, error) {
+func (t *txn) registrar(s vault.Signed, do policy.Action) (staff id.Staff, place, policies string, err error) {
 	staff, row, sessions, err := t.staffAtWork(s)
-	switch {
-	case err != nil:
-		return "", "", err
-	case row.Role != roleVaccinator:
-		return "", "", fault.New(fault.Forbidden, "role", "only a vaccinator registers people at a centre")
-	case len(sessions) == 0:
-		return "", "", noOpenSession()
+	if err != nil {
+		return "", "", "", err
 	}
-	return staff, sessions[0].Name, nil
+	permit := t.k.permits.May(row, do, row.Centre, permits.AtWork(sessions))
+	switch {
+	case permit.Allowed():
+	case permit.Missing() == policy.MissingSession:
+		return "", "", "", noOpenSession()
+	default:
+		return "", "", "", permits.Refused("only a vaccinator registers people at a centre")
+	}
+	return staff, sessions[0].Name, permit.Policies(), nil
 }
 
 func noOpenSession() error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -152,7 +153,8 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 		if err != nil {
 			return err
 		}
-		if row.Role != roleManager || row.Centre != c.Centre {
+		permit := t.k.permits.May(row, policy.CorrectionPropose, c.Centre, policy.Facts{})
+		if !permit.Allowed() {
 			return forbiddenAt("the manager")
 		}
 		p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
@@ -164,44 +166,64 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 			whom = ""
 		}
 		sealed := k.keys.Contact.Seal(nil, nil, r.Signed.Body, k.keys.ContactAAD("correction", name))
-		t.Append(engine.Entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name})
+		t.Append(engine.Entry{Kind: "correction", View: "proposed", Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, Policy: permit.Policies()})
 		return t.proposed(name, state.Correction{Centre: c.Centre, By: staff, Body: sealed, Sum: sum, Kind: c.Kind, Person: whom, State: state.CorrectionOpen, At: k.now().UnixMilli()})
 	})
 	return vault.Proposed{Correction: name, Receipt: done(receipts).Receipt}, err
 }
 
+// agreed is what two members of staff agree on: the second one's credential and leave.
+type agreed struct {
+	by, second id.Staff
+	row        state.Staff
+	policies   string
+}
+
 // approval checks the second person's signed request against the proposal.
-func (t *txn) approval(s vault.Signed, c correction) (by, second id.Staff, again bool, err error) {
+func (t *txn) approval(s vault.Signed, c correction) (ok agreed, err error) {
 	staff, staffRow, used, err := t.Proof(s)
 	if err != nil {
-		return "", "", false, err
+		return agreed{}, err
 	}
-	row, ok, err := engine.Get[state.Correction](t, state.Corrections, c.ID)
+	row, found, err := engine.Get[state.Correction](t, state.Corrections, c.ID)
 	if err != nil {
-		return "", "", false, err
+		return agreed{}, err
 	}
 	sum, err := t.k.correctionSum(c)
 	if err != nil {
-		return "", "", false, err
+		return agreed{}, err
 	}
-	if !ok || row.Centre != c.Centre || staffRow.Centre != c.Centre || row.Sum != sum {
-		return "", "", false, fault.New(fault.NotFound, "correction", "no such proposal at this centre, or it says something else")
+	unknown := fault.New(fault.NotFound, "correction", "no such proposal at this centre, or it says something else")
+	if !found || row.Centre != c.Centre || row.Sum != sum {
+		return agreed{}, unknown
 	}
+	same, err := t.samePerson(row.By, staff)
+	if err != nil {
+		return agreed{}, err
+	}
+	permit := t.k.permits.May(staffRow, policy.CorrectionApprove, c.Centre, policy.Facts{Second: !same || ablate.Off(ablate.SecondPerson)})
+	if !permit.Allowed() && permit.Missing() != policy.MissingSecond {
+		return agreed{}, unknown
+	}
+	ok = agreed{by: row.By, second: staff, row: staffRow, policies: permit.Policies()}
 	if row.State == state.CorrectionDone && row.Second == staff {
-		return row.By, staff, true, nil
+		return ok, nil
 	}
 	switch {
 	case used && !ablate.Off(ablate.ProofReplay):
-		return "", "", false, proof.Bad("the proof was used before")
+		return agreed{}, proof.Bad("the proof was used before")
 	case row.State != state.CorrectionOpen:
-		return "", "", false, fault.New(fault.Conflict, "correction", "this correction was carried out already")
+		return agreed{}, fault.New(fault.Conflict, "correction", "this correction was carried out already")
 	case t.k.now().UnixMilli()-row.At > correctionLife.Milliseconds():
-		return "", "", false, fault.New(fault.Conflict, "correction", "this proposal is too old; propose it again")
+		return agreed{}, fault.New(fault.Conflict, "correction", "this proposal is too old; propose it again")
 	}
 	if err := t.mayApprove(row, staff); err != nil {
-		return "", "", false, err
+		return agreed{}, err
 	}
-	return row.By, staff, false, t.approved(c.ID, row, staff)
+	if !permit.Allowed() {
+		return agreed{}, unknown
+	}
+	return ok, t.approved(c.ID, row, staff)
 }
 
 // Approve implements the vault's word.
@@ -213,13 +235,14 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	if c.Kind == correctAssign {
 		return k.assign(ctx, r, c)
 	}
-	var by, second id.Staff
+	var ok agreed
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
-		if by, second, _, err = t.checkApproval(r, c); err != nil {
+		if ok, err = t.checkApproval(r, c); err != nil {
 			return err
 		}
+		permit := t.k.permits.Opens(ok.row, c.Centre, viewCorrection, policy.Facts{Second: true, Evidence: policy.EvidenceCorrection})
 		return t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record},
-			release.Claim{View: viewCorrection, Role: roleManager, Actor: string(second), Place: "", Reason: c.Reason, Evidence: c.ID})
+			release.Claim{View: viewCorrection, Role: roleManager, Actor: string(ok.second), Place: "", Reason: c.Reason, Evidence: c.ID, Permit: permit})
 	})
 	if err != nil {
 		return vault.Amended{}, err
@@ -235,7 +258,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	if doc.Centre != c.Centre {
 		return vault.Amended{}, forbiddenAt("who gave the dose")
 	}
-	pair := string(by) + "+" + string(second)
+	pair := string(ok.by) + "+" + string(ok.second)
 	if doc.Change == c.ID {
 		return vault.Amended{Seal: vault.Seal{Person: op.ID}}, nil // carried out before
 	}
@@ -260,9 +283,9 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		return vault.Amended{}, err
 	}
 	doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, pair, k.now().UnixMilli(), c.ID
-	e := engine.Entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(second), Reason: c.Reason, Evidence: c.ID}
+	e := engine.Entry{View: "dose corrected: " + c.Kind, Role: roleManager, Actor: string(ok.second), Reason: c.Reason, Evidence: c.ID, Policy: ok.policies}
 	return k.amend(ctx, op, doc, version+1, revokes, e, func(t *txn) error {
-		_, _, _, err := t.approval(r.Signed, c)
+		_, err := t.approval(r.Signed, c)
 		if err == nil && c.Kind == correctRevoke {
 			err = t.freeEvent(c.Event, op.ID)
 		}
@@ -275,20 +298,20 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 
 // checkApproval is approval before it is spent: the proposal stays open until
 // the change is sealed, so that a crash between the two loses nothing.
-func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (by, second id.Staff, again bool, err error) {
+func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (ok agreed, err error) {
 	inner := t.k.with(t.Aside())
 	inner.Only, inner.returns = t.Only, t.returns
-	if by, second, again, err = inner.approval(r.Signed, c); err != nil {
-		return "", "", false, err
+	if ok, err = inner.approval(r.Signed, c); err != nil {
+		return agreed{}, err
 	}
-	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
+	p, known, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil {
-		return "", "", false, err
+		return agreed{}, err
 	}
-	if !ok || p.Reference != c.Reference || p.State != state.Active {
-		return "", "", false, fault.New(fault.NotFound, "reference", "no person has this reference id")
+	if !known || p.Reference != c.Reference || p.State != state.Active {
+		return agreed{}, fault.New(fault.NotFound, "reference", "no person has this reference id")
 	}
-	return by, second, again, nil
+	return ok, nil
 }
 
 // assign seals a dose that was recorded without a person into the record of the
@@ -310,7 +333,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 	f.centre = c.Centre // that of the vaccinator, checked below, whatever was typed
 	var out vault.Amended
 	receipts, err := k.update(ctx, func(t *txn) error {
-		by, second, _, err := t.checkApproval(r, c)
+		ok, err := t.checkApproval(r, c)
 		if err != nil {
 			return err
 		}
@@ -327,13 +350,13 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if err != nil {
 			return err
 		}
-		if wrote.Role != roleVaccinator || wrote.Centre != c.Centre {
+		if !t.k.permits.May(wrote, policy.StaffDose, c.Centre, policy.Facts{}).Allowed() {
 			return fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
 		}
 		if err := claims.Match(item.Signed); err != nil {
 			return err
 		}
-		if _, _, _, err := t.approval(r.Signed, c); err != nil {
+		if _, err := t.approval(r.Signed, c); err != nil {
 			return err
 		}
 		if i, err := k.release.MatchRecord(r.Person, p, r.Record); err != nil {
@@ -350,7 +373,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if doc, err = c.apply(doc); err != nil {
 			return err
 		}
-		doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, string(by)+"+"+string(second), k.now().UnixMilli(), c.ID
+		doc.Reason, doc.ChangedBy, doc.ChangedAt, doc.Change = c.Reason, string(ok.by)+"+"+string(ok.second), k.now().UnixMilli(), c.ID
 		if err := doc.Validate(); err != nil {
 			return err
 		}
@@ -360,7 +383,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if err := t.eventNotice(p.Household, "correction/"+c.ID, doc); err != nil {
 			return err
 		}
-		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose assigned", Role: roleManager, Actor: string(second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID})
+		out.Seal, err = t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose assigned", Role: roleManager, Actor: string(ok.second), Place: doc.CentreName, Reason: c.Reason, Evidence: c.ID, Policy: ok.policies})
 		return err
 	})
 	if err == nil {
@@ -391,10 +414,11 @@ func (k *Keeper) Unmatched(ctx context.Context, r vault.UnmatchedRequest) (vault
 		if err != nil {
 			return err
 		}
-		if row.Role != roleManager || row.Centre != b.Centre {
+		permit := t.k.permits.May(row, policy.StaffUnmatched, b.Centre, policy.Facts{})
+		if !permit.Allowed() {
 			return forbiddenAt("the manager")
 		}
-		t.Append(engine.Entry{Kind: "list", View: "doses without a person", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(r.Rows)) + " rows"})
+		t.Append(engine.Entry{Kind: "list", View: "doses without a person", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(r.Rows)) + " rows", Policy: permit.Policies()})
 		return nil
 	})
 	if err != nil {

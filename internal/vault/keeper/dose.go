@@ -12,6 +12,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access/budget"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -19,6 +20,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -127,14 +129,16 @@ func parseDoseOf(body []byte, lot bool) (p parsedDose, err error) {
 
 // encounter is what the first step of recording a dose established.
 type encounter struct {
-	staff   id.Staff
-	session state.OpenSession
-	booking state.Booking
-	again   *vault.DoseSealed // the dose was sealed before
-	code    string            // the booking's code, brought or stood for by other evidence
-	told    string            // key of the notice that the record was opened
-	at      time.Time         // when it took place; zero: now
-	event   id.Event          // the name of a dose that waited; "": a new one
+	staff    id.Staff
+	row      state.Staff // whose key that is
+	policies string      // that let them record
+	session  state.OpenSession
+	booking  state.Booking
+	again    *vault.DoseSealed // the dose was sealed before
+	code     string            // the booking's code, brought or stood for by other evidence
+	told     string            // key of the notice that the record was opened
+	at       time.Time         // when it took place; zero: now
+	event    id.Event          // the name of a dose that waited; "": a new one
 }
 
 // RecordDose implements the vault's word: staff key, open session of today, and
@@ -157,7 +161,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 		if enc, refused, err = t.encounter(r, facts); err != nil || refused != nil || enc.again != nil {
 			return err
 		}
-		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold)}
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold), Permit: t.opensEncounter(enc)}
 		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
@@ -183,6 +187,12 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 	return k.sealDose(ctx, o.People[0], facts, enc, r.Receipts)
 }
 
+// opensEncounter asks the policies for the history of a person whose booking's code, or
+// what stands for it, was right in a session that was open on its day.
+func (t *txn) opensEncounter(enc encounter) policy.Permit {
+	return t.k.permits.Opens(enc.row, enc.session.Centre, viewVerify, policy.Facts{Open: true, Rostered: true, Evidence: policy.EvidenceCode})
+}
+
 // wrongCodeFault is one answer for every way a code can be wrong.
 func wrongCodeFault() error {
 	return fault.New(fault.Invalid, "APPOIN0045", "The security code does not match an appointment of this person at this centre today")
@@ -201,9 +211,11 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		return enc, nil, err
 	}
 	enc.staff = staff
-	if row.Role != roleVaccinator || row.Centre != f.centre {
-		return enc, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses"), nil
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
+	if !permit.Allowed() {
+		return enc, permits.Refused("only a vaccinator of the centre records its doses"), nil
 	}
+	enc.row, enc.policies = row, permit.Policies()
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
 		return enc, nil, err
@@ -388,7 +400,7 @@ func (k *Keeper) sealDose(ctx context.Context, op release.Person, f parsedDose, 
 		if seal.Count, err = k.doseCounts(op, release.Dose{}, doc); err != nil {
 			return err
 		}
-		err = t.AddSeal(op.ID, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name})
+		err = t.AddSeal(op.ID, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Policy: enc.policies})
 		if err != nil {
 			return err
 		}

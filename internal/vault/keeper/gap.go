@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
@@ -147,7 +148,7 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 		if err != nil {
 			return nil, err
 		}
-		if c.Match(vault.Signed{Method: GapMethod, URL: GapURL, Body: body}) != nil || !row.Active || row.Role != roleCustodian {
+		if c.Match(vault.Signed{Method: GapMethod, URL: GapURL, Body: body}) != nil || !row.Active || !t.k.permits.May(row, policy.RestoreApprove, 0, policy.Facts{Second: true}).Allowed() { // that there are two is seen below
 			return nil, bad
 		}
 		if slices.Contains(staff, who) {

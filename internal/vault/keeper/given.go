@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"time"
 
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -85,6 +87,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 	var session state.OpenSession
 	var enc encounter
 	var staff id.Staff
+	var policies string
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
 		out, again, refused, session = vault.Amended{}, false, nil, state.OpenSession{}
 		var row state.Staff
@@ -92,8 +95,9 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		if staff, row, used, err = t.Proof(r.Signed); err != nil {
 			return err
 		}
-		if row.Role != roleVaccinator || row.Centre != g.centre {
-			return fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses")
+		permit := t.k.permits.May(row, policy.StaffDoseRecord, g.centre, policy.Facts{})
+		if policies = permit.Policies(); !permit.Allowed() {
+			return permits.Refused("only a vaccinator of the centre records its doses")
 		}
 		p, known, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 		if err != nil {
@@ -127,7 +131,8 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			refused, err = t.wrongStaffCode(staff, who, p)
 			return err
 		}
-		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Reason: "dose", Evidence: shown.kind}
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Reason: "dose", Evidence: shown.kind,
+			Permit: t.k.permits.Opens(row, g.centre, viewVerify, policy.Facts{Open: true, Rostered: true, Evidence: policy.Evidence(shown.kind)})}
 		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
@@ -149,7 +154,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		return vault.Amended{}, err
 	}
 	doc := k.givenDoc(event, staff, session, g)
-	return k.amend(ctx, op, doc, 1, "", engine.Entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name},
+	return k.amend(ctx, op, doc, 1, "", engine.Entry{View: "dose recorded: " + g.source, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Policy: policies},
 		func(t *txn) error { return t.doseNotice(op.Row.Household, string(event), enc) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tikakosh/internal/access/budget"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -15,6 +16,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -146,11 +148,13 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if err != nil {
 		return vault.Accepted{}, err
 	}
-	if row.Role != roleVaccinator {
-		return vault.Accepted{}, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre records its doses")
-	}
-	if row.Centre != f.centre { // mistyped: its own centre works on it
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
+	switch {
+	case permit.Allowed():
+	case permit.Missing() == policy.MissingPlace: // mistyped: its own centre works on it
 		return vault.Accepted{Verdict: vault.InboxNobody, Centre: row.Centre}, nil
+	default:
+		return vault.Accepted{}, permits.Refused("only a vaccinator of the centre records its doses")
 	}
 	doc, today, err := t.unconfirmed(r.Event, item, staff, f)
 	if err != nil {
@@ -197,7 +201,7 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if err := t.visitEnded(p, r.Person, doc.Centre, doc.GivenDay, budget.GaveDose); err != nil {
 		return vault.Accepted{}, err
 	}
-	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName})
+	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName, Policy: permit.Policies()})
 	if err != nil {
 		return vault.Accepted{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -17,7 +18,7 @@ func (k *Keeper) wroteAt(ctx context.Context, item vault.InboxItem, c id.Centre)
 	ok := false
 	err := k.view(ctx, func(t *txn) error {
 		_, claims, row, err := t.Parts(item.Signed)
-		ok = err == nil && claims.Match(item.Signed) == nil && row.Role == roleVaccinator && row.Centre == c
+		ok = err == nil && claims.Match(item.Signed) == nil && t.k.permits.May(row, policy.StaffDose, c, policy.Facts{}).Allowed()
 		return err
 	})
 	return err == nil && ok
@@ -35,7 +36,7 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 		if ok, err = t.lateEncounter(r, item, f, &enc); err != nil || !ok || enc.again != nil {
 			return err
 		}
-		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold)}
+		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Reason: "dose", Evidence: string(enc.booking.Hold), Permit: t.opensEncounter(enc)}
 		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}
@@ -70,7 +71,8 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 // refused: it is the unconfirmed dose of somebody's word.
 func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parsedDose, enc *encounter) (bool, error) {
 	staff, row, stale, used, err := t.late(item)
-	if err != nil || stale || row.Role != roleVaccinator || row.Centre != f.centre {
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
+	if err != nil || stale || !permit.Allowed() {
 		return false, err
 	}
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
@@ -86,7 +88,7 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 	if err != nil || i < 0 {
 		return false, err
 	}
-	*enc = encounter{staff: staff, session: session, booking: p.Bookings[i], code: f.code, at: at, event: r.Event}
+	*enc = encounter{staff: staff, row: row, policies: permit.Policies(), session: session, booking: p.Bookings[i], code: f.code, at: at, event: r.Event}
 	if f.code == "" {
 		if _, ok, err := t.cardShown(r.Person, p, f.shown.Card); err != nil || !ok {
 			return false, err

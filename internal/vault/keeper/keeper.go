@@ -6,16 +6,19 @@ package keeper
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -82,6 +85,7 @@ type Config struct {
 	LeaveKeep   time.Duration     // how long the record of a person who left is kept; 0: a year
 	HouseEvery  time.Duration     // 0: a minute
 	Restore     *RestoreOrder     // of a restore before this start; nil: none
+	Policies    fs.FS             // an operator's own policies; nil: those of the program
 }
 
 // Provider is key custody; see keyring.Provider.
@@ -116,6 +120,8 @@ type Keeper struct {
 	revoked revoked
 	fresh   func(*txn, vault.Signed) error // whether who signed has just touched their passkey for this request
 
+	permits permits.Asker
+
 	began time.Time   // of this process, in the vault's time
 	stale atomic.Bool // a change of keys ended in doubt: the rows are to be read again
 }
@@ -147,10 +153,23 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	}
 	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
 		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
+	rules, err := policy.Default(k.policyAlarm)
+	if cfg.Policies != nil {
+		rules, err = policy.FromDir(cfg.Policies, k.policyAlarm)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k.permits = permits.New(rules)
 	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.along}, st, keys, now, log)
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
-	k.release = release.New(k.eng, keys, now, k.proofs)
+	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	return k, nil
+}
+
+// policyAlarm is told of a policy or a question in error, which was denied.
+func (k *Keeper) policyAlarm(do policy.Action, ids []string) {
+	k.log.Error("alarm: a policy is in error; what was asked was refused", "alarm", "policy", "action", do, "policies", ids)
 }
 
 // Verify compares every row that grants with the ledger and lets requests in; see

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -149,6 +150,10 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 		if err != nil {
 			return err
 		}
+		permit := k.permits.Own(permits.Holder, viewOpenings)
+		if !permit.Shows(viewOpenings) {
+			return permits.Denied()
+		}
 		h, err := t.Household(house)
 		if err != nil {
 			return err
@@ -176,7 +181,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 				return err
 			}
 			rows = append(rows, page...)
-			t.Append(engine.Entry{Kind: "opening", Person: m.Person, House: house, View: viewOpenings, Role: "holder", ViewID: viewID})
+			t.Append(engine.Entry{Kind: "opening", Person: m.Person, House: house, View: viewOpenings, Role: permits.Holder, ViewID: viewID, Policy: permit.Policies()})
 		}
 		if !found {
 			return notYours()

@@ -11,12 +11,14 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access/budget"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -52,15 +54,17 @@ func parseRoster(body []byte) (f rosterBody, err error) {
 }
 
 // atWork is a vaccinator with an open session, and the session that is asked for.
-func (t *txn) atWork(s vault.Signed, wanted id.Session) (staff id.Staff, row state.Staff, session state.OpenSession, err error) {
+func (t *txn) atWork(s vault.Signed, wanted id.Session, do policy.Action) (staff id.Staff, row state.Staff, session state.OpenSession, err error) {
 	staff, row, sessions, err := t.staffAtWork(s)
-	switch {
-	case err != nil:
+	if err != nil {
 		return staff, row, session, err
-	case row.Role != roleVaccinator:
-		return staff, row, session, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre opens a record")
-	case len(sessions) == 0:
+	}
+	switch permit := t.k.permits.May(row, do, row.Centre, permits.AtWork(sessions)); {
+	case permit.Allowed():
+	case permit.Missing() == policy.MissingSession:
 		return staff, row, session, noOpenSession()
+	default:
+		return staff, row, session, permits.Refused("only a vaccinator of the centre opens a record")
 	}
 	i := slices.IndexFunc(sessions, func(o state.OpenSession) bool { return wanted == "" || o.Session == wanted })
 	if i < 0 {
@@ -88,7 +92,8 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		l = listing{mode: vault.DayListCode}
 		var err error
-		if l.staff, _, l.session, err = t.atWork(r.Signed, f.Session); err != nil {
+		var row state.Staff
+		if l.staff, row, l.session, err = t.atWork(r.Signed, f.Session, policy.StaffList); err != nil {
 			return err
 		}
 		on, err := t.rosterMode(l.session.Centre)
@@ -107,7 +112,8 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 		if err != nil {
 			return err
 		}
-		c := release.Claim{View: viewDayList, Role: roleVaccinator, Actor: string(l.staff), Place: l.session.Name, Reason: evidenceRoster, Evidence: string(l.session.Session)}
+		c := release.Claim{View: viewDayList, Role: roleVaccinator, Actor: string(l.staff), Place: l.session.Name, Reason: evidenceRoster, Evidence: string(l.session.Session),
+			Permit: t.k.permits.Opens(row, row.Centre, viewDayList, policy.Facts{Open: true, Rostered: true, Listed: on, Evidence: policy.EvidenceRoster})}
 		if !on {
 			t.Append(engine.Entry{Kind: "list", View: viewDayList, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: vault.DayListCode})
 			return nil
@@ -278,10 +284,11 @@ func (k *Keeper) RosterOpen(ctx context.Context, r vault.RosterOpenRequest) (vau
 	var session state.OpenSession
 	var ghost, person id.Person
 	var staff id.Staff
+	var row state.Staff
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		refused, verdict, ghost = nil, budget.Verdict{}, ""
 		var err error
-		if staff, person, session, refused, err = t.listed(r.Signed, f); err != nil || refused != nil {
+		if staff, row, person, session, refused, err = t.listed(r.Signed, f); err != nil || refused != nil {
 			return err
 		}
 		if isPhantom(person) {
@@ -293,7 +300,7 @@ func (k *Keeper) RosterOpen(ctx context.Context, r vault.RosterOpenRequest) (vau
 		if r.Record.Person != person {
 			return fault.New(fault.Conflict, "record", "the record is not that of the row")
 		}
-		verdict, refused, err = t.openRow(o, staff, session, person, r.Record, early)
+		verdict, refused, err = t.openRow(o, staff, row, session, person, r.Record, early)
 		return err
 	})
 	switch {
@@ -319,32 +326,32 @@ func (k *Keeper) RosterOpen(ctx context.Context, r vault.RosterOpenRequest) (vau
 
 // listed checks who asks, that they may open from the list, and whom the row names. A
 // refusal that leaves a trace is returned apart from an error.
-func (t *txn) listed(s vault.Signed, f rosterBody) (staff id.Staff, person id.Person, session state.OpenSession, refused, err error) {
-	staff, row, session, err := t.atWork(s, "")
+func (t *txn) listed(s vault.Signed, f rosterBody) (staff id.Staff, row state.Staff, person id.Person, session state.OpenSession, refused, err error) {
+	staff, row, session, err = t.atWork(s, "", policy.StaffListOpen)
 	if err != nil {
-		return staff, "", session, nil, err
+		return staff, row, "", session, nil, err
 	}
 	on, err := t.rosterMode(row.Centre)
 	if err != nil {
-		return staff, "", session, nil, err
+		return staff, row, "", session, nil, err
 	}
 	if !on {
-		return staff, "", session, nil, fault.New(fault.Forbidden, "NEEDCODE", "this centre opens by what the person shows: their code, card or a one-time code")
+		return staff, row, "", session, nil, fault.New(fault.Forbidden, "NEEDCODE", "this centre opens by what the person shows: their code, card or a one-time code")
 	}
 	if !ablate.Off(ablate.FreshAssertion) {
 		if err := t.k.fresh(t, s); err != nil {
-			return staff, "", session, nil, err
+			return staff, row, "", session, nil, err
 		}
 	}
 	sessions, err := t.openToday(row.Centre)
 	if err != nil {
-		return staff, "", session, nil, err
+		return staff, row, "", session, nil, err
 	}
 	person, session2, ok := t.rowOf(staff, sessions, f.Row)
 	if !ok {
-		return staff, "", session, t.elsewhere(staff, session, "", state.Person{}), nil
+		return staff, row, "", session, t.elsewhere(staff, session, "", state.Person{}), nil
 	}
-	return staff, person, session2, nil, nil
+	return staff, row, person, session2, nil, nil
 }
 
 // elsewhere refuses a row of another day, centre or member of staff, or of somebody who
@@ -358,7 +365,7 @@ func (t *txn) elsewhere(staff id.Staff, s state.OpenSession, person id.Person, p
 }
 
 // openRow opens a person from the list: the booking, the budget, the entry.
-func (t *txn) openRow(o *release.Opening, staff id.Staff, s state.OpenSession, person id.Person, rec vault.Record, early *budget.Verdict) (v budget.Verdict, refused, err error) {
+func (t *txn) openRow(o *release.Opening, staff id.Staff, row state.Staff, s state.OpenSession, person id.Person, rec vault.Record, early *budget.Verdict) (v budget.Verdict, refused, err error) {
 	p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 	if err != nil {
 		return v, nil, err
@@ -375,7 +382,8 @@ func (t *txn) openRow(o *release.Opening, staff id.Staff, s state.OpenSession, p
 	} else if v, err = t.budgeted(staff, s, budget.OpenBare, person); err != nil {
 		return v, nil, err
 	}
-	c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: evidenceRoster, Evidence: string(p.Bookings[i].Hold)}
+	c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: evidenceRoster, Evidence: string(p.Bookings[i].Hold),
+		Permit: t.k.permits.Opens(row, s.Centre, viewVerify, policy.Facts{Open: true, Rostered: true, Listed: true, Fresh: true, Evidence: policy.EvidenceRoster})}
 	if v.Outcome != budget.Allow {
 		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: evidenceRoster + ": " + string(v.Reason)})
 		return v, needCode(v), nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -305,7 +306,8 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 		if err != nil {
 			return err
 		}
-		if row.Role != roleManager || row.Centre != centre {
+		permit := t.k.permits.May(row, policy.Corrections, centre, policy.Facts{})
+		if !permit.Allowed() {
 			return forbiddenAt("the manager")
 		}
 		open, _, err := engine.Get[state.Correction](t, state.Corrections, openAtKey(centre))
@@ -317,7 +319,11 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 			return err
 		}
 		if proposal != "" {
-			return t.showProposal(staff, names, proposal, &out)
+			shows := t.k.permits.Opens(row, centre, viewProposal, policy.Facts{Evidence: policy.EvidenceCorrection})
+			if !shows.Shows(viewProposal) {
+				return forbiddenAt("the manager")
+			}
+			return t.showProposal(staff, names, proposal, shows, &out)
 		}
 		for _, name := range names {
 			w, _, err := t.waiting(staff, name)
@@ -326,7 +332,7 @@ func (k *Keeper) Corrections(ctx context.Context, r vault.CorrectionsRequest) (v
 			}
 			out.Waiting = append(out.Waiting, w)
 		}
-		t.Append(engine.Entry{Kind: "list", View: "corrections that wait", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(names)) + " rows"})
+		t.Append(engine.Entry{Kind: "list", View: "corrections that wait", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(names)) + " rows", Policy: permit.Policies()})
 		return nil
 	})
 	out.Receipts = receipts
@@ -345,7 +351,7 @@ func (t *txn) waiting(staff id.Staff, name string) (vault.WaitingCorrection, sta
 }
 
 // showProposal releases what one proposal says.
-func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vault.Corrections) error {
+func (t *txn) showProposal(staff id.Staff, names []string, name string, permit policy.Permit, out *vault.Corrections) error {
 	if !slices.Contains(names, name) {
 		return fault.New(fault.NotFound, "correction", "no such proposal at this centre")
 	}
@@ -370,7 +376,7 @@ func (t *txn) showProposal(staff id.Staff, names []string, name string, out *vau
 	out.Waiting = append(out.Waiting, w)
 	viewID := release.NewViewID()
 	out.ViewRef = t.k.release.ViewRef(viewID)
-	e := engine.Entry{Kind: "list", View: viewProposal, Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, ViewID: viewID}
+	e := engine.Entry{Kind: "list", View: viewProposal, Role: roleManager, Actor: string(staff), Reason: c.Kind, Evidence: name, ViewID: viewID, Policy: permit.Policies()}
 	if row.Person != "" {
 		p, err := t.Person(row.Person)
 		if err != nil {

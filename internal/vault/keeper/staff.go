@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"time"
 
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
@@ -120,8 +122,9 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		if err != nil {
 			return err
 		}
-		if row.Role != roleManager || row.Centre != f.Centre {
-			return fault.New(fault.Forbidden, "role", "only the centre's manager opens its sessions")
+		permit := t.k.permits.May(row, policy.StaffSession, f.Centre, policy.Facts{})
+		if !permit.Allowed() {
+			return permits.Refused("only the centre's manager opens its sessions")
 		}
 		key := sessionKey(f.Centre, f.Session, day)
 		old, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, key)
@@ -131,7 +134,7 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		if ok {
 			return t.noteOpenDay(old) // opening twice is opening once; the proof is spent
 		}
-		t.Append(engine.Entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session)})
+		t.Append(engine.Entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session), Policy: permit.Policies()})
 		open := state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
 			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}
 		if err := t.notePlace(f.Centre, f.Name); err != nil {

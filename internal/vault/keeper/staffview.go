@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -28,13 +30,17 @@ func notShown() error {
 // refusal is returned apart from an error, so that what it counted is kept.
 func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Claim, sessions []state.OpenSession, refused, err error) {
 	staff, row, sessions, err := t.staffAtWork(r.Signed)
-	switch {
-	case err != nil:
+	if err != nil {
 		return c, nil, nil, err
-	case row.Role != roleVaccinator:
-		return c, nil, nil, fault.New(fault.Forbidden, "role", "only a vaccinator of the centre opens a record")
-	case len(sessions) == 0:
+	}
+	facts := permits.AtWork(sessions)
+	permit := t.k.permits.May(row, actionOf(view), row.Centre, facts)
+	switch {
+	case permit.Allowed():
+	case permit.Missing() == policy.MissingSession:
 		return c, nil, nil, noOpenSession()
+	default:
+		return c, nil, nil, permits.Refused("only a vaccinator of the centre opens a record")
 	}
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
@@ -55,7 +61,10 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 		if ev, ok, err = t.personEvidence(staff, row.Centre, "", r.Person, &p, r.Evidence); err != nil {
 			return c, nil, nil, err
 		}
-		ok = ok || ablate.Off(ablate.StaffEvidence)
+		facts.Evidence = policy.Evidence(ev.kind)
+		if ablate.Off(ablate.StaffEvidence) && !ok {
+			ok, facts.Evidence = true, policy.EvidenceCard
+		}
 	}
 	if !ok {
 		if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
@@ -70,7 +79,20 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 		}
 		return c, nil, notShown(), nil
 	}
-	return release.Claim{View: view, Role: roleVaccinator, Actor: string(staff), Place: sessions[0].Name, Reason: ev.kind, Evidence: ev.ref}, sessions, nil, nil
+	return release.Claim{View: view, Role: roleVaccinator, Actor: string(staff), Place: sessions[0].Name, Reason: ev.kind, Evidence: ev.ref,
+		Permit: t.k.permits.Opens(row, row.Centre, view, facts)}, sessions, nil, nil
+}
+
+// actionOf is what a member of staff does who asks for a view of somebody who is there.
+func actionOf(view string) policy.Action {
+	switch view {
+	case viewCertificate:
+		return policy.StaffCertificate
+	case viewEligibility:
+		return policy.StaffBook
+	default:
+		return policy.StaffView
+	}
 }
 
 // askedFor reports why a signed request is not for this route about this person:
@@ -267,7 +289,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	var index string
 	_, err := k.update(ctx, func(t *txn) error {
 		send = nil
-		staff, _, err := t.registrar(r.Signed)
+		staff, _, policies, err := t.registrar(r.Signed, policy.StaffCode)
 		if err != nil {
 			return err
 		}
@@ -279,7 +301,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 			return tooManyCodes(now.Truncate(staffWindow).Add(staffWindow).Sub(now))
 		}
 		row := state.Challenge{Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeDead, Person: "nobody", Staff: staff}
-		send, err = t.codeFor(r, &row, key)
+		send, err = t.codeFor(r, &row, key, policies)
 		if err != nil {
 			return err
 		}
@@ -305,7 +327,7 @@ const staffCodesPerDay = 300
 
 // codeFor finds where a code for a person goes, within the number's budget. nil:
 // nowhere.
-func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string) (*Notice, error) {
+func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key, policies string) (*Notice, error) {
 	p, ok, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 	if err != nil || !ok || p.Reference != r.Reference || p.State != state.Active {
 		return nil, err
@@ -323,6 +345,6 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key string
 	if err != nil || refused != nil {
 		return nil, err
 	}
-	t.Append(engine.Entry{Kind: "code", Person: r.Person, House: p.Household, View: "code for a centre", Role: roleVaccinator, Actor: string(row.Staff)})
+	t.Append(engine.Entry{Kind: "code", Person: r.Person, House: p.Household, View: "code for a centre", Role: roleVaccinator, Actor: string(row.Staff), Policy: policies})
 	return &Notice{Mobile: string(mobile)}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tikakosh/internal/access/budget"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -33,7 +34,7 @@ func (k *Keeper) VisitClose(ctx context.Context, r vault.VisitCloseRequest) (vau
 	var refused error
 	receipts, err := k.update(ctx, func(t *txn) error {
 		refused = nil
-		staff, row, session, err := t.atWork(r.Signed, "")
+		staff, row, session, err := t.atWork(r.Signed, "", policy.StaffVisitClose)
 		if err != nil {
 			return err
 		}
@@ -88,14 +89,15 @@ func (k *Keeper) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tri
 		if err != nil {
 			return err
 		}
-		if row.Role != roleManager || row.Centre != id.Centre(n) {
+		permit := k.permits.May(row, policy.StaffTripped, id.Centre(n), policy.Facts{})
+		if !permit.Allowed() {
 			return forbiddenAt("the manager")
 		}
 		rows, err := budgets.Tripped(budgetRows{t}, row.Centre)
 		for _, w := range rows {
 			out.Rows = append(out.Rows, vault.TrippedRow{At: w.At, Why: w.Why, Staff: w.Staff, Centre: w.Centre, Times: w.N})
 		}
-		t.Append(engine.Entry{Kind: "list", View: "what tripped", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(rows)) + " rows"})
+		t.Append(engine.Entry{Kind: "list", View: "what tripped", Role: roleManager, Actor: string(staff), Reason: strconv.Itoa(len(rows)) + " rows", Policy: permit.Policies()})
 		return err
 	})
 	out.Receipts = receipts

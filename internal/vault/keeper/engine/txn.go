@@ -297,6 +297,7 @@ type Entry struct {
 	Reason   string            `json:",omitempty"`
 	ViewID   string            `json:",omitempty"`
 	Evidence string            `json:",omitempty"`
+	Policy   string            `json:",omitempty"` // ids of the policies that allowed it
 	Seal     *SealNote         `json:",omitempty"`
 	Rows     []RowNote         `json:",omitempty"` // anchored rows the transaction wrote, in its first entry
 	Moved    map[string][]byte `json:",omitempty"` // by shelf: what that changed in its digest

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
@@ -21,11 +22,13 @@ type Desk struct {
 	keys   *keyring.Ring
 	now    func() time.Time
 	proofs *proof.Desk
+	asks   permits.Asker
 }
 
-// New returns a desk over an engine and the desk that verifies who asks.
-func New(eng *engine.Engine, keys *keyring.Ring, now func() time.Time, proofs *proof.Desk) *Desk {
-	return &Desk{eng: eng, keys: keys, now: now, proofs: proofs}
+// New returns a desk over an engine, the desk that verifies who asks, and the policies,
+// which are asked here for whoever is no staff.
+func New(eng *engine.Engine, keys *keyring.Ring, now func() time.Time, proofs *proof.Desk, asks permits.Asker) *Desk {
+	return &Desk{eng: eng, keys: keys, now: now, proofs: proofs, asks: asks}
 }
 
 // Txn is a transaction in which records are released and seals are stored.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tikakosh/internal/ablate"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -16,6 +17,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/state"
 )
 
@@ -39,12 +41,20 @@ type Person struct {
 // transaction does for each person opened, nil for nothing.
 type Claim struct {
 	View, Role, Actor, Place, Reason, Evidence string
+	Permit                                     policy.Permit // of staff: the policies' leave for this view
 	Also                                       func(person id.Person, viewID string) error
 }
 
 // Release checks that records match their heads inside t, advances heads over
-// seals the records show as stored, and appends one opening entry per person.
+// seals the records show as stored, and appends one opening entry per person. Without
+// leave of the policies for the claim's view it is a fault.Forbidden.
 func (t *Txn) Release(o *Opening, people []id.Person, records map[id.Person]vault.Record, c Claim) error {
+	if c.Role == permits.Holder || c.Role == permits.Partner || c.Role == permits.System {
+		c.Permit = t.k.asks.Own(c.Role, c.View)
+	}
+	if !c.Permit.Shows(c.View) {
+		return permits.Denied()
+	}
 	o.ViewID, o.People = NewViewID(), nil
 	for _, person := range people {
 		p, err := t.Person(person)
@@ -74,7 +84,7 @@ func (t *Txn) Release(o *Opening, people []id.Person, records map[id.Person]vaul
 			}
 		}
 		t.Append(engine.Entry{Kind: "opening", Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place,
-			Reason: c.Reason, Evidence: c.Evidence, ViewID: o.ViewID})
+			Reason: c.Reason, Evidence: c.Evidence, ViewID: o.ViewID, Policy: c.Permit.Policies()})
 		if c.Also != nil {
 			if err := c.Also(person, o.ViewID); err != nil {
 				return err
