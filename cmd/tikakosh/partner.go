@@ -127,11 +127,7 @@ func (c *partnerListCmd) Run() error {
 		return err
 	}
 	for _, p := range list.Partners {
-		state := "active"
-		if !p.Active {
-			state = "ended"
-		}
-		fmt.Printf("%s\t%s\t%s\t%s\t%d codes per hour\tsince %s\n", p.Partner, state, strings.Join(p.Scopes, ","), p.Name, p.Hourly,
+		fmt.Printf("%s\t%s\t%s\t%s\t%d codes per hour\tsince %s\n", p.Partner, vault.CredentialState(p.Active, p.Suspended), strings.Join(p.Scopes, ","), p.Name, p.Hourly,
 			time.UnixMilli(p.Since).UTC().Format(time.DateOnly))
 	}
 	return nil

@@ -138,7 +138,7 @@ func recoveredLedger(ctx context.Context, by *restoreCmd, st *keeperdb.Store) (*
 	if r.vkey == "" {
 		return nil, badConfig("there is no ledger in %s: give --ledger with the newest copy of its published files; without them nothing shows what the recovery has lost", by.Ledger)
 	}
-	if r.chains, err = publishedChain(by.Ledger); err != nil {
+	if r.chains, err = ledger.PublishedChanges(by.Ledger); err != nil {
 		return nil, err
 	}
 	own, err := keeper.LedgerChanges(ctx, st)

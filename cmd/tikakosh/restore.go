@@ -113,7 +113,7 @@ func (c *restoreCmd) restore(ctx context.Context, work layout, to *servers) erro
 	}
 	fmt.Printf("restored %s of %s into %s: %d ledger entries\n", r.m.Set, r.m.Made, c.Data, r.m.LedgerSize)
 	if order.Gap != nil {
-		if r.keyLost() {
+		if len(r.chains) == 2 && len(r.chains[0]) > len(r.chains[1]) { // a published change that the copy does not know
 			fmt.Printf("the ledger's key was changed after this set was made, and the newer key is lost with the gap: the ledger goes on under %s; tell whoever verifies it\n", r.signed)
 		}
 		fmt.Printf("%d ledger entries after it are lost; the gap entry goes on the ledger at the first start\n", len(order.Gap.Lost))
@@ -182,7 +182,7 @@ func (c *restoreCmd) load(ctx context.Context, l layout, to *servers) (_ *restor
 	if r.vkey, err = c.verifierKey(); err != nil {
 		return nil, err
 	}
-	if r.chains, err = publishedChain(c.Ledger); err != nil {
+	if r.chains, err = ledger.PublishedChanges(c.Ledger); err != nil {
 		return nil, err
 	}
 	if r.vkey != "" {
@@ -247,19 +247,6 @@ func (c *restoreCmd) verifierKey() (string, error) {
 }
 
 func layoutVkey(ledgerDir string) string { return filepath.Join(ledgerDir, "vkey") }
-
-// publishedChain is the changes of the ledger's key beside its published files.
-func publishedChain(dir string) ([][]ledger.Transition, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	raw, err := ledger.PublishedKeychain(dir)
-	if err != nil || raw == nil {
-		return nil, err
-	}
-	chain, err := ledger.ParseKeychain(raw)
-	return [][]ledger.Transition{chain}, err
-}
 
 // verify believes a set that is signed under vkey, or under a key that the known
 // changes lead to from it and that was the ledger's when the set was made.
@@ -411,12 +398,6 @@ func (c *restoreCmd) keysFit(ctx context.Context, r *restored, body backup.Body,
 		}
 	}
 	return err
-}
-
-// keyLost reports whether a change of the ledger's key was published that the copy
-// does not know.
-func (r *restored) keyLost() bool {
-	return len(r.chains) == 2 && len(r.chains[0]) > len(r.chains[1])
 }
 
 // opens verifies a published checkpoint of the set's ledger.

@@ -195,7 +195,7 @@ func (c *approveCmd) subject(vkey string) (m backup.Manifest, digest string, err
 		return m, "", err
 	}
 	var set restored
-	if set.chains, err = publishedChain(c.Ledger); err == nil {
+	if set.chains, err = ledger.PublishedChanges(c.Ledger); err == nil {
 		err = set.verify(body, signed, vkey)
 	}
 	if err != nil {

@@ -28,6 +28,7 @@ type staffCmd struct {
 	Sign    staffSignCmd    `cmd:"" help:"Print the DPoP proof that signs one request."`
 	Disable staffDisableCmd `cmd:"" help:"End a staff credential."`
 	List    staffListCmd    `cmd:"" help:"List the staff credentials; names stay sealed."`
+	Confirm staffConfirmCmd `cmd:"" help:"Take staff credentials and partners into use again that a restore behind the ledger suspended."`
 
 	Corrections staffCorrectionsCmd `cmd:"" help:"List what waits at a centre for a second signature, or show one proposal."`
 }

@@ -349,6 +349,14 @@ type wireOpening struct {
 	Place   string `json:"place"`
 	Reason  string `json:"reason"`
 	ViewRef string `json:"view_ref"`
+
+	Lost *wireLost `json:"lost,omitempty"`
+}
+
+// wireLost is the entries that a gap is about, by their indexes, both included.
+type wireLost struct {
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
 }
 
 // openings shows who opened one's record: GET /api/v3/openings?before=&limit=.
@@ -385,9 +393,15 @@ func openings(c *Ctx) error {
 		ViewRef  string        `json:"view_ref"`
 		Receipts []string      `json:"receipts"`
 	}{Openings: []wireOpening{}, Withheld: texts(got.Withheld), ViewRef: got.ViewRef, Receipts: got.Receipts}
+	language := c.language()
 	for _, e := range got.Entries {
+		var lost *wireLost
+		if e.Lost != nil {
+			lost = &wireLost{First: e.Lost.First, Last: e.Lost.Last}
+			e.View, e.Reason = gapTexts(language, e.Lost.First, e.Lost.Last, e.At)
+		}
 		out.Openings = append(out.Openings, wireOpening{Index: e.Index, At: instant(e.At), Local: local(e.At), Person: string(e.Person), Ref: string(e.Reference), Kind: e.Kind, View: e.View,
-			Role: e.Role, Place: e.Place, Reason: e.Reason, ViewRef: e.ViewRef})
+			Role: e.Role, Place: e.Place, Reason: e.Reason, ViewRef: e.ViewRef, Lost: lost})
 	}
 	c.shown(got.ViewRef)
 	return c.json(out)

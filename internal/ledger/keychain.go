@@ -194,6 +194,19 @@ func PublishedKeychain(dir string) ([]byte, error) {
 	return raw, fault.Wrap(fault.Unavailable, err, "list of the ledger's keys")
 }
 
+// PublishedChanges is the list of key changes beside a log's files, read and
+// verified (ParseKeychain), as VerifyWith takes it: none when dir is "" or has none.
+func PublishedChanges(dir string) ([][]Transition, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	chain, err := files(dir).keychain()
+	if err != nil || chain == nil {
+		return nil, err
+	}
+	return [][]Transition{chain}, nil
+}
+
 // TrustedKey verifies checkpoints of From to To entries.
 type TrustedKey struct {
 	VKey     string // text of the verifier key

@@ -186,7 +186,12 @@ type Opening struct {
 	Place     string // centre name where there is one
 	Reason    string
 	ViewRef   string
+	Lost      *LostEntries `json:",omitempty"` // of kind "gap"
 }
+
+// LostEntries are the ledger entries, both included, whose content was lost with an
+// approved restore of an older copy; nobody can say whom they were about.
+type LostEntries struct{ First, Last int64 }
 
 // Openings is a page of the access history, newest first. Withheld names the
 // people left out because their own card has to be shown first.

@@ -81,6 +81,8 @@ type PartnerListed struct {
 	Hourly  int64
 	Active  bool
 	Since   int64
+
+	Suspended bool // since a restore behind the ledger, until it is confirmed
 }
 
 // PartnerList is every partner, in order of their ids.

@@ -393,6 +393,8 @@ type Opening struct {
 
 	Reference string `json:"beneficiary_reference_id"`
 	Local     string `json:"at_local"`
+	Reason    string `json:"reason"`
+	Lost      struct{ First, Last int64 }
 }
 
 // Openings is the newest page of the household's access history, newest first.

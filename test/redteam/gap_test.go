@@ -3,6 +3,8 @@ package redteam
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"tikakosh/test/harness"
@@ -66,5 +68,66 @@ func TestB4OneHumanTwice(t *testing.T) {
 		}
 		people := s.Client().SignIn(mobile).Beneficiaries()
 		return len(people) == 0, "the vault runs on the older copy that one human approved with two keys"
+	}})
+}
+
+// TestB5EndedBack: what was ended after a copy, by whoever had the right to, is of
+// no use to its holder once the copy is live; nor is anything that was not ended,
+// until somebody confirms it.
+func TestB5EndedBack(t *testing.T) {
+	t.Parallel()
+	run(t, "B5", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		x := newSets(t)
+		keys := x.custodians(t, s, "Custodian One", "Custodian Two")
+		manager := s.StaffKey("manager")
+		stolen := filepath.Join(x.dir, "stolen")
+		if out, exit := s.Command("staff", "enrol", "--data", s.Data, "--role", "manager", "--centre", strconv.FormatInt(manager.Centre, 10), "--name", "Another Manager", "--out", stolen); exit != 0 {
+			t.Fatal(out)
+		}
+		raw, err := os.ReadFile(stolen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		thief, err := harness.ParseStaffKey(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		day := s.OpenToday()
+		card := s.WalkIn(harness.Person{Name: nameB})
+		c, mobile := s.Holder()
+		ref := c.Enrol(nameA)
+		s.Vaccinate(c, mobile, ref)
+		certificate := textOf(t, c.Certificate(ref).Body)
+		older := x.take(t, s, "older")
+		if out, exit := s.Command("staff", "disable", "--data", s.Data, "--staff="+thief.Staff); exit != 0 {
+			t.Fatal(out)
+		}
+		if fresh := harness.CardOf(s.Client().ByCard(card).Must("POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": card.Reference})); fresh.Text == "" {
+			t.Fatal("no new card")
+		}
+		if a := s.Correct(s.StaffKey("vaccinator"), "revoke", c.AwaitDose(ref, "confirmed").Event, ref, nil); a.Status != 204 {
+			t.Fatal(a.Text())
+		}
+		if _, err := x.behind(t, s, older, keys); err != nil {
+			t.Fatal(err)
+		}
+		var back []string
+		if a := s.Client().OpenSession(thief, day); a.OK() {
+			back = append(back, "the staff key")
+		}
+		if bearer, _ := s.Client().TryCard(card); bearer != "" {
+			back = append(back, "the card")
+		}
+		list := filepath.Join(x.dir, "list")
+		if err := os.WriteFile(list, s.Client().Must("GET", "/v3/revocations", nil).Body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, exit := s.Command("certificate", "verify", "--keys", s.API+"/v3/keys", "--revocations", list, certificate); exit == 0 {
+			back = append(back, "the certificate")
+		}
+		if n := len(back); n > 0 && n < 3 {
+			t.Errorf("only %v came back", back)
+		}
+		return len(back) > 0, "after an approved restore of a copy of before they ended, these were tried: staff key, card, certificate; good again: " + strings.Join(back, ", ")
 	}})
 }

@@ -210,6 +210,7 @@ func (t *txn) issueCard(person id.Person, p *state.Person, by engine.Entry) (tex
 	by.View = "issued"
 	if p.Card != "" {
 		by.View = "replaced"
+		t.mark(markVoid, id.Person(p.Card), 0)
 		if err := t.voidCard(p); err != nil {
 			return "", "", err
 		}

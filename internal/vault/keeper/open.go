@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -144,8 +145,9 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	var who map[id.Person]id.Reference
 	var viewID string
 	var withheld []id.Reference
+	var oldest int64 // when the oldest of them was registered
 	receipts, err := k.update(ctx, func(t *txn) error {
-		rows, who, viewID, withheld = nil, map[id.Person]id.Reference{}, release.NewViewID(), nil
+		rows, who, viewID, withheld, oldest = nil, map[id.Person]id.Reference{}, release.NewViewID(), nil, k.now().UnixMilli()
 		house, bearer, err := t.live(r.Holder)
 		if err != nil {
 			return err
@@ -175,7 +177,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 			} else if err != nil {
 				return err
 			}
-			who[m.Person] = p.Reference
+			who[m.Person], oldest = p.Reference, min(oldest, p.Created)
 			page, err := t.Tx.ByPerson(ctx, tag, r.Before, r.Limit)
 			if err != nil {
 				return err
@@ -186,7 +188,9 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 		if !found {
 			return notYours()
 		}
-		return nil
+		gaps, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(gapsTopic), r.Before, r.Limit)
+		rows = append(rows, gaps...)
+		return err
 	})
 	if err != nil {
 		return vault.Openings{}, err
@@ -198,9 +202,19 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 		if err != nil {
 			return vault.Openings{}, err
 		}
+		if e.Kind == kindGap && (e.At < oldest || len(who) == 0) {
+			continue // before anybody of them was here
+		}
 		o := vault.Opening{Index: e.Index, At: e.At, Person: e.Person, Reference: who[e.Person], Kind: e.Kind, View: e.View, Role: e.Role, Place: e.Place, Reason: e.Reason}
 		if e.ViewID != "" {
 			o.ViewRef = k.release.ViewRef(e.ViewID)
+		}
+		if e.Kind == kindGap {
+			first, err := strconv.ParseInt(e.Reason, 10, 64)
+			if err != nil {
+				return vault.Openings{}, state.Integrity("entry", "a gap's entry is malformed")
+			}
+			o.Reason, o.Lost = "", &vault.LostEntries{First: first, Last: first + e.Lost - 1}
 		}
 		out.Entries = append(out.Entries, o)
 	}

@@ -97,7 +97,10 @@ func (k *Keeper) DisablePartner(ctx context.Context, r vault.PartnerDisableReque
 		if !ok {
 			return fault.New(fault.NotFound, "partner", "no such partner")
 		}
-		row.Active = false
+		if row.Active || row.Suspended > 0 {
+			t.mark(markEnded, id.Person(r.Partner), 0)
+		}
+		row.Active, row.Suspended = false, 0
 		t.Append(engine.Entry{Kind: rolePartner, View: "disabled", Role: "operator", Actor: string(r.Partner), Place: row.Name})
 		return engine.Put(t, state.Partners, string(r.Partner), row, 0)
 	})
@@ -120,7 +123,7 @@ func (k *Keeper) Partners(ctx context.Context) (vault.PartnerList, error) {
 				if err != nil {
 					return err
 				}
-				out.Partners = append(out.Partners, vault.PartnerListed{Partner: id.Partner(s.Key), Name: p.Name, Scopes: p.Scopes, Hourly: p.Hourly, Active: p.Active, Since: p.Since})
+				out.Partners = append(out.Partners, vault.PartnerListed{Partner: id.Partner(s.Key), Name: p.Name, Scopes: p.Scopes, Hourly: p.Hourly, Active: p.Active, Suspended: p.Suspended > 0, Since: p.Since})
 				after = s.Key
 			}
 			if len(rows) < page {

@@ -75,6 +75,11 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 				return err
 			}
 		}
+		if o.Gap != nil {
+			if err := t.afterGap(o); err != nil {
+				return err
+			}
+		}
 		return t.endSessions()
 	})
 	return err

@@ -98,6 +98,15 @@ func (t *txn) revokeCertificates(person id.Person, house id.Household, reason st
 	if len(hashes) == 0 {
 		return nil
 	}
+	first, _, err := engine.Get[state.IssuedPage](t, state.Issued, issuedKey(person, 0))
+	if err != nil {
+		return err
+	}
+	first.Ends++
+	if err := engine.Put(t, state.Issued, issuedKey(person, 0), first, 0); err != nil {
+		return err
+	}
+	t.mark(markRevoked, person, first.Ends)
 	t.Append(engine.Entry{Kind: "certificate", Person: person, House: house, View: "revoked", Role: "system", Reason: reason})
 	t.After(func() { t.k.revoked.changes.Add(1) })
 	return engine.Put(t, state.Revocations, string(person)+"/"+id.NewOrdered(), state.Revocation{Hashes: hashes, Reason: reason, At: now}, 0)

@@ -82,6 +82,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodPartnerDisable, []Caller{operator}, bind(k.DisablePartner)},
 		{vault.MethodPartnerList, []Caller{operator}, bind(func(ctx context.Context, _ vault.Empty) (vault.PartnerList, error) { return k.Partners(ctx) })},
 		{vault.MethodStaffList, []Caller{operator}, bind(func(ctx context.Context, _ vault.Empty) (vault.StaffList, error) { return k.StaffCredentials(ctx) })},
+		{vault.MethodResume, []Caller{operator}, bind(k.Resume)},
 		{vault.MethodStaffEnrol, []Caller{operator}, bind(k.EnrolStaff)},
 		{vault.MethodStaffDisable, []Caller{operator}, bind(k.DisableStaff)},
 		{vault.MethodEmailCode, []Caller{web}, bind(k.EmailCode)},

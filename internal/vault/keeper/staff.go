@@ -69,7 +69,10 @@ func (k *Keeper) DisableStaff(ctx context.Context, r vault.StaffDisableRequest) 
 		if !ok {
 			return fault.New(fault.NotFound, "staff", "no such staff credential")
 		}
-		row.Active = false
+		if row.Active || row.Suspended > 0 {
+			t.mark(markEnded, id.Person(r.Staff), 0)
+		}
+		row.Active, row.Suspended = false, 0
 		t.Append(engine.Entry{Kind: "staff", View: "disabled", Role: "operator", Actor: string(r.Staff)})
 		return engine.Put(t, state.StaffKeys, string(r.Staff), row, 0)
 	})

@@ -25,7 +25,7 @@ func (k *Keeper) StaffCredentials(ctx context.Context) (vault.StaffList, error) 
 				if err != nil {
 					return err
 				}
-				out.Staff = append(out.Staff, vault.StaffListed{Staff: id.Staff(s.Key), Role: row.Role, Centre: row.Centre, Active: row.Active, Since: row.Since})
+				out.Staff = append(out.Staff, vault.StaffListed{Staff: id.Staff(s.Key), Role: row.Role, Centre: row.Centre, Active: row.Active, Suspended: row.Suspended > 0, Since: row.Since})
 				after = s.Key
 			}
 			if len(rows) < page {

@@ -16,4 +16,6 @@ type Partner struct {
 	Hourly int64      // codes per hour
 	Active bool
 	Since  int64
+
+	Suspended int64 `json:",omitempty"` // when a restore behind the ledger took it out of use; 0: not so
 }

@@ -5,6 +5,7 @@ package state
 // there are.
 type IssuedPage struct {
 	Pages int `json:",omitempty"`
+	Ends  int `json:",omitempty"` // in page 0: how often all of the person's were taken back
 	List  []IssuedCertificate
 }
 

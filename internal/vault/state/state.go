@@ -302,6 +302,8 @@ type Staff struct {
 	Active bool
 	Since  int64
 	Human  string `json:",omitempty"` // keyed tag of whose key it is: one person may have several
+
+	Suspended int64 `json:",omitempty"` // when a restore behind the ledger took it out of use; 0: not so
 }
 
 // The states of a challenge.
