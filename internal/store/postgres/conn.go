@@ -141,6 +141,7 @@ func (s *session) commit() (certain bool, err error) {
 		return true, errNotOpen
 	}
 	delete(s.pipe.pg.CustomData(), warned)
+	s.pipe.owner = committing{}
 	s.pipe.control("COMMIT")
 	tag, err := s.pipe.flush()
 	switch err := s.named(err); {
@@ -171,11 +172,15 @@ var errDoubtful = errors.New("the server warned at COMMIT: the standby may lack 
 // errNotOpen: the transaction had ended before COMMIT was sent.
 var errNotOpen = &fault.Error{Kind: fault.Unavailable, Code: "database", Text: "the transaction had ended before its commit", RetryAfter: time.Second}
 
+// committing is the owner of a COMMIT on its way.
+type committing struct{}
+
 // sure reports whether an error of COMMIT says that nothing was stored. All
-// others leave it open: the server may have stored it and lost the line.
+// others leave it open: the server may have stored it and lost the line, or, where
+// several servers commit together, on one of them.
 func sure(err error) bool {
 	var late *lateError
-	if errors.As(err, &late) && !isLost(err) {
+	if errors.As(err, &late) && late.owner != (committing{}) && !isLost(err) {
 		return true // COMMIT was skipped
 	}
 	switch stateOf(err) {

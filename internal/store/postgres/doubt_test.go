@@ -56,3 +56,52 @@ func TestPostgresCancelledWait(t *testing.T) {
 		}
 	}
 }
+
+// TestPostgresCommitFails: of an error that the server answers COMMIT itself with,
+// only those that say so mean that nothing was stored; what was put off and fails
+// in the same trip always does.
+func TestPostgresCommitFails(t *testing.T) {
+	both(t, Options{}, func(t *testing.T, db sqldb.DB, url string) {
+		if err := pgtest.Do(url,
+			`CREATE FUNCTION doubt() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF NEW.n = 7 THEN RAISE EXCEPTION 'one of several servers' USING ERRCODE = '40003'; END IF;
+				IF NEW.n = 8 THEN RAISE EXCEPTION 'refused' USING ERRCODE = '23514'; END IF; RETURN NULL; END $$`,
+			"CREATE CONSTRAINT TRIGGER doubt AFTER INSERT ON counter DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION doubt()"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { // the database serves again
+			if err := pgtest.Do(url, "DROP FUNCTION doubt() CASCADE"); err != nil {
+				t.Error(err)
+			}
+		})
+		put1 := func(n int, at func(tx sqldb.Tx, query string, args ...any) error) error {
+			return db.Update(t.Context(), func(tx sqldb.Tx) error {
+				if _, err := count(tx); err != nil { // so that what follows travels with COMMIT
+					return err
+				}
+				return at(tx, "INSERT INTO counter (id, n) VALUES ($1, $2)", n, n)
+			})
+		}
+		now := func(tx sqldb.Tx, query string, args ...any) error {
+			_, err := tx.Exec(t.Context(), query, args...)
+			return err
+		}
+		off := func(tx sqldb.Tx, query string, args ...any) error {
+			return sqldb.Later(t.Context(), tx, sqldb.AnyRows, nil, query, args...)
+		}
+		for name, at := range map[string]func(sqldb.Tx, string, ...any) error{"at once": now, "put off": off} {
+			if err := put1(7, at); !fault.Is(err, fault.Unknown) {
+				t.Errorf("%s: COMMIT answered with a state that leaves it open: %v", name, err)
+			}
+			if err := put1(8, at); err == nil || fault.Is(err, fault.Unknown) {
+				t.Errorf("%s: COMMIT refused by a constraint: %v", name, err)
+			}
+		}
+		if err := put1(2000000, off); err == nil || fault.Is(err, fault.Unknown) {
+			t.Errorf("put off, and refused before COMMIT: %v", err)
+		}
+		if n, _ := rows(t, db); n != 0 {
+			t.Errorf("%d rows", n)
+		}
+	})
+}
