@@ -228,13 +228,19 @@ func (s *Service) fresh(f func() error) error {
 }
 
 // settle repeats an idempotent step while its commit's outcome is unknown: the
-// repetition looks the earlier attempt up and decides.
+// repetition looks the earlier attempt up and decides. One that cannot be carried
+// out decides nothing: what was unknown stays so.
 func settle(f func() error) error {
-	var err error
+	var unknown error
 	for range tries {
-		if err = f(); !fault.Is(err, fault.Unknown) {
+		err := f()
+		if unknown != nil && fault.Is(err, fault.Unavailable) {
+			return unknown
+		}
+		if !fault.Is(err, fault.Unknown) {
 			return err
 		}
+		unknown = err
 	}
-	return err
+	return unknown
 }
