@@ -46,14 +46,16 @@ const retryAfter = 2 * time.Second
 
 // reads are the methods that may be given up at any time: what they change when
 // they were carried out after all (an entry that something was shown, a code that
-// was sent) is harmless when it is asked for again.
+// was sent) is harmless when it is asked for again. What spends something is none:
+// a one-time code that was taken, or a consent that was used, is refused the second
+// time, so that whoever asks again must not have been told that nothing was done.
 func reads() map[string]bool {
 	out := map[string]bool{}
 	for _, m := range []string{vault.MethodStatus, vault.MethodKeys, vault.MethodMembership, vault.MethodOpen, vault.MethodOpenings, vault.MethodCertificate,
 		vault.MethodSlip, vault.MethodUnfinished, vault.MethodDoses, vault.MethodStaffNames, vault.MethodStaffCheck, vault.MethodStaffView, vault.MethodStaffCertificate,
-		vault.MethodUnmatched, vault.MethodCorrections, vault.MethodSecondActs, vault.MethodEmailState, vault.MethodStatusPull, vault.MethodPartnerList,
+		vault.MethodUnmatched, vault.MethodCorrections, vault.MethodSecondActs, vault.MethodEmailState, vault.MethodPartnerList,
 		vault.MethodKeyList, vault.MethodRevocations, vault.MethodStaffList, vault.MethodLeaveStatus, vault.MethodLogNewest, vault.MethodStatistics,
-		vault.MethodRequestCode, vault.MethodConfirmCode, vault.MethodPartnerCode, vault.MethodPartnerConfirm, vault.MethodEmailCode, vault.MethodShowCard, vault.MethodRosterRow, vault.MethodTripped} {
+		vault.MethodRequestCode, vault.MethodPartnerCode, vault.MethodEmailCode, vault.MethodShowCard, vault.MethodRosterRow, vault.MethodTripped} {
 		out["/v1/"+m] = true
 	}
 	return out

@@ -155,3 +155,31 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+// TestSpends: what can be done only once is never said to have been left undone
+// when it was sent: who is told so asks again, and is refused.
+func TestSpends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		s := &stub{again: make(chan struct{})}
+		w := New(ctx, s, DefaultTimes(), slog.New(slog.DiscardHandler))
+		once := []string{vault.MethodConfirmCode, vault.MethodPartnerConfirm, vault.MethodStatusPull, vault.MethodBook, vault.MethodDose}
+		s.slow.Store(int64(20 * time.Second))
+		for _, method := range once {
+			if took, err := ask(w, method); err != nil || took != 20*time.Second {
+				t.Errorf("%s of a vault that is slow and lives: %v after %v", method, err, took)
+			}
+		}
+		s.hangs.Store(true)
+		errs := make(chan error, len(once))
+		for _, method := range once {
+			go func() { _, err := ask(w, method); errs <- err }()
+		}
+		for range once {
+			if err := <-errs; err == nil || refused(err) {
+				t.Errorf("sent to a vault that fell silent: %v", err)
+			}
+		}
+	})
+}
