@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -40,12 +42,38 @@ func firstKeys(ctx context.Context, v *vault.Client, l layout, log *slog.Logger)
 		return keys, err
 	}
 	log.Warn("the vault does not serve yet: what needs no person is served meanwhile", "code", fault.CodeOf(err))
-	raw, err := readSmall(l.lastKeys())
-	var last vault.Keys
-	if err != nil || json.Unmarshal(raw, &last) != nil {
+	last, err := keptKeys(l)
+	if err != nil {
 		return vault.Keys{}, nil //nolint:nilerr // without them less is served, for a while
 	}
 	return last, nil
+}
+
+// keptKeys reads the keys of the last time. The folder is the worker's too: whoever
+// put another file there could have doses sealed to a key of their own, so that only
+// one that this user alone may write counts.
+func keptKeys(l layout) (keys vault.Keys, err error) {
+	f, err := os.OpenFile(l.lastKeys(), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return keys, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return keys, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || int(st.Uid) != os.Geteuid() {
+		return keys, fault.New(fault.Forbidden, "keys", "the kept public keys are not this user's own")
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(raw, &keys)
+	}
+	if err == nil && (len(keys.Inbox) == 0 || len(keys.BearerJWK)+len(keys.Bearers) == 0) {
+		err = fault.New(fault.Invalid, "keys", "the kept public keys are not whole")
+	}
+	return keys, err
 }
 
 // saveKeys keeps them for the next start. They are public; that they cannot be
