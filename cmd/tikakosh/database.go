@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -46,7 +47,7 @@ func (f *databaseFlags) resolve(log *slog.Logger) error {
 			log.Warn("a password stands in the list of processes: name the database in the environment, or in a file with @FILE", "flag", one.flag)
 		}
 		var err error
-		if *one.text, err = databaseURL(*one.text); err != nil {
+		if *one.text, err = urlOf(*one.text); err != nil {
 			return err
 		}
 	}
@@ -75,8 +76,17 @@ func onCommandLine(text string) bool {
 	return false
 }
 
-// databaseURL is the URL that a flag gives, itself or in a file.
+// databaseURL is the URL that a flag gives, itself or in a file. Whoever runs the
+// command hears when everybody on the machine can read the password meanwhile.
 func databaseURL(text string) (string, error) {
+	if onCommandLine(text) && postgres.HasPassword(text) {
+		fmt.Fprintln(os.Stderr, "a password stands in the list of processes while this command runs: name the database by @FILE that holds the URL")
+	}
+	return urlOf(text)
+}
+
+// urlOf is the URL that a flag gives, itself or in a file.
+func urlOf(text string) (string, error) {
 	path, isFile := strings.CutPrefix(text, "@")
 	if isFile {
 		info, err := os.Stat(path)
