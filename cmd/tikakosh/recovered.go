@@ -60,6 +60,9 @@ func (c *recoveredCmd) Run() error {
 	if old, err := restoreOrder(l); err != nil || old != nil {
 		return errors.Join(err, fault.Newf(fault.Conflict, "restore", "%s holds an order for the next start already: start, or remove it when the databases were recovered once more", l.restoreOrder()))
 	}
+	if err := newerThan(l.ledger(), c.Ledger); err != nil {
+		return err
+	}
 	url, err := databaseURL(c.VaultDB)
 	if err != nil {
 		return err
@@ -89,6 +92,7 @@ func (c *recoveredCmd) Run() error {
 		return fault.Newf(fault.Integrity, "unpublished", "the recovered database has every entry that was published, but the files in %s hold %d entries and the database %d: the last ones are lost, and only receipts can show them. "+
 			"Recover to a later point, if the archive has one; if there is none, give --accept-unpublished", l.ledger(), own, r.m.LedgerSize)
 	}
+	beyond(l, own, &order)
 	if own > uint64(r.m.LedgerSize) {
 		if err := setAside(l, r.m.LedgerSize); err != nil {
 			return err
@@ -175,6 +179,42 @@ func recoveredBehind(err error, have int64) error {
 	}
 	return fault.Newf(fault.Integrity, "behind", "%s. Recover to a later point, if the archive has one. If there is none, each of two custodians runs `tikakosh restore-approve --recovered %d --key FILE --ledger LEDGER --out APPROVAL`, "+
 		"and this command is given both with --gap-approval", strings.Replace(strings.SplitN(message(err), ". ", 2)[0], "the set has", "the recovered database has", 1), have)
+}
+
+// newerThan refuses to compare a database with older files than the data folder's
+// own: what was published from here is known, and going behind it takes two people.
+func newerThan(own, given string) error {
+	_, have, err := ledger.PublishedCheckpoint(own)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if _, size, err := ledger.PublishedCheckpoint(given); err == nil && size < have {
+		return fault.Newf(fault.Integrity, "older-files", "the files in %s are older than the data folder's own in %s: %d entries were published from here, %d are there. Leave --ledger out", given, own, have, size)
+	}
+	return nil
+}
+
+// beyond gives the order the leaves that only the data folder's own files hold, under
+// no checkpoint. Nobody vouches for them, and they are not taken in; but whom such an
+// entry erased must not come back.
+func beyond(l layout, own uint64, o *keeper.RestoreOrder) {
+	from := uint64(o.Ledger)
+	if o.Gap != nil {
+		from += uint64(len(o.Gap.Lost))
+	}
+	if own <= from {
+		return
+	}
+	o.Known += fmt.Sprintf(", without %d unpublished entries", own-from)
+	leaves, err := ledger.PublishedLeaves(l.ledger(), from, own)
+	if err != nil {
+		fmt.Printf("the last %d entries cannot be read from %s (%v): if one of them erased somebody, that person is back\n", own-from, l.ledger(), err)
+		return
+	}
+	o.Unpublished = leaves
 }
 
 // setAside moves the data folder's ledger files away, which are ahead of the

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"tikakosh/internal/ablate"
@@ -23,6 +24,18 @@ type RestoreOrder struct {
 	Ledger   int64  `json:"ledger"`           // entries in the restored database
 	Known    string `json:"known"`            // how the newest head was known: "ledger", "checkpoint", "only copy"
 	Gap      *Gap   `json:"gap,omitempty"`
+	// Unpublished are leaves of entries after those, and after the gap's, that files
+	// hold and no checkpoint covers: they are not taken in, and whom they erased or
+	// hid is so again. Only a vault's key makes such a leaf.
+	Unpublished [][]byte `json:"unpublished,omitempty"`
+}
+
+// lost are the known leaves of the entries that the copy lacks.
+func (o *RestoreOrder) lost() [][]byte {
+	if o.Gap == nil {
+		return o.Unpublished
+	}
+	return slices.Concat(o.Gap.Lost, o.Unpublished)
 }
 
 // The views of the entry, with a set and without.
@@ -70,8 +83,8 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 		if o.Set == "" {
 			return nil
 		}
-		if o.Gap != nil && !ablate.Off(ablate.ErasureReplay) {
-			if err := t.replayErasures(o.Gap.Lost, "again after a restore"); err != nil {
+		if !ablate.Off(ablate.ErasureReplay) {
+			if err := t.replayErasures(o.lost(), "again after a restore"); err != nil {
 				return err
 			}
 		}
