@@ -88,7 +88,7 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 				return err
 			}
 		}
-		if o.Gap != nil {
+		if len(o.lost()) > 0 {
 			if err := t.afterGap(o); err != nil {
 				return err
 			}

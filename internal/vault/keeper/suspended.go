@@ -29,17 +29,21 @@ const (
 // afterGap is what a vault does first when it goes on from a copy behind its
 // ledger. What ended in the gap is in nobody's memory but the lost entries'
 // leaves: what was marked there ends again, and every credential that is left is
-// suspended, because it may have been ended by something that left no mark.
+// suspended, because it may have been ended by something that left no mark. Entries
+// that were never published are this version's own and of the last minute: only
+// what they marked ends.
 func (t *txn) afterGap(o *RestoreOrder) error {
-	in := make(map[string]bool, len(o.Gap.Lost))
-	for _, l := range o.Gap.Lost {
+	in := map[string]bool{}
+	for _, l := range o.lost() {
 		in[string(l)] = true
 	}
-	t.Append(engine.Entry{Kind: kindGap, View: "entries lost in a restore", Role: roleCustodian, Evidence: o.evidence(), Lost: int64(len(o.Gap.Lost)), Reason: itoa(o.Ledger), Topic: gapsTopic})
+	if o.Gap != nil {
+		t.Append(engine.Entry{Kind: kindGap, View: "entries lost in a restore", Role: roleCustodian, Evidence: o.evidence(), Lost: int64(len(o.Gap.Lost)), Reason: itoa(o.Ledger), Topic: gapsTopic})
+	}
 	if ablate.Off(ablate.GapSuspends) {
 		return nil
 	}
-	if err := t.suspend(in); err != nil {
+	if err := t.suspend(in, o.Gap != nil); err != nil {
 		return err
 	}
 	if err := t.voidAgain(in); err != nil {
@@ -48,28 +52,36 @@ func (t *txn) afterGap(o *RestoreOrder) error {
 	return t.revokeAgain(in)
 }
 
-// suspend takes every active credential out of use, and ends those that were ended.
-func (t *txn) suspend(in map[string]bool) error {
+// suspend ends the credentials that were ended, and takes every other active one out
+// of use if all is set.
+func (t *txn) suspend(in map[string]bool, all bool) error {
 	now := t.k.now().UnixMilli()
 	ended := func(key string) bool { return in[t.k.markLeaf(markEnded, id.Person(key), 0)] }
-	staff, err := eachRow(t, state.StaffKeys, func(key string, row *state.Staff) (bool, error) {
-		was := row.Active
-		if row.Active = false; was && !ended(key) {
-			row.Suspended = now
+	out := func(active *bool, suspended *int64, over bool) bool {
+		switch {
+		case over && (*active || *suspended > 0): // also one that an earlier restore suspended
+			*active, *suspended = false, 0
+		case all && !over && *active:
+			*active, *suspended = false, now
+		default:
+			return false
 		}
-		return was, nil
+		return true
+	}
+	staff, err := eachRow(t, state.StaffKeys, func(key string, row *state.Staff) (bool, error) {
+		return out(&row.Active, &row.Suspended, ended(key)), nil
 	})
 	if err != nil {
 		return err
 	}
 	partners, err := eachRow(t, state.Partners, func(key string, row *state.Partner) (bool, error) {
-		was := row.Active
-		if row.Active = false; was && !ended(key) {
-			row.Suspended = now
-		}
-		return was, nil
+		return out(&row.Active, &row.Suspended, ended(key)), nil
 	})
-	t.Append(engine.Entry{Kind: "staff", View: "suspended after a restore", Role: "system", Reason: itoa(int64(staff)) + " staff keys, " + itoa(int64(partners)) + " partners"})
+	what := "suspended after a restore"
+	if !all {
+		what = "ended again after a restore"
+	}
+	t.Append(engine.Entry{Kind: "staff", View: what, Role: "system", Reason: itoa(int64(staff)) + " staff keys, " + itoa(int64(partners)) + " partners"})
 	return err
 }
 

@@ -4,18 +4,21 @@ import (
 	"os"
 	"testing"
 
+	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper"
 )
 
 // TestUnpublishedErasures: a database that was put back to before an erasure whose
-// entry no checkpoint covers erases again, by the leaf that the files held.
+// entry no checkpoint covers erases again, by the leaf that the files held, and a staff
+// key that was ended then has ended; nobody else's is suspended.
 func TestUnpublishedErasures(t *testing.T) {
 	r := newRig(t)
 	h := r.signIn("0000000341")
 	gone, stays := r.enrol(h, "k1", asha(1)), r.enrol(h, "k2", asha(2))
 	r.store(gone.Seal, true)
 	r.store(stays.Seal, true)
+	left, works := id.Staff(r.staff("vaccinator", 1).Staff), id.Staff(r.staff("vaccinator", 1).Staff)
 	r.close()
 	older, err := os.ReadFile(r.path())
 	if err != nil {
@@ -27,6 +30,9 @@ func TestUnpublishedErasures(t *testing.T) {
 	have := r.k.LastNext()
 	h = r.signIn("0000000341")
 	if _, err := r.k.Remove(t.Context(), vault.RemoveRequest{Holder: h, Record: r.records(gone.Seal.Person)[0]}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.k.DisableStaff(t.Context(), vault.StaffDisableRequest{Staff: left}); err != nil {
 		t.Fatal(err)
 	}
 	leaves, err := r.k.Leaves(t.Context(), uint64(have), 100)
@@ -50,5 +56,14 @@ func TestUnpublishedErasures(t *testing.T) {
 	}
 	if row, err := r.k.Person(t.Context(), stays.Seal.Person); err != nil || len(row.Wrapped) == 0 {
 		t.Errorf("somebody else is gone: %+v %v", row, err)
+	}
+	list, err := r.k.StaffCredentials(t.Context())
+	if err != nil || len(list.Staff) != 2 {
+		t.Fatalf("%+v %v", list, err)
+	}
+	for _, c := range list.Staff {
+		if c.Active != (c.Staff == works) || c.Suspended {
+			t.Errorf("a staff key that was ended meanwhile (%v): %+v", c.Staff == left, c)
+		}
 	}
 }
