@@ -123,8 +123,8 @@ func (in *installation) prepareBackups() error {
 		if len(in.flags.BackupRecipient) == 0 {
 			return badConfig("--backup-to wants --backup-recipient age1…: a backup is always encrypted (`age-keygen -o FILE` prints one; keep FILE off this machine)")
 		}
-		if in.flags.BackupEvery < time.Second || in.flags.BackupKeep < 1 {
-			return badConfig("--backup-every is at least a second, --backup-keep at least one")
+		if in.flags.BackupEvery < time.Second || in.flags.BackupKeep < 1 || time.Duration(in.flags.BackupKeep)*in.flags.BackupEvery > max(in.flags.EraseFinal, 24*time.Hour) {
+			return badConfig("--backup-every is at least a second, --backup-keep at least one, and both together no more than --erase-final (%v): older sets open nobody any more", in.flags.EraseFinal)
 		}
 		dirs = append(dirs, to)
 	}

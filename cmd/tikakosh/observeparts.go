@@ -109,6 +109,7 @@ func (o *observed) ledger(l layout, k *keeper.Keeper, files *ledger.Log) {
 		}
 		return time.Since(info.ModTime()).Seconds()
 	})
+	o.set.Gauge("tikakosh_erasure_waits_seconds", "How long the oldest erasure has waited for the epoch key to change; 0 when none waits.", func() float64 { return k.EraseWaits().Seconds() })
 	o.set.Gauge("tikakosh_challenge_mode", "1 while a proof of work is asked before a code, because of many wrong codes.", func() float64 {
 		s, err := k.Status(context.Background(), vault.Empty{})
 		if err != nil || !s.Challenge {

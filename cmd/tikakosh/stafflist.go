@@ -45,18 +45,18 @@ type staffConfirmCmd struct {
 // those before it are confirmed.
 func (c *staffConfirmCmd) Run() error {
 	client, err := operatorClient(c.Data)
+	if err != nil {
+		return err
+	}
 	for i, name := range append(c.Staff, c.Partner...) {
 		r := vault.ResumeRequest{Staff: id.Staff(name)}
 		if i >= len(c.Staff) {
 			r = vault.ResumeRequest{Partner: id.Partner(name)}
 		}
-		if err == nil {
-			_, err = client.Resume(context.Background(), r)
-		}
-		if err != nil {
+		if _, err := client.Resume(context.Background(), r); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Println("confirmed", name)
 	}
-	return err
+	return nil
 }

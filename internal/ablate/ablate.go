@@ -88,6 +88,7 @@ const (
 	BackupSeal    Control = "backup-seal"    // a backup set is what the vault signed
 	RestoreGap    Control = "restore-gap"    // an older copy goes live only when two people approve
 	ErasureReplay Control = "erasure-replay" // an older copy erases again who was erased since
+	EraseFinal    Control = "erase-final"    // older sets stop opening who was erased since
 	GapSuspends   Control = "gap-suspends"   // what ended in a gap does not come back with the older copy
 )
 
@@ -106,7 +107,7 @@ const (
 
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,

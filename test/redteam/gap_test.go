@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"tikakosh/test/harness"
 )
@@ -129,5 +130,69 @@ func TestB5EndedBack(t *testing.T) {
 			t.Errorf("only %v came back", back)
 		}
 		return len(back) > 0, "after an approved restore of a copy of before they ended, these were tried: staff key, card, certificate; good again: " + strings.Join(back, ", ")
+	}})
+}
+
+// TestB6ErasedInOldSet: whoever kept an old set, and has the key files as they are
+// now, opens nobody with them who was erased since.
+func TestB6ErasedInOldSet(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	quick := harness.Options{Args: []string{"--house-every", "100ms", "--key-drain", "1s", "--erase-final", "24h"}}
+	run(t, "B6", trial{own: true, base: quick, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		x := newSets(t)
+		c, mobile := s.Holder()
+		ref := c.Enrol(nameA)
+		c.Enrol(nameB)
+		older := x.take(t, s, "older")
+		if a := c.Remove(ref); !a.OK() {
+			t.Fatal(a.Text())
+		}
+		half := filepath.Join(s.Data, "vault", "keys", "idtag-1001.key")
+		gone := func() bool { _, err := os.Stat(half); return err != nil }
+		if gone() {
+			t.Fatal("custody has no half of the epoch key")
+		}
+		s.SetClock(6 * day) // not yet: changes are batched
+		time.Sleep(500 * time.Millisecond)
+		if out, _ := s.Command("keys", "list", "--data", s.Data); strings.Contains(out, "realm-1/epoch/2") {
+			t.Errorf("the epoch key changed at once: %s", out)
+		}
+		s.SetClock(8 * day)
+		for n := 0; n < 600 && !s.Ablated(); n++ { // changed, everybody wrapped anew, and the old one destroyed in the database
+			if out, _ := s.Command("keys", "list", "--data", s.Data); strings.Contains(out, "destroyed") {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if gone() {
+			t.Error("sets of before were of no use before their time")
+		}
+		s.SetClock(10 * day)
+		for n := 0; n < 300 && !s.Ablated() && !gone(); n++ {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if back, a := shows(c.SignIn(mobile), nameB); !back {
+			t.Errorf("who stays does not open: %s", a.Text())
+		}
+		s.Stop()
+		old := filepath.Join(x.dir, "data")
+		if err := os.Rename(s.Data, old); err != nil {
+			t.Fatal(err)
+		}
+		if out, exit := s.Command("restore", "--identity", x.identity, "--from", older, "--data", s.Data, "--only-copy", "--key-files", filepath.Join(old, "vault", "keys")); exit != 0 {
+			t.Fatal(out)
+		}
+		if err := os.Rename(filepath.Join(old, "registry", "demo.json"), filepath.Join(s.Data, "registry", "demo.json")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.TryUp(); err != nil {
+			if !strings.Contains(s.Log(), "custody does not hold its half") {
+				t.Errorf("for another reason: %s", s.Log())
+			}
+			return false, "an old set opens nothing with the key files of after an erasure"
+		}
+		seen, _ := shows(s.Client().SignIn(mobile), nameA)
+		return seen, "an old set and the key files of after an erasure open the erased person"
 	}})
 }

@@ -82,6 +82,7 @@ type Config struct {
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
 	Anchors     engine.AnchorFile // nil: every start reads every row before it serves
+	EraseFinal  time.Duration     // how long backup sets of before a change of the epoch key still open; 0: 30 days
 	LeaveKeep   time.Duration     // how long the record of a person who left is kept; 0: a year
 	HouseEvery  time.Duration     // 0: a minute
 	Restore     *RestoreOrder     // of a restore before this start; nil: none
@@ -122,8 +123,9 @@ type Keeper struct {
 
 	permits permits.Asker
 
-	began time.Time   // of this process, in the vault's time
-	stale atomic.Bool // a change of keys ended in doubt: the rows are to be read again
+	began  time.Time    // of this process, in the vault's time
+	erased atomic.Int64 // since when an erasure waits for the epoch key to change; 0: none
+	stale  atomic.Bool  // a change of keys ended in doubt: the rows are to be read again
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited
@@ -244,6 +246,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		}
 		k.expire(ctx)
 		k.endLeaves(ctx)
+		k.finishErasures(ctx)
 	}
 }
 

@@ -361,6 +361,11 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engi
 	}
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
 	t.mark(markErased, m.Person, 0)
+	if e.Role != "system" { // one that was never stored is in no set
+		if err := t.noteErased(); err != nil {
+			return err
+		}
+	}
 	e.Kind, e.Person, e.House = "removed", m.Person, house
 	t.Append(e)
 	task := state.Task{ID: removeTask(m.Person), Kind: "remove", Person: m.Person, Since: t.k.now().UnixMilli()}

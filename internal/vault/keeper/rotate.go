@@ -93,6 +93,11 @@ func (k *Keeper) confirmKeys(ctx context.Context) error {
 // does by itself, also over a restart. fault.Conflict while a change of that key
 // is under way.
 func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault.KeyRotated, error) {
+	return k.rotate(ctx, r, "operator")
+}
+
+// rotate is RotateKey by the operator or, after erasures, by the vault itself.
+func (k *Keeper) rotate(ctx context.Context, r vault.KeyRotateRequest, role string) (vault.KeyRotated, error) {
 	purpose, known := keyKinds()[r.Kind]
 	if !known {
 		return vault.KeyRotated{}, fault.New(fault.Invalid, "key-kind", "keys that can change: token, certificate, epoch, ledger, index, id-tag")
@@ -138,7 +143,7 @@ func (k *Keeper) RotateKey(ctx context.Context, r vault.KeyRotateRequest) (vault
 		case r.Compromised:
 			what = "made and in use, the older ones compromised"
 		}
-		t.Append(k.keyEntry(what, name, "operator", public))
+		t.Append(k.keyEntry(what, name, role, public))
 		return nil
 	})
 	return vault.KeyRotated{Key: name}, err
@@ -165,6 +170,9 @@ func (k *Keeper) newVersion(purpose string, version int) (rows []state.Stored, f
 		return nil, nil, nil, err
 	}
 	s, err := k.keys.Wrapped(row, version, secret, k.now().UnixMilli())
+	if err == nil && purpose == keyring.PurposeEpoch {
+		fresh[keyring.Name(k.keys.Realm, purpose, version)], err = k.keys.Whole(state.Key{Purpose: purpose, Version: version, Held: true}, raw)
+	}
 	return []state.Stored{s}, fresh, public, err
 }
 
@@ -278,6 +286,12 @@ func (k *Keeper) turnOn(ctx context.Context, passes map[string]*pass) error {
 
 func (k *Keeper) turnOne(ctx context.Context, purpose string, passes map[string]*pass) error {
 	set, now := k.keys.Now().Sets[purpose], k.now()
+	if purpose == keyring.PurposeEpoch {
+		if err := k.forgetEpochs(ctx, set); err != nil {
+			return err
+		}
+		set = k.keys.Now().Sets[purpose]
+	}
 	if next := keyset.In(set, state.KeyNext); len(next) == 1 {
 		wait := k.cfg.KeyTimes.Publish
 		if purpose == keyring.PurposeBearer {
@@ -366,6 +380,9 @@ func (k *Keeper) transition(t *txn, purpose string, keys *keyring.Current, versi
 func (k *Keeper) destroyKeys(ctx context.Context, purpose string, versions []state.KeyVersion) error {
 	err := k.turnSet(ctx, purpose, nil, func(t *txn, set *state.KeySet) error {
 		keyset.Destroy(set, versions, k.now().UnixMilli())
+		if purpose == keyring.PurposeEpoch {
+			k.keepHalf(set, versions)
+		}
 		for _, v := range versions {
 			row := purpose
 			if purpose == keyring.PurposeIDTag {

@@ -19,6 +19,7 @@ const (
 type KeySet struct {
 	Purpose  string
 	Versions []KeyVersion
+	Erased   int64 `json:",omitempty"` // of the row "erased" only: when somebody was first erased under the epoch key in use; Unix milliseconds
 }
 
 // KeyVersion is one of them. Times are Unix milliseconds.
@@ -27,7 +28,7 @@ type KeyVersion struct {
 	State   string
 	Created int64
 	Since   int64  // when it came into this state
-	Until   int64  `json:",omitempty"` // how long it verifies; 0: for ever
+	Until   int64  `json:",omitempty"` // how long it verifies; 0: for ever. Of a destroyed epoch key: how long custody keeps its half
 	Custody string `json:",omitempty"` // the kind of custody that wraps or holds it
 	Public  []byte `json:",omitempty"` // public half of a signing key (PKIX, DER)
 	Note    []byte `json:",omitempty"` // of a ledger key: the change from its predecessor, signed by both

@@ -379,5 +379,6 @@ type Key struct {
 	Wrapped []byte
 	State   string
 	Created int64
+	Held    bool `json:",omitempty"` // of an epoch key: custody holds the other half
 	Apart   bool `json:",omitempty"` // of the first index key: there is a matching key that is none of it
 }

@@ -147,6 +147,9 @@ func (k *Ring) make(ctx context.Context, tx state.Tx, now int64) (map[string][]b
 		if err := writeKey(ctx, tx, k, purpose, 1, raw, now); err != nil {
 			return nil, err
 		}
+		if purpose == PurposeEpoch {
+			continue // Load reads it, whole
+		}
 		born[Name(k.Realm, purpose, 1)] = raw
 	}
 	return born, nil
@@ -161,6 +164,10 @@ func (k *Ring) NewKey(purpose string, version int) ([]byte, error) {
 		return nil, k.Provider.MakeTagKey(version)
 	case PurposeTagCheck:
 		return k.TagCheck(version)
+	case PurposeEpoch:
+		if err := k.makeHeld(version); err != nil {
+			return nil, err
+		}
 	}
 	return RandomBytes(32), nil // an Ed25519 seed has 32 bytes too
 }
@@ -239,7 +246,11 @@ func readKey(ctx context.Context, tx state.Tx, k *Ring, purpose string, version 
 	if err != nil {
 		return nil, err
 	}
-	return k.Provider.Unwrap(Name(k.Realm, purpose, version), row.Wrapped)
+	raw, err := k.Provider.Unwrap(Name(k.Realm, purpose, version), row.Wrapped)
+	if err != nil {
+		return nil, err
+	}
+	return k.Whole(row, raw)
 }
 
 // Row reads the row of a key; fault.NotFound when it does not exist.
@@ -302,7 +313,7 @@ func (k *Ring) Wrapped(purpose string, version int, raw []byte, now int64) (stat
 		return state.Stored{}, err
 	}
 	content, err := json.Marshal(state.Key{Purpose: purpose, Version: version, Wrapped: blob, State: state.KeyCurrent, Created: now,
-		Apart: purpose == PurposeMobile})
+		Apart: purpose == PurposeMobile, Held: purpose == PurposeEpoch})
 	return state.Stored{Key: name, Version: 1, Content: content}, fault.Wrap(fault.Internal, err, "key row")
 }
 
