@@ -286,6 +286,9 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		return nil, nil, err
 	}
 	data := "--data=" + in.layout.root
+	if o := localStaffOrigin(in.publicURL()); len(in.flags.StaffOrigin) == 0 && o != "" {
+		in.flags.StaffOrigin = []string{o}
+	}
 	vaultArgs := append([]string{"vault", data}, in.flags.vaultFlags.args()...)
 	if in.demo != nil {
 		vaultArgs = append(vaultArgs, "--demo")
@@ -395,6 +398,7 @@ func (in *installation) announce(ctx context.Context) {
 		}
 		fmt.Fprintf(in.out, "staff   %s  %s\n", filepath.Join(in.layout.staff(), "manager.json"), filepath.Join(in.layout.staff(), "vaccinator.json"))
 	}
+	in.announceStaff(ctx)
 	if in.ops != nil {
 		fmt.Fprintf(in.out, "ops     http://%s/readyz\n", in.ops.Addr())
 	}

@@ -26,9 +26,14 @@ import (
 type staffCmd struct {
 	Enrol   staffEnrolCmd   `cmd:"" help:"Make a device key and enrol it in the vault of this machine."`
 	Sign    staffSignCmd    `cmd:"" help:"Print the DPoP proof that signs one request."`
-	Disable staffDisableCmd `cmd:"" help:"End a staff credential."`
+	Disable staffDisableCmd `cmd:"" help:"End a staff credential, or disable a member of staff."`
 	List    staffListCmd    `cmd:"" help:"List the staff credentials; names stay sealed."`
 	Confirm staffConfirmCmd `cmd:"" help:"Take staff credentials and partners into use again that a restore behind the ledger suspended."`
+
+	SetupLink staffSetupCmd     `cmd:"" help:"Make the link for the first administrator, while there is none."`
+	Members   staffMembersCmd   `cmd:"" help:"List the members of staff who sign in with passkeys; names stay sealed."`
+	Proposals staffProposalsCmd `cmd:"" help:"List what waits for a second person."`
+	Approve   staffApproveCmd   `cmd:"" help:"Approve, after its day of waiting, what nobody else could: the invitations of a single administrator."`
 
 	Corrections staffCorrectionsCmd `cmd:"" help:"List what waits at a centre for a second signature, or show one proposal."`
 }
@@ -128,7 +133,7 @@ func writeKeyFile(path string, kf keyFile) error {
 
 type staffDisableCmd struct {
 	Data  string `required:"" type:"existingdir" help:"Data folder of the running installation."`
-	Staff string `required:"" help:"The credential's name, as enrol printed it; write --staff=NAME when it begins with a hyphen."`
+	Staff string `required:"" help:"The credential's name, as enrol printed it; write --staff=NAME when it begins with a hyphen. Or a member's id, as members prints it: all their passkeys and sessions end."`
 }
 
 // Run implements the command.
@@ -139,6 +144,10 @@ func (c *staffDisableCmd) Run() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
+	if id.Valid(c.Staff) {
+		_, err = client.StaffEnd(ctx, vault.StaffOperatorRequest{Member: c.Staff})
+		return err
+	}
 	_, err = client.DisableStaff(ctx, vault.StaffDisableRequest{Staff: id.Staff(c.Staff)})
 	return err
 }

@@ -46,6 +46,7 @@ type vaultFlags struct {
 	LeaveKeep        time.Duration `name:"leave-keep" default:"8760h" help:"How long the record of a person who left is kept, hidden, before its key is destroyed; at least seven days. The law's word, not ours: India's data protection rules say a year."`
 	EraseFinal       time.Duration `name:"erase-final" default:"720h" help:"How long backup sets of before an erasure can still be restored and opened. Sets must not be kept longer: after this time they open nobody. At least a day."`
 	HouseEvery       time.Duration `name:"house-every" default:"1m" hidden:"" help:"How often what is over is ended."`
+	StaffOrigin      []string      `name:"staff-origin" help:"Origin of the staff client, as in https://staff.vaccination.example: where passkeys are good. May be repeated; the others are under the first one's host. Without it staff do not sign in (on this machine alone: http://localhost and the API's port)."`
 	BackupRecipient  []string      `name:"backup-recipient" help:"age public key (age1…) that backups are made for; may be repeated."`
 	KeyAnnounce      time.Duration `default:"10s" hidden:"" help:"How long a new bearer key is announced before it signs."`
 	KeyPublish       time.Duration `default:"10m" hidden:"" help:"How long a new certificate or ledger key is published before it signs."`
@@ -60,6 +61,9 @@ func (f vaultFlags) args() []string {
 	a = append(a, "--leave-keep="+f.LeaveKeep.String(), "--house-every="+f.HouseEvery.String(), "--erase-final="+max(f.EraseFinal, 24*time.Hour).String())
 	for _, r := range f.BackupRecipient {
 		a = append(a, "--backup-recipient="+r)
+	}
+	for _, o := range f.StaffOrigin {
+		a = append(a, "--staff-origin="+o)
 	}
 	if f.DemoNumbers {
 		a = append(a, "--demo-numbers")
@@ -140,6 +144,9 @@ func (c *vaultCmd) Run() error {
 	var provider atomic.Pointer[custody.Provider]
 	o.keyProvider(&provider)
 	config := c.config()
+	if config.Staff, err = staffSite(c.Issuer, c.StaffOrigin); err != nil {
+		return err
+	}
 	if config.Restore, err = restoreOrder(l); err != nil {
 		return err
 	}

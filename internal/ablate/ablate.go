@@ -72,6 +72,16 @@ const (
 	EmailBounds  Control = "email-bounds"  // how many codes go to one e-mail address
 )
 
+// The controls of staff who are people (ADR 31).
+const (
+	PasskeyProof Control = "passkey-proof" // a sign-in is signed by the member's passkey
+	SessionKey   Control = "session-key"   // a session is its key: who names it without signing with it has nothing
+	SessionLife  Control = "session-life"  // a session ends: 8 hours, 15 minutes idle
+	SecondDevice Control = "second-device" // another human approves a further device
+	RosterCheck  Control = "roster"        // records open at a centre on whose roster today one is
+	ProofTime    Control = "proof-time"    // a proof is good for a minute
+)
+
 // KeyHistory: what an earlier key named, wrapped or signed stays good through a
 // change of keys.
 const KeyHistory Control = "key-history"
@@ -112,7 +122,7 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms,
 	}...)
 }

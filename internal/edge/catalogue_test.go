@@ -24,6 +24,7 @@ var inside = []string{
 	"Forbidden", "this key is enrolled already", "a partner needs a scope, and for certificate also auth", "a partner's scopes are auth, status and certificate",
 	"a partner's name has 2 to 40 letters, digits, spaces and the signs & ( ) -, from a letter on", "a partner needs the hash of its key and a number of codes per hour",
 	"Beneficiary Not Registered", "a page starts at a positive index",
+	"an origin of the staff client is https://HOST or https://HOST:PORT, a name and no address; http only for localhost; all under the first one's host", // of --staff-origin
 	// Of the operator's commands about keys.
 	"keys that can change: token, certificate, epoch, ledger, index, id-tag", "another change of this key came first",
 	"only the id-tag key takes --compromised: its old tags are worth nothing then and are removed"}
@@ -34,7 +35,7 @@ func refusals(t *testing.T) map[string]string {
 	t.Helper()
 	kinds := []string{"Invalid", "Conflict", "Full", "Forbidden", "RateLimited"}
 	out := map[string]string{}
-	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../vault/keeper",
+	for _, dir := range []string{".", "../registry", "../registry/rules", "../scheduling", "../id", "../civil", "../access", "../access/passkey", "../vault/keeper", "../vault/keeper/staffing",
 		"../vault/keeper/engine", "../vault/keeper/keyring",
 		"../vault/keeper/proof", "../vault/keeper/release"} {
 		files, err := filepath.Glob(dir + "/*.go")

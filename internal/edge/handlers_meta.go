@@ -236,7 +236,11 @@ func (c *Ctx) signed() (vault.Signed, error) {
 	if len(proofs) != 1 || len(proofs[0]) > 4096 {
 		return vault.Signed{}, fault.New(fault.Unauthorized, "proof", "a DPoP proof is wanted")
 	}
-	s := vault.Signed{Method: c.r.Method, URL: c.s.cfg.PublicURL + c.r.URL.EscapedPath(), Body: c.body, Proof: proofs[0]}
+	assertion, err := assertionOf(c.r.Header.Get("X-Assertion"))
+	if err != nil {
+		return vault.Signed{}, err
+	}
+	s := vault.Signed{Method: c.r.Method, URL: c.s.cfg.PublicURL + c.r.URL.EscapedPath(), Body: c.body, Proof: proofs[0], Assertion: assertion}
 	if c.r.Method == http.MethodGet { // what it asks for is in its address, what the person showed in a header
 		if c.r.URL.RawQuery != "" {
 			s.URL += "?" + c.r.URL.RawQuery

@@ -16,6 +16,8 @@ const (
 	Staff  Audience = "staff"  // a DPoP proof, verified by the vault
 
 	Partner Audience = "partner" // an x-api-key and a DPoP proof, verified by the vault
+
+	Newcomer Audience = "newcomer" // a DPoP proof by a key that is nobody's yet: staff who sign in or enrol
 )
 
 // Rate names a class of limits.
@@ -53,7 +55,7 @@ func (r Route) check() error {
 	}
 	// Closed sets: an unknown audience would be nobody's to check, an unknown
 	// class of limits would be no limit.
-	if !slices.Contains([]string{"GET", "POST"}, r.Method) || !slices.Contains([]Audience{Public, Holder, Staff, Partner}, r.Audience) ||
+	if !slices.Contains([]string{"GET", "POST"}, r.Method) || !slices.Contains([]Audience{Public, Holder, Staff, Partner, Newcomer}, r.Audience) ||
 		!slices.Contains([]Rate{RateCode, RateSearch, RateSelf}, r.Rate) {
 		return fmt.Errorf("edge: route %s %s has an unknown method, audience or rate class", r.Method, r.Path)
 	}
@@ -125,5 +127,6 @@ func (s *Server) routes() []Route {
 	table = append(table, reportRoutes()...)
 	table = append(table, secondRoutes()...)
 	table = append(table, rosterRoutes()...)
+	table = append(table, identityRoutes()...)
 	return table
 }

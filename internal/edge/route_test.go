@@ -60,6 +60,24 @@ func bodies() map[string]string {
 		"/api/v3/email/delete":                       `{}`,
 		"/api/v3/alerts/delete":                      fmt.Sprintf(`{"alert_id":"%s"}`, txn),
 		"/api/v3/people/link":                        `{"card":"TK1:","pin":"123456"}`,
+		"/api/v3/staff/identity/enrol/begin":         `{"link":"x"}`,
+		"/api/v3/staff/identity/enrol/finish":        `{"ceremony":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","credential":{}}`,
+		"/api/v3/staff/identity/sign-in/begin":       `{}`,
+		"/api/v3/staff/identity/sign-in/finish":      `{"ceremony":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","credential":{}}`,
+		"/api/v3/staff/identity/sign-out":            `{}`,
+		"/api/v3/staff/identity/session/grant":       `{"grant":"auditor@national"}`,
+		"/api/v3/staff/identity/sessions/end":        `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/nonce":               `{}`,
+		"/api/v3/staff/identity/devices/link":        `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/devices/end":         `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","device_id":"d","reason":"x"}`,
+		"/api/v3/staff/identity/invitations":         `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","name":"Omar Test","grant":"auditor@national"}`,
+		"/api/v3/staff/identity/grants":              `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","grant":"auditor@national"}`,
+		"/api/v3/staff/identity/grants/end":          `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","grant":"auditor@national","reason":"x"}`,
+		"/api/v3/staff/identity/recovery":            `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/approve":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/withdraw":            `{"proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/members/disable":     `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","reason":"x"}`,
+		"/api/v3/staff/identity/roster":              `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","center_id":1,"date":"24-11-2026","on":true}`,
 		"/api/v3/people/merge":                       fmt.Sprintf(`{"keep":"%s","merge":"%s"}`, ref, id.NewReference()),
 		"/api/v2/auth/getRecaptcha":                  `{}`,
 		"/api/v2/auth/generateOTP":                   `{"mobile":"5000000001"}`,
@@ -72,7 +90,7 @@ func bodies() map[string]string {
 // target is an address of a route that its handler takes.
 func target(r Route) string {
 	p := strings.NewReplacer("{state_id}", "1", "{session_id}", "s", "{district_id}", "1", "{pin}", "110001", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
-	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
+	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&member_id=0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
 }
 
 // proven sends a route's good request with the proof it wants.
@@ -96,7 +114,7 @@ func (r *rig) provenWith(t *testing.T, route Route, body string) (int, http.Head
 	switch route.Audience {
 	case Holder:
 		header = []string{"Authorization", "Bearer " + r.bearerText(t)}
-	case Staff:
+	case Staff, Newcomer:
 		header = []string{"DPoP", staffProof(t, r.key, map[string]any{"htm": route.Method, "htu": signedURL(route.Method, to)}, body)}
 	case Partner:
 		header = []string{"DPoP", "proof", "X-Api-Key", "key", "Authorization", "Bearer " + r.bearerText(t)}
@@ -310,8 +328,8 @@ func differences(r Route, op *openapi3.Operation) []string {
 	say((r.Audience == Holder) != (op.Security != nil) && r.Audience != Partner, "security")
 	say((r.Audience == Partner) != (op.Parameters.GetByInAndName("header", "X-Api-Key") != nil) && r.Audience != Holder, "X-Api-Key header")
 	say((r.Audience == Partner) && !status("403"), "403 is not described")
-	say((r.Audience == Staff || r.Audience == Partner) != (op.Parameters.GetByInAndName("header", "DPoP") != nil) && r.Audience != Holder, "DPoP header")
-	say((r.Audience == Holder || r.Audience == Staff) && !status("401"), "401 is not described")
+	say((r.Audience == Staff || r.Audience == Newcomer || r.Audience == Partner) != (op.Parameters.GetByInAndName("header", "DPoP") != nil) && r.Audience != Holder, "DPoP header")
+	say((r.Audience == Holder || r.Audience == Staff || r.Audience == Newcomer) && !status("401"), "401 is not described")
 	say(!status("429") || !status("500"), "429 or 500 is not described")
 	say((r.Method == "POST") != (op.RequestBody != nil) || (r.Method == "POST") != status("413"), "body or 413")
 	if r.Method == "POST" && op.RequestBody != nil {

@@ -89,35 +89,36 @@ type SlipWriter func(scheduling.SlipView) ([]byte, error)
 // is trusted, the Host header is not. Proxies are the addresses whose
 // X-Forwarded-For is believed. LedgerDir holds the ledger's public files.
 type Config struct {
-	Codes     Codes
-	Second    SecondPersons
-	Rosters   Rosters
-	Partners  Partners
-	People    People
-	Doses     Doses
-	Search    Search
-	Bookings  Bookings
-	Alerts    Alerts
-	Emails    Emails
-	Leaving   Leaving
-	Reports   Reports
-	Slip      SlipWriter
-	Cards     Cards
-	CardCodes CardCodes
-	WalkIns   WalkIns
-	CardPDF   CardWriter
-	Places    *places.Places
-	Keys      vault.Keys
-	KeysLater bool // Keys is empty, FollowKeys brings them; what needs them is refused meanwhile
-	LedgerDir string
-	PublicURL string
-	Proxies   []netip.Prefix
-	NoLimits  bool
-	Now       func() time.Time
-	Logger    *slog.Logger
-	Access    *slog.Logger // for the lines of public searches; nil: Logger
-	Watch     Watch        // nil: nobody
-	Tracer    Tracer       // nil: no traces
+	Codes      Codes
+	Second     SecondPersons
+	Identities Identities
+	Rosters    Rosters
+	Partners   Partners
+	People     People
+	Doses      Doses
+	Search     Search
+	Bookings   Bookings
+	Alerts     Alerts
+	Emails     Emails
+	Leaving    Leaving
+	Reports    Reports
+	Slip       SlipWriter
+	Cards      Cards
+	CardCodes  CardCodes
+	WalkIns    WalkIns
+	CardPDF    CardWriter
+	Places     *places.Places
+	Keys       vault.Keys
+	KeysLater  bool // Keys is empty, FollowKeys brings them; what needs them is refused meanwhile
+	LedgerDir  string
+	PublicURL  string
+	Proxies    []netip.Prefix
+	NoLimits   bool
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Access     *slog.Logger // for the lines of public searches; nil: Logger
+	Watch      Watch        // nil: nobody
+	Tracer     Tracer       // nil: no traces
 }
 
 // Server answers the API. It is safe for concurrent use.
@@ -325,13 +326,17 @@ func (c *Ctx) admit() error {
 			return err
 		}
 		c.holder = vault.Holder{Origin: c.origin, Partner: &call}
-	case Staff:
+	case Staff, Newcomer:
 		signed, err := c.signed()
 		if err != nil {
 			return err
 		}
 		c.staff = signed
-		return c.staffed()
+		if c.route.Audience == Staff {
+			return c.staffed()
+		}
+		_, err = checkProof(signed, c.s.cfg.Now())
+		return err
 	}
 	return nil
 }

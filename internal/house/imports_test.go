@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/staffing "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -68,7 +68,7 @@ func plan() []room {
 		{"internal/backup", "fault ablate", ""},
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/patience", "fault vault", "http"},
-		{"internal/vault/state", "id fault civil vault", ""},
+		{"internal/vault/state", "id fault civil access vault", ""},
 		{"internal/vault/budgets", leaves + " access/budget vault/state", ""},
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
@@ -79,7 +79,8 @@ func plan() []room {
 		{"internal/vault/keeper/proof", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
 		{"internal/vault/keeper/release", leaves + " access/policy vault/keeper/permits vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
-		{"internal/vault/keeper", keeperParts + leaves + " access access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
+		{"internal/vault/keeper/staffing", leaves + " access access/passkey registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
+		{"internal/vault/keeper", keeperParts + leaves + " access access/passkey access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},

@@ -335,6 +335,8 @@ type Signed struct {
 	URL    string
 	Body   []byte
 	Proof  string
+
+	Assertion []byte `json:",omitempty"` // JSON of a passkey's answer over this very request (ADR 31), for acts that need one
 }
 
 // OpenSessionRequest opens a session day at a centre. The facts are in the

@@ -107,6 +107,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	rosterForms(t, s, by, add)
 	leaveForms(t, s, asha, public, mine)
 	mine("/v3/session/end", map[string]any{})
+	identityForms(t, add)
 	return out
 }
 
@@ -279,6 +280,9 @@ func malformed(t *testing.T, schema *openapi3.Schema, good map[string]any) map[s
 			delete(m, name)
 			out[name+" missing"] = encode(m)
 			wrong["null"], wrong["empty"], wrong["NUL"], wrong["long"] = nil, "", "1\x00", strings.Repeat("1", 4000)
+		}
+		if p.Value.Type.Is("boolean") {
+			delete(wrong, "true")
 		}
 		if p.Value.Type.Is("string") {
 			wrong["integer"] = 1

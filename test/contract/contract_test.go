@@ -29,6 +29,7 @@ type world struct {
 	builder harness.Builder
 	life    harness.Life
 	server  func() *harness.Server
+	staff   func() *staffWorld
 	doc     func() (*openapi3.T, error)
 }
 
@@ -41,6 +42,7 @@ func newWorld() *world {
 		// touch of a passkey, which no demo key has, and nobody on it is made up.
 		return harness.Start(&w.life, &w.builder, harness.Options{Args: []string{"--centres", "12"}, Tags: harness.Ablation, Ablate: []string{"fresh-assertion", "roster-mode", "phantoms"}})
 	})
+	w.staff = newStaffWorld(&w.life, &w.builder)
 	return w
 }
 

@@ -117,6 +117,7 @@ func everyRoute(t *testing.T, lang string) {
 		t.Errorf("after the session's end: %s", a.Text())
 	}
 	r.files()
+	r.identities()
 	for template, item := range description(t).Paths.Map() {
 		for method := range item.Operations() {
 			if !r.seen[method+" "+template] {

@@ -132,6 +132,9 @@ func (t *txn) staffAtWork(s vault.Signed) (id.Staff, state.Staff, []state.OpenSe
 		return "", row, nil, err
 	}
 	sessions, err := t.openToday(row.Centre)
+	if err == nil {
+		sessions, err = t.k.office.Rostered(t, staff, row, sessions)
+	}
 	return staff, row, sessions, err
 }
 

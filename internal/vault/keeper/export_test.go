@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -235,3 +236,6 @@ func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 	})
 	return err
 }
+
+// Office is the part for staff who sign in.
+func (k *Keeper) Office() *staffing.Office { return k.office }

@@ -41,6 +41,7 @@ const homeZone = "Asia/Kolkata"
 // StaffNames implements the vault's word.
 func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffNames, error) {
 	out := vault.StaffNames{Names: []id.Staff{}}
+	now := k.now().UnixMilli()
 	err := k.store.View(ctx, func(tx state.Tx) error {
 		out.Names = out.Names[:0]
 		for after := ""; ; {
@@ -51,6 +52,21 @@ func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffName
 			for _, r := range rows {
 				var s state.Staff
 				if json.Unmarshal(r.Content, &s) == nil && s.Active {
+					out.Names = append(out.Names, id.Staff(r.Key))
+				}
+				after = r.Key
+			}
+			if len(rows) < 500 {
+				break
+			}
+		}
+		for after := ""; ; { // what a session may do, and whether it lives, its acts ask
+			rows, err := tx.Scan(ctx, state.StaffSessions, after, 500)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				if r.Expires > now {
 					out.Names = append(out.Names, id.Staff(r.Key))
 				}
 				after = r.Key
@@ -85,7 +101,8 @@ func (t *txn) late(item vault.InboxItem) (staff id.Staff, row state.Staff, stale
 	if wait < -inboxSkew { // a clock is wrong, perhaps ours: it waits, as it was acknowledged
 		return "", row, false, false, fault.New(fault.Unavailable, "clock", "the request is from the future")
 	}
-	stale = wait > inboxLife || !row.Active
+	live := row.Active || (row.Lapsed && received.UnixMilli() < row.Until) // a session whose time ended while the vault was away
+	stale = wait > inboxLife || !live
 	key := string(staff) + "/" + claims.ID
 	mark := t.k.proofs.ProofMark(claims)
 	before, found, err := engine.Get[state.Counter](t, state.Replays, key)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tikakosh/internal/access/passkey"
 	"tikakosh/internal/access/policy"
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
@@ -21,6 +22,7 @@ import (
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -81,6 +83,7 @@ type Config struct {
 	Limits      Limits
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
+	Staff       passkey.Site      // where staff sign in; the zero value: they do not
 	Anchors     engine.AnchorFile // nil: every start reads every row before it serves
 	EraseFinal  time.Duration     // how long backup sets of before a change of the epoch key still open; 0: 30 days
 	LeaveKeep   time.Duration     // how long the record of a person who left is kept; 0: a year
@@ -103,6 +106,7 @@ type Keeper struct {
 	proofs  *proof.Desk
 	release *release.Desk
 	eng     *engine.Engine
+	office  *staffing.Office // staff who sign in
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -166,6 +170,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.along}, st, keys, now, log)
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
+	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Now: now, Log: log, Run: k.run}, k.eng)
 	return k, nil
 }
 

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -17,7 +16,6 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
-	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -38,8 +36,7 @@ const viewProposal = "a proposed correction of a dose"
 // humanTag stands for a member of staff, whatever keys they have: keyed, so that the
 // database names nobody.
 func (k *Keeper) humanTag(text string) string {
-	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
-	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("staff person"), []byte(text))[:16])
+	return k.keys.HumanTag(text)
 }
 
 // human is whose key a staff row is. Keys that were enrolled before people were told
@@ -55,6 +52,14 @@ func (k *Keeper) human(staff id.Staff, row state.Staff) (string, error) {
 	return k.humanTag(string(name)), nil
 }
 
+// staffRow finds what a staff id stands for: a machine's key or a member.
+func (t *txn) staffRow(s id.Staff) (row state.Staff, ok bool, err error) {
+	if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, string(s)); err != nil || ok {
+		return row, ok, err
+	}
+	return t.k.office.StaffRow(t, s)
+}
+
 // samePerson reports whether two staff keys are one human's.
 func (t *txn) samePerson(a, b id.Staff) (bool, error) {
 	if a == b {
@@ -62,7 +67,7 @@ func (t *txn) samePerson(a, b id.Staff) (bool, error) {
 	}
 	var tags [2]string
 	for i, s := range [...]id.Staff{a, b} {
-		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(s))
+		row, ok, err := t.staffRow(s)
 		if err == nil && !ok {
 			err = state.Integrity(state.StaffKeys, "a staff key is missing")
 		}
@@ -167,6 +172,9 @@ func (t *txn) small(c id.Centre) (bool, error) {
 		}
 		people[tag] = true
 	}
+	if err := t.k.office.HumansAt(t, c, people); err != nil {
+		return false, err
+	}
 	return len(people) < enoughStaff, nil
 }
 
@@ -261,7 +269,7 @@ func (t *txn) mayApprove(row state.Correction, second id.Staff) error {
 	if same {
 		return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
 	}
-	if by, _, err := engine.Get[state.Staff](t, state.StaffKeys, string(row.By)); err != nil {
+	if by, _, err := t.staffRow(row.By); err != nil {
 		return err
 	} else if !by.Active { // perhaps ended because it was stolen
 		return fault.New(fault.Conflict, "ended", "the key that proposed this was ended since; propose it again")

@@ -45,12 +45,14 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections, KeyStates, Departures, Budgets}
+		Issued, Revocations, Corrections, KeyStates, Departures, Budgets,
+		StaffMembers, StaffProposals, StaffAreas, Rosters}
 }
 
 // Passing lists the tables whose rows expire.
 func Passing() []Table {
-	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays, Notices, Alerts, Places}
+	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays, Notices, Alerts, Places,
+		StaffSessions, Ceremonies}
 }
 
 // All lists every table.
@@ -304,6 +306,11 @@ type Staff struct {
 	Human  string `json:",omitempty"` // keyed tag of whose key it is: one person may have several
 
 	Suspended int64 `json:",omitempty"` // when a restore behind the ledger took it out of use; 0: not so
+	// Of a member's session (ADR 31), as which this row is made up: its key, when it ends
+	// at the latest, and whether only its time ended it. Never stored.
+	Session string `json:"-"`
+	Until   int64  `json:"-"`
+	Lapsed  bool   `json:"-"`
 }
 
 // The states of a challenge.

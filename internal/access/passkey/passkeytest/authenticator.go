@@ -223,3 +223,14 @@ func (a *Authenticator) Get(options, challenge []byte) ([]byte, error) {
 	}
 	return nil, errors.New("NotAllowedError: no passkey for this site")
 }
+
+// Forge holds a passkey that claims to be p, for the same user, with a key of its own:
+// what somebody can make who knows all that is public of it.
+func (a *Authenticator) Forge(p *Passkey) error {
+	key, _, err := newKey(ES256)
+	if err != nil {
+		return err
+	}
+	a.Passkeys = append(a.Passkeys, &Passkey{ID: p.ID, RPID: p.RPID, Handle: p.Handle, Count: p.Count + 1000, key: key, alg: ES256})
+	return nil
+}

@@ -59,7 +59,8 @@ func (m *memory) id(name string) (out rowID) {
 // class is the map a table's rows are in and how many it may have (0: all).
 func class(t state.Table) (state.Table, int) {
 	switch t {
-	case state.StaffKeys, state.OpenSessions, state.MobileIndexes, state.Partners, state.KeyStates:
+	case state.StaffKeys, state.OpenSessions, state.MobileIndexes, state.Partners, state.KeyStates,
+		state.StaffMembers, state.StaffProposals, state.StaffAreas, state.Rosters:
 		return state.StaffKeys, 0
 	case state.Households, state.Persons, state.IDTags, state.Cards:
 		return state.Persons, grantingLimit

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -99,3 +100,10 @@ func (k *Ring) PersonTag(p id.Person) []byte {
 
 // MatchIndex is a keyed name of a mobile number that no index has and that never changes.
 func (k *Ring) MatchIndex(mobile string) string { return k.indexUnder(k.sym[PurposeMatch], mobile) }
+
+// HumanTag stands for a member of staff, whatever keys they have: keyed, so that the
+// database names nobody.
+func (k *Ring) HumanTag(text string) string {
+	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	return hex.EncodeToString(k.MAC(PurposeMatch, k.RealmBytes(), []byte("staff person"), []byte(text))[:16])
+}

@@ -68,6 +68,9 @@ func parseProof(proof string) (p readyProof, ok bool) {
 		return p, false
 	}
 	p.thumb = base64.RawURLEncoding.EncodeToString(thumb)
+	if h.KeyID != "" && ablate.Off(ablate.SessionKey) {
+		p.thumb = h.KeyID // whoever names a session is taken for it
+	}
 	payload := tok.UnsafePayloadWithoutVerification()
 	if !ablate.Off(ablate.VaultProof) {
 		if payload, err = tok.Verify(p.key); err != nil {
@@ -98,7 +101,7 @@ func (k *Desk) Read(proof string, bad error, enrolled func(thumb string) (jwk []
 		if err != nil {
 			return c, err
 		}
-		if !key.Equal(p.key) {
+		if !key.Equal(p.key) && !ablate.Off(ablate.SessionKey) {
 			return c, bad
 		}
 	}
@@ -205,7 +208,7 @@ func (c Claims) Covers(s vault.Signed, bearer string, now time.Time) error {
 	if c.Method != s.Method || c.URL != s.URL || c.Body != base64.RawURLEncoding.EncodeToString(sum[:]) || c.Access != access {
 		return Bad("the proof is for another request")
 	}
-	if d := now.Sub(time.Unix(c.Issued, 0)); d > ProofWindow || d < -ProofWindow {
+	if d := now.Sub(time.Unix(c.Issued, 0)); (d > ProofWindow || d < -ProofWindow) && !ablate.Off(ablate.ProofTime) {
 		return Bad("the proof's time is too far from the server's clock")
 	}
 	if len(c.ID) < 16 || len(c.ID) > 128 {

@@ -72,11 +72,13 @@ func (t *Txn) Proof(s vault.Signed) (staff id.Staff, row state.Staff, used bool,
 	if !row.Active {
 		return "", row, false, Bad("this credential was ended")
 	}
-	used, err = t.Spend(string(staff), claims)
+	if used, err = t.Spend(string(staff), claims); err == nil && row.Session != "" {
+		err = t.touch(row.Session, row.Until)
+	}
 	return staff, row, used, err
 }
 
-// Parts is who signed a request and what the proof says: the key is enrolled, and nothing else
+// Parts is who signed a request and what the proof says: the key is enrolled or a member's session, and nothing else
 // of it is checked.
 func (t *Txn) Parts(s vault.Signed) (staff id.Staff, c Claims, row state.Staff, err error) {
 	bad := Bad("a DPoP proof of an enrolled staff key is wanted")
@@ -84,8 +86,13 @@ func (t *Txn) Parts(s vault.Signed) (staff id.Staff, c Claims, row state.Staff, 
 		var ok bool
 		var err error
 		staff = id.Staff(thumb)
-		if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok && !ablate.Off(ablate.VaultProof) {
-			err = bad
+		if row, ok, err = engine.Get[state.Staff](t, state.StaffKeys, thumb); err == nil && !ok {
+			member, session, ok, err1 := t.SessionOf(thumb)
+			if err = err1; ok {
+				staff, row = member, session
+			} else if err == nil && !ablate.Off(ablate.VaultProof) {
+				err = bad
+			}
 		}
 		return row.JWK, err
 	})

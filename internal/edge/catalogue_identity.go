@@ -1,0 +1,43 @@
+package edge
+
+// hindiIdentity is the part of the catalogue for staff who sign in.
+func hindiIdentity() map[string]string {
+	return map[string]string{
+		"this member does not work here now":                                                                              "यह सदस्य अभी यहाँ काम नहीं करता",
+		"this member does not work at that centre":                                                                        "यह सदस्य उस केंद्र पर काम नहीं करता",
+		"who proposed this no longer works here; propose it again":                                                        "जिसने यह प्रस्ताव किया वह अब यहाँ काम नहीं करता; फिर से प्रस्ताव करें",
+		"this member does not work here now, or holds that role":                                                          "यह सदस्य अभी यहाँ काम नहीं करता, या वह भूमिका उसके पास पहले से है",
+		"this is not an answer of a passkey":                                                                              "यह पासकी का उत्तर नहीं है",
+		"the roster of that day is full":                                                                                  "उस दिन की ड्यूटी सूची भर चुकी है",
+		"your role does not give that one; whoever's does decides":                                                        "आपकी भूमिका वह भूमिका नहीं दे सकती; जिसकी दे सकती है वही तय करेगा",
+		"you hold no role any more; ask whoever invited you":                                                              "अब आपकी कोई भूमिका नहीं है; जिसने आपको आमंत्रित किया उनसे पूछें",
+		"X-Assertion has to be a passkey's answer as JSON, in base64url":                                                  "X-Assertion में पासकी का उत्तर JSON के रूप में, base64url में होना चाहिए",
+		"somebody else has to approve this first; keep the link until then":                                               "पहले किसी और को इसे स्वीकृत करना होगा; तब तक लिंक सँभालकर रखें",
+		"there is an administrator already: they invite others":                                                           "एक प्रशासक पहले से है: वही दूसरों को आमंत्रित करता है",
+		"staff_number is too long":                                                                                        "staff_number बहुत लंबा है",
+		"a roster has member_id, center_id, on, and a date from today to 92 days ahead":                                   "ड्यूटी सूची में member_id, center_id, on और आज से 92 दिन आगे तक की date होती है",
+		"a member of staff has a name of 1 to 100 letters":                                                                "कर्मचारी का नाम 1 से 100 अक्षरों का होता है",
+		"the centre's manager, or who stands over them, puts its roster":                                                  "केंद्र की ड्यूटी सूची उसका प्रबंधक या उससे ऊपर का अधिकारी बनाता है",
+		"you do not hold that role":                                                                                       "वह भूमिका आपके पास नहीं है",
+		"too many devices; end one first":                                                                                 "बहुत अधिक उपकरण हैं; पहले एक को समाप्त करें",
+		"somebody else approves what you proposed, or what is about you":                                                  "आपका प्रस्ताव, या जो आपके बारे में है, कोई और स्वीकृत करेगा",
+		"a centre is written with its state and district: centre/STATE/DISTRICT/CENTRE":                                   "केंद्र को उसके राज्य और ज़िले के साथ लिखें: centre/STATE/DISTRICT/CENTRE",
+		"that place is on record as lying elsewhere":                                                                      "अभिलेख के अनुसार वह स्थान कहीं और है",
+		"somebody else decides that for you":                                                                              "आपके लिए यह कोई और तय करेगा",
+		"no device was enrolled with that link, or it was ended since":                                                    "उस लिंक से कोई उपकरण नहीं जोड़ा गया, या वह समाप्त हो चुका है",
+		"a signed-in member of staff does this; the key of a machine does not":                                            "यह साइन-इन किया हुआ कर्मचारी करता है; मशीन की कुंजी नहीं",
+		"your role does not stand over all that this member may do; whoever's does decides":                               "यह सदस्य जो कुछ कर सकता है, आपकी भूमिका उस सबसे ऊपर नहीं है; जिसकी है वही तय करेगा",
+		"you are not on this centre's roster today; its manager puts you there":                                           "आज आप इस केंद्र की ड्यूटी सूची में नहीं हैं; इसका प्रबंधक आपको जोड़ेगा",
+		"another administrator approves this, at the staff client":                                                        "इसे कोई दूसरा प्रशासक कर्मचारी पोर्टल पर स्वीकृत करेगा",
+		"a grant is ROLE@PLACE":                                                                                           "भूमिका ROLE@PLACE के रूप में लिखी जाती है",
+		"this member holds that role already, or too many":                                                                "यह भूमिका इस सदस्य के पास पहले से है, या भूमिकाएँ बहुत अधिक हैं",
+		"name is only for the first administrator":                                                                        "name केवल पहले प्रशासक के लिए है",
+		"your passkey has to confirm this very request within a minute; try again":                                        "आपकी पासकी को एक मिनट के भीतर इसी अनुरोध की पुष्टि करनी होगी; फिर से प्रयास करें",
+		"this session has ended; sign in again":                                                                           "यह सत्र समाप्त हो गया है; फिर से साइन इन करें",
+		"staff do not sign in here: the vault was started without --staff-origin":                                         "यहाँ कर्मचारी साइन इन नहीं करते: तिजोरी --staff-origin के बिना शुरू हुई",
+		"a place is national, state/STATE, district/STATE/DISTRICT or centre/STATE/DISTRICT/CENTRE, with CoWIN's numbers": "स्थान national, state/STATE, district/STATE/DISTRICT या centre/STATE/DISTRICT/CENTRE होता है, CoWIN की संख्याओं के साथ",
+		"no such staff role; the roles are national, state, district, manager, vaccinator, verifier, auditor, privacy, investigator, operator, custodian":                                                                                                       "ऐसी कोई भूमिका नहीं है; भूमिकाएँ हैं national, state, district, manager, vaccinator, verifier, auditor, privacy, investigator, operator, custodian",
+		"fewer than three people could approve this: it is approved 24 hours after it was proposed, and is on the public list meanwhile":                                                                                                                        "तीन से कम लोग इसे स्वीकृत कर सकते हैं: यह प्रस्ताव के 24 घंटे बाद स्वीकृत होगा, और तब तक सार्वजनिक सूची में रहेगा",
+		"that role is not held at such a place: national, operator and custodian everywhere, state in a state, district in a district, manager, vaccinator and verifier at a centre, auditor, privacy and investigator everywhere, in a state or in a district": "वह भूमिका ऐसे स्थान पर नहीं होती: national, operator और custodian पूरे देश में, state राज्य में, district ज़िले में, manager, vaccinator और verifier केंद्र पर, auditor, privacy और investigator पूरे देश, राज्य या ज़िले में",
+	}
+}
