@@ -30,6 +30,7 @@ func (w *stage) forms() map[string]form {
 	w.bookingForms(out)
 	w.staffForms(out)
 	w.partnerForms(out)
+	w.identityForms(out)
 	return out
 }
 
