@@ -312,7 +312,7 @@ func areaKey(s access.Scope) string {
 // around are a place and those it lies in.
 func around(s access.Scope) []access.Scope {
 	out := []access.Scope{access.Everywhere(), access.InState(s.State()), access.InDistrict(s.State(), s.District()), s}
-	return slices.DeleteFunc(slices.Compact(out), func(x access.Scope) bool { return x.Level() == access.LevelNone })
+	return slices.Compact(slices.DeleteFunc(out, func(x access.Scope) bool { return x.Level() == access.LevelNone }))
 }
 
 // placed holds where a place is said to lie against what is on record. With settle it

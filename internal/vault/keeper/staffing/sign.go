@@ -152,7 +152,7 @@ func (t *txn) passkeyOf(member string, m *state.StaffMember, a passkey.Assertion
 		return "", signInRefused(), t.putMember(member, *m)
 	}
 	if err != nil {
-		return "", signInRefused(), nil //nolint:nilerr // one answer for every reason
+		return "", signInRefused(), nil
 	}
 	d.Count, d.Copied, d.Last = int64(row.Count), row.Copied, t.k.now().UnixMilli()
 	return d.ID, nil, nil
@@ -192,7 +192,7 @@ func (t *txn) signInFinish(s vault.Signed, out *vault.StaffActed) (refused, err 
 	}
 	grant, err := chosen(m, f.Grant)
 	if err != nil {
-		return err, nil //nolint:nilerr // refused, and the ceremony is spent
+		return err, nil
 	}
 	session := t.beginSession(&m, state.StaffSession{Key: thumb, JWK: jwk, Device: device, Grant: grant})
 	if err := engine.Put(t, state.StaffSessions, thumb, state.SessionUse{Member: member, Last: session.Began}, session.Expires+sessionLife.Milliseconds()); err != nil {
@@ -263,7 +263,7 @@ func (t *txn) freshlySigned(a *actor, s vault.Signed, nonce string) (refused, er
 	}
 	answer, err := passkey.ParseAssertion(s.Assertion)
 	if err != nil {
-		return again, nil //nolint:nilerr // refused, and the nonce is spent
+		return again, nil
 	}
 	_, refused, err = t.passkeyOf(a.id, &a.row, answer, requestDigest(s))
 	if err != nil || refused == nil {
@@ -299,7 +299,7 @@ func (t *txn) enrolBegin(s vault.Signed) (vault.StaffCeremony, error) {
 		return none, err
 	}
 	c := state.Ceremony{Kind: ceremonyEnrol, Key: thumb, Challenge: passkey.NewChallenge(), Member: p.Member, Proposal: name}
-	shown := ""
+	var shown string
 	var have [][]byte
 	if p.Kind == state.ProposeSetup {
 		if shown, err = staffName(f.Name); err != nil {
@@ -403,7 +403,7 @@ func (t *txn) enrolFinish(s vault.Signed, out *vault.StaffActed) (refused, err e
 		return nil, err
 	}
 	if err != nil {
-		return err, nil //nolint:nilerr // refused, and the ceremony is spent
+		return err, nil
 	}
 	p, ok, err := engine.Get[state.StaffProposal](t, state.StaffProposals, c.Proposal)
 	if err != nil || !ok {
