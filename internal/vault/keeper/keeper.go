@@ -171,6 +171,16 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Now: now, Log: log, Run: k.run}, k.eng)
+	k.fresh = func(t *txn, s vault.Signed) error {
+		staff, row, ok, err := t.SessionFor(s)
+		if err == nil && !ok {
+			err = notFresh()
+		}
+		if err != nil {
+			return err
+		}
+		return k.office.Fresh(t.Txn.Txn.Txn, staff, row, s)
+	}
 	return k, nil
 }
 

@@ -93,3 +93,15 @@ func (t *Txn) NewKey(s vault.Signed) (thumb string, jwk []byte, err error) {
 	jwk, err = json.Marshal(jose.JSONWebKey{Key: p.key})
 	return p.thumb, jwk, err
 }
+
+// SessionFor is the member's session whose key signed a request. That the request is
+// proven is the caller's to have seen.
+func (t *Txn) SessionFor(s vault.Signed) (staff id.Staff, row state.Staff, ok bool, err error) {
+	p, ok := t.k.proofs.get(s.Proof)
+	if !ok {
+		if p, ok = parseProof(s.Proof); !ok {
+			return "", row, false, nil
+		}
+	}
+	return t.SessionOf(p.thumb)
+}
