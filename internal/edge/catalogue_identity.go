@@ -31,6 +31,7 @@ func hindiIdentity() map[string]string {
 		"another administrator approves this, at the staff client":                                                        "इसे कोई दूसरा प्रशासक कर्मचारी पोर्टल पर स्वीकृत करेगा",
 		"a grant is ROLE@PLACE":                                                                                           "भूमिका ROLE@PLACE के रूप में लिखी जाती है",
 		"this member holds that role already, or too many":                                                                "यह भूमिका इस सदस्य के पास पहले से है, या भूमिकाएँ बहुत अधिक हैं",
+		"this member is not suspended":                                                                                    "यह सदस्य निलंबित नहीं है",
 		"name is only for the first administrator":                                                                        "name केवल पहले प्रशासक के लिए है",
 		"your passkey has to confirm this very request within a minute; try again":                                        "आपकी पासकी को एक मिनट के भीतर इसी अनुरोध की पुष्टि करनी होगी; फिर से प्रयास करें",
 		"this session has ended; sign in again":                                                                           "यह सत्र समाप्त हो गया है; फिर से साइन इन करें",

@@ -239,3 +239,13 @@ func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 
 // Office is the part for staff who sign in.
 func (k *Keeper) Office() *staffing.Office { return k.office }
+
+// SuspendMembers is what a restore behind the ledger does to the members of staff.
+func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {
+	_, err = k.update(ctx, func(t *txn) error {
+		t.Append(engine.Entry{Kind: "staff", View: "suspended after a restore", Role: "system"})
+		n, err = k.office.Suspend(t.Txn.Txn.Txn)
+		return err
+	})
+	return n, err
+}

@@ -753,6 +753,31 @@ func TestRosteredSession(t *testing.T) {
 	}
 }
 
+// TestSuspendedMembers: after a restore behind the ledger nobody goes on before the
+// operator confirmed them.
+func TestSuspendedMembers(t *testing.T) {
+	r := staffRig(t)
+	d := r.national()
+	if n, err := r.k.SuspendMembers(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if _, err := d.get(vault.ActMe); !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("a session: %v", err)
+	}
+	if err := d.signIn(""); !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("signed in: %v", err)
+	}
+	for range 2 {
+		_, err := r.k.Resume(t.Context(), vault.ResumeRequest{Staff: id.Staff(d.member)})
+		if again := fault.Is(err, fault.Conflict); err != nil && !again {
+			t.Fatal(err)
+		}
+	}
+	if err := d.signIn(""); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStaffOff: without a place where staff sign in there is no act at all.
 func TestStaffOff(t *testing.T) {
 	r := newRig(t)

@@ -77,12 +77,19 @@ func (t *txn) suspend(in map[string]bool, all bool) error {
 	partners, err := eachRow(t, state.Partners, func(key string, row *state.Partner) (bool, error) {
 		return out(&row.Active, &row.Suspended, ended(key)), nil
 	})
-	what := "suspended after a restore"
-	if !all {
+	if err != nil {
+		return err
+	}
+	what, members := "suspended after a restore", 0
+	if all {
+		if members, err = t.k.office.Suspend(t.Txn.Txn.Txn); err != nil {
+			return err
+		}
+	} else {
 		what = "ended again after a restore"
 	}
-	t.Append(engine.Entry{Kind: "staff", View: what, Role: "system", Reason: itoa(int64(staff)) + " staff keys, " + itoa(int64(partners)) + " partners"})
-	return err
+	t.Append(engine.Entry{Kind: "staff", View: what, Role: "system", Reason: itoa(int64(staff)) + " staff keys, " + itoa(int64(partners)) + " partners, " + itoa(int64(members)) + " members of staff"})
+	return nil
 }
 
 // voidAgain ends the cards that were replaced.
@@ -196,6 +203,10 @@ func (k *Keeper) Resume(ctx context.Context, r vault.ResumeRequest) (vault.Done,
 			row.Active, row.Suspended = true, 0
 			t.Append(engine.Entry{Kind: rolePartner, View: "confirmed after a restore", Role: "operator", Actor: string(r.Partner), Place: row.Name})
 			return engine.Put(t, state.Partners, string(r.Partner), row, 0)
+		}
+		if id.Valid(string(r.Staff)) { // a member's id: no key has one
+			t.Append(engine.Entry{Kind: "staff", View: "confirmed after a restore", Role: "operator", Actor: string(r.Staff)})
+			return t.k.office.Resume(t.Txn.Txn.Txn, string(r.Staff))
 		}
 		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(r.Staff))
 		if err != nil || !ok || row.Suspended == 0 {

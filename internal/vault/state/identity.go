@@ -17,9 +17,10 @@ const (
 
 // The states of a member.
 const (
-	MemberInvited  = "invited"
-	MemberActive   = "active"
-	MemberDisabled = "disabled"
+	MemberInvited   = "invited"
+	MemberActive    = "active"
+	MemberDisabled  = "disabled"
+	MemberSuspended = "suspended" // after a restore, until the operator confirms them
 )
 
 // StaffMember is a human who works here. Name is sealed. What they sign in with and

@@ -115,3 +115,51 @@ func (k *Office) StaffApprove(ctx context.Context, r vault.StaffOperatorRequest)
 		return t.approvedStaff(r.Proposal, p, byOperator, out)
 	})
 }
+
+// Suspend takes every active member out of use, with all sessions, and counts them:
+// after a restore behind the ledger nobody knows whom the lost entries ended. The
+// caller appends the entry. Resume brings one back.
+func (k *Office) Suspend(on *engine.Txn) (n int, err error) {
+	t := k.in(on)
+	const page = 500
+	for after := ""; ; {
+		rows, err := t.Tx.Scan(t.Ctx, state.StaffMembers, after, page)
+		if err != nil {
+			return n, err
+		}
+		for _, s := range rows {
+			after = s.Key
+			m, err := t.staffMember(s.Key)
+			if err != nil {
+				return n, err
+			}
+			if m.State != state.MemberActive {
+				continue
+			}
+			n++
+			m.State = state.MemberSuspended
+			t.endStaffSessions(&m, "")
+			if err := t.putMember(s.Key, m); err != nil {
+				return n, err
+			}
+		}
+		if len(rows) < page {
+			return n, nil
+		}
+	}
+}
+
+// Resume is the operator's word that a suspended member still works here. The caller
+// appends the entry. fault.NotFound, fault.Conflict: not suspended.
+func (k *Office) Resume(on *engine.Txn, member string) error {
+	t := k.in(on)
+	m, err := t.staffMember(member)
+	if err != nil {
+		return err
+	}
+	if m.State != state.MemberSuspended {
+		return fault.New(fault.Conflict, "member", "this member is not suspended")
+	}
+	m.State = state.MemberActive
+	return t.putMember(member, m)
+}
