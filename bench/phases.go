@@ -100,7 +100,7 @@ var readyLine = regexp.MustCompile(`^\s*(api|outbox|staff)\s+(\S+)`)
 // start runs a demo with one centre and no people, limits out of the way.
 func start(ctx context.Context, bin, data string, e *engine) (*server, error) {
 	s := &server{http: &http.Client{Timeout: 60 * time.Second}, engine: e}
-	s.cmd = exec.CommandContext(ctx, bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--people", "0",
+	s.cmd = exec.CommandContext(ctx, bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--staff-listen", "127.0.0.1:0", "--people", "0",
 		"--centres", "2", "--quiet", "--no-limits")
 	s.cmd.Env = append(os.Environ(), e.environment()...)
 	log, err := os.Create(data + ".log")

@@ -258,7 +258,7 @@ var apiLine = regexp.MustCompile(`^\s*api\s+http://([^/\s]+)`)
 
 // start runs a demo with limits off: the rate of one caller is what is measured.
 func start(bin, data string) (*exec.Cmd, string, error) {
-	cmd := exec.Command(bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--people", "0", "--centres", "500", "--quiet", "--no-limits")
+	cmd := exec.Command(bin, "demo", "--data", data, "--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", "--staff-listen", "127.0.0.1:0", "--people", "0", "--centres", "500", "--quiet", "--no-limits")
 	log, err := os.Create(data + ".log")
 	if err != nil {
 		return nil, "", err

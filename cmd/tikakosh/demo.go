@@ -44,6 +44,9 @@ func (c *demoCmd) Run() error {
 	if c.Centres < 1 || c.People < 0 || c.Days < 1 {
 		return badConfig("a demo needs at least one centre and one day")
 	}
+	if c.StaffListen == "" {
+		c.StaffListen = "127.0.0.1:8082"
+	}
 	c.DemoNumbers = true
 	if c.NoLimits {
 		c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit = 1_000_000, 1_000_000, 100_000_000

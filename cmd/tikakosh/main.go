@@ -13,6 +13,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/portal/staff"
 	"tikakosh/internal/supervise"
 )
 
@@ -109,6 +110,6 @@ func (versionCmd) Run() error {
 	if ablate.Built {
 		fmt.Print(" TEST BUILD: controls can be switched off")
 	}
-	fmt.Println()
+	fmt.Printf("\nstaff client sha256:%s\n", staff.Sum())
 	return nil
 }

@@ -42,6 +42,8 @@ type runFlags struct {
 	logFlags
 	backupFlags
 	opsFlags
+	StaffListen string `name:"staff-listen" help:"Address of the staff client, as in 127.0.0.1:8082; what browsers see of it is --staff-origin. Without it the client is not served; a demo serves it at 127.0.0.1:8082."`
+
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
@@ -78,6 +80,7 @@ type installation struct {
 	separate bool
 	api      net.Listener
 	also     []net.Listener
+	staff    net.Listener // of the staff client; nil: none
 	outbox   net.Listener
 	secret   string // of the outbox page's address
 	routes   []byte // of the courier, with their passwords; nil with an outbox
@@ -142,6 +145,12 @@ func (in *installation) run(ctx context.Context) error {
 	defer in.closeAlso()
 	if err := in.listenAlso(ctx); err != nil {
 		return err
+	}
+	if err := in.listenStaff(ctx); err != nil {
+		return err
+	}
+	if in.staff != nil {
+		defer in.staff.Close()
 	}
 	if err := in.listenOps(ctx); err != nil {
 		return err
@@ -281,14 +290,14 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	apiFile, err5 := in.api.(*net.TCPListener).File()
 	way, err6 := in.messageWay()
 	all = append(all, apiFile, way.file)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+	webNames, webHas, err := in.staffFile([]string{"vault", "api"}, []*os.File{webC, apiFile})
+	all = append(all, webHas[2:]...)
+	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
 		closeAll()
 		return nil, nil, err
 	}
 	data := "--data=" + in.layout.root
-	if o := localStaffOrigin(in.publicURL()); len(in.flags.StaffOrigin) == 0 && o != "" {
-		in.flags.StaffOrigin = []string{o}
-	}
+	in.staffOrigins()
 	vaultArgs := append([]string{"vault", data}, in.flags.vaultFlags.args()...)
 	if in.demo != nil {
 		vaultArgs = append(vaultArgs, "--demo")
@@ -335,7 +344,7 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	roles = append(roles,
 		in.role("courier", courierArgs, courierNames, courierFiles),
 		in.role("vault", vaultArgs, vaultNames, vaultFiles),
-		in.role("web", webArgs, []string{"vault", "api"}, []*os.File{webC, apiFile}),
+		in.role("web", webArgs, webNames, webHas),
 		in.role("worker", append([]string{"worker", data, clockArg, fmt.Sprint("--every=", in.flags.WorkerEvery), fmt.Sprint("--watch-every=", in.flags.WatchEvery)}, in.flags.backupFlags.args()...), []string{"vault"}, []*os.File{workerC}),
 	)
 	roles = append(roles, webs...)
@@ -398,6 +407,7 @@ func (in *installation) announce(ctx context.Context) {
 		}
 		fmt.Fprintf(in.out, "staff   %s  %s\n", filepath.Join(in.layout.staff(), "manager.json"), filepath.Join(in.layout.staff(), "vaccinator.json"))
 	}
+	in.announceClient()
 	in.announceStaff(ctx)
 	if in.ops != nil {
 		fmt.Fprintf(in.out, "ops     http://%s/readyz\n", in.ops.Addr())

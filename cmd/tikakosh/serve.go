@@ -185,9 +185,15 @@ func (c *serveCmd) Run() error {
 	sharing, stopSharing := context.WithCancel(context.WithoutCancel(ctx)) // bookings under way are finished after ctx
 	shared, removed := r.bookings.Run(sharing), r.people.Run(sharing)
 	defer func() { stopSharing(); shared(); removed() }()
+	staffEnds, err := serveStaff(ctx, stop, srv, c.PublicURL, r.now, log)
+	if err != nil {
+		return err
+	}
 	supervise.Ready()
 	log.Info("web ready")
-	return srv.Run(ctx, ln, r.http.CloseIdleConnections)
+	err = srv.Run(ctx, ln, r.http.CloseIdleConnections)
+	<-staffEnds
+	return err
 }
 
 // slipPDF renders a slip; the codes on it come from the vault's answer.

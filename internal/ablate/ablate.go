@@ -80,6 +80,7 @@ const (
 	SecondDevice Control = "second-device" // another human approves a further device
 	RosterCheck  Control = "roster"        // records open at a centre on whose roster today one is
 	ProofTime    Control = "proof-time"    // a proof is good for a minute
+	StaffPage    Control = "staff-page"    // the staff client is in nobody's frame and runs its own files only
 )
 
 // KeyHistory: what an earlier key named, wrapped or signed stays good through a
@@ -122,7 +123,7 @@ func All() []Control {
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms,
 	}...)
 }

@@ -428,7 +428,11 @@ func (s *Server) proxy(ip netip.Addr) bool {
 // Run serves on ln until ctx ends, then lets requests finish. While idle it
 // clears what passed through memory.
 func (s *Server) Run(ctx context.Context, ln net.Listener, idle func()) error {
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
+	return s.run(ctx, ln, s, idle)
+}
+
+func (s *Server) run(ctx context.Context, ln net.Listener, h http.Handler, idle func()) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug)}
 	go s.last.watch(ctx, func() {
 		// A kept connection keeps the buffer of its last request.

@@ -111,6 +111,7 @@ func plan() []room {
 
 		{"internal/notify", "fault ablate civil vault", "net http"},
 		{"internal/edge", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode", "net http"},
+		{"internal/portal/staff", "ablate", "http"},
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 
 		{"cmd/tikakosh", "...", "net http exec kong sql"},
@@ -124,6 +125,7 @@ func plan() []room {
 		{"test/journey", leaves, "net http exec sql"},
 		{"test/contract", leaves, "net http exec sql"},
 		{"test/custody", leaves, "net http exec sql"},
+		{"test/chromium", leaves, "net http"},
 		{"test/courier", leaves, "exec"},
 		{"test/crash", leaves, "net http exec sql"},
 		{"test/demo", leaves, "net http exec sql"},

@@ -102,6 +102,7 @@ func (s *Server) Ablated() bool { return len(s.opt.Ablate) > 0 }
 type Server struct {
 	API, Outbox, Root string
 	Ops               string // the operator's address, without a path
+	StaffClient       string // the staff client's origin
 	Data, Staff       string
 	Binary            string
 	Inbox             func() []Message // what a gateway got, newest first; nil: the outbox page
@@ -208,7 +209,7 @@ func (s *Server) arguments() []string {
 	if people == 0 {
 		people = 10
 	}
-	args := []string{"demo", "--people", strconv.Itoa(people), "--centres", "2", "--clock-file", s.clock}
+	args := []string{"demo", "--people", strconv.Itoa(people), "--centres", "2", "--clock-file", s.clock, "--staff-listen", "127.0.0.1:0"}
 	if s.opt.Run {
 		args = []string{"run", "--demo-numbers"}
 		if s.opt.Tags == Ablation {
@@ -295,7 +296,7 @@ func (s *Server) awaitReady(lines <-chan string) error {
 			}
 			if f := strings.Fields(line); len(f) >= 2 {
 				switch f[0] {
-				case "api", "outbox", "staff", "ops", "data":
+				case "api", "outbox", "staff", "client", "ops", "data":
 					have[f[0]] = f[1]
 				}
 			}
@@ -305,6 +306,7 @@ func (s *Server) awaitReady(lines <-chan string) error {
 			s.API = strings.TrimSuffix(have["api"], "/")
 			s.Root = strings.TrimSuffix(s.API, "/api")
 			s.Outbox = strings.TrimSuffix(have["outbox"], "/")
+			s.StaffClient = strings.TrimSuffix(have["client"], "/")
 			s.Ops = strings.TrimSuffix(have["ops"], "/readyz")
 			s.Staff = filepath.Join(s.Data, "staff")
 			if have["staff"] != "" {
