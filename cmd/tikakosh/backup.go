@@ -28,6 +28,9 @@ import (
 // setSuffix ends the name of a backup set that was put into a folder.
 const setSuffix = ".tikakosh"
 
+// setTime is the form of the time in it, UTC.
+const setTime = "20060102T150405.000Z"
+
 // copyTries is how often a backup begins anew when its two snapshots were not of
 // one moment.
 const copyTries = 5
@@ -100,7 +103,7 @@ func (b backupJob) run(ctx context.Context, to string) (made, error) {
 	info, err := os.Stat(to)
 	switch {
 	case err == nil && info.IsDir():
-		to = filepath.Join(to, "tikakosh-"+b.now().UTC().Format("20060102T150405.000Z")+setSuffix)
+		to = filepath.Join(to, "tikakosh-"+b.now().UTC().Format(setTime)+setSuffix)
 	case err == nil:
 		return made{}, fault.Newf(fault.Conflict, "exists", "%s is there already: a backup never takes another one's place", to)
 	case !errors.Is(err, fs.ErrNotExist) || strings.HasSuffix(to, "/"):

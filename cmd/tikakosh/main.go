@@ -39,6 +39,7 @@ type cli struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring PostgreSQL databases to this program's tables."`
 	Keys        keysCmd        `cmd:"" help:"List the keys; change them while the service runs."`
 	Backup      backupCmd      `cmd:"" help:"Copy registry, vault and ledger of a running installation into one encrypted set."`
+	Drill       drillCmd       `cmd:"" help:"Try whether the newest backup set of a folder could be restored, and note the outcome: for a timer."`
 	Restore     restoreCmd     `cmd:"" help:"Make a data folder from a backup set, or try out whether one could be made."`
 	Approve     approveCmd     `cmd:"" name:"restore-approve" help:"Sign, as a custodian, that a backup set behind the ledger may go live."`
 	Recovered   recoveredCmd   `cmd:"" help:"After PostgreSQL databases were recovered to a point in time: compare them with the ledger, and let the vault start from there."`

@@ -189,6 +189,12 @@ func (c *opsCmd) machine(set *metrics.Set) {
 	set.Values("tikakosh_disk_free_ratio", "Share of the disk of a folder that is left.", false, []string{"folder"}, disks(func(d machine.Disk) float64 { return d.Ratio() }))
 	set.Gauge("tikakosh_backup_age_seconds", "Time since the newest good backup; one year when there is none.", func() float64 { return age(l.lastBackup().FinishedMS) })
 	set.Gauge("tikakosh_backup_verified_age_seconds", "Time since a restored copy was last verified; one year when never.", func() float64 { return age(l.lastBackup().VerifiedMS) })
+	set.Gauge("tikakosh_drill_failed", "1 when the newest restore drill failed.", func() float64 {
+		if l.lastBackup().DrillFailedMS > 0 {
+			return 1
+		}
+		return 0
+	})
 }
 
 // backupStatus is what a backup leaves behind for the operator's figures.
@@ -197,13 +203,15 @@ type backupStatus struct {
 	OK         bool  `json:"ok"`
 	Bytes      int64 `json:"bytes"`
 	VerifiedMS int64 `json:"verified_ms"`
+
+	DrillFailedMS int64 `json:"drill_failed_ms,omitempty"` // when the newest drill failed; 0: it did not
 }
 
 // lastBackup reads it; a backup that failed, and none at all, are zero.
 func (l layout) lastBackup() (b backupStatus) {
 	raw, err := readSmall(l.backupStatus())
 	if err != nil || json.Unmarshal(raw, &b) != nil || !b.OK {
-		return backupStatus{VerifiedMS: b.VerifiedMS}
+		return backupStatus{VerifiedMS: b.VerifiedMS, DrillFailedMS: b.DrillFailedMS}
 	}
 	return b
 }
