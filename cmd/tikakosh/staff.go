@@ -32,7 +32,7 @@ type staffCmd struct {
 
 	SetupLink staffSetupCmd     `cmd:"" help:"Make the link for the first administrator, while there is none."`
 	Members   staffMembersCmd   `cmd:"" help:"List the members of staff who sign in with passkeys; names stay sealed."`
-	Proposals staffProposalsCmd `cmd:"" help:"List what waits for a second person."`
+	Proposals staffProposalsCmd `cmd:"" help:"List what waits for a second approval."`
 	Approve   staffApproveCmd   `cmd:"" help:"Approve, after its day of waiting, what nobody else could: the invitations of a single administrator."`
 
 	Corrections staffCorrectionsCmd `cmd:"" help:"List what waits at a centre for a second signature, or show one proposal."`

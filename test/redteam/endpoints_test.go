@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"tikakosh/test/harness"
 )
@@ -139,14 +140,16 @@ func newStage(t *testing.T, s *harness.Server) *stage {
 func (w *stage) elsewhere() harness.Day {
 	w.t.Helper()
 	centres := w.s.Column(harness.RegistryDB, fmt.Sprintf("SELECT DISTINCT centre FROM session WHERE centre <> %d ORDER BY centre LIMIT 20", w.today.Centre))
-	for _, text := range centres {
-		centre, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for _, d := range w.s.DaysAt(centre) {
-			if d.Date == w.s.Indian() {
-				return d
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(100 * time.Millisecond) { // the search follows the database
+		for _, text := range centres {
+			centre, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for _, d := range w.s.DaysAt(centre) {
+				if d.Date == w.s.Indian() {
+					return d
+				}
 			}
 		}
 	}
