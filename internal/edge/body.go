@@ -113,6 +113,9 @@ func checkJSON(raw []byte) error {
 				return nil
 			}
 		case string:
+			if strings.ContainsRune(t, 0) { // no field has one, and PostgreSQL takes none
+				return malformed()
+			}
 			top := &stack[len(stack)-1]
 			if top.object && top.key {
 				name := fold(t)

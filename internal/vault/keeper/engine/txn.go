@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -192,6 +193,9 @@ func Get[T any](on Transaction, table state.Table, key string) (v T, ok bool, er
 			return v, false, state.Integrity(table, "a row is malformed")
 		}
 		return v, true, nil
+	}
+	if strings.ContainsRune(key, 0) { // no row's name has one, and PostgreSQL would fail on it
+		return v, false, nil
 	}
 	if err := t.k.Compared(t.Ctx, table, key); err != nil {
 		return v, false, err
