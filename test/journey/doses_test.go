@@ -72,9 +72,7 @@ func TestDosesWithoutEvidence(t *testing.T) {
 	t.Run("somebody else's number, the vault down", func(t *testing.T) {
 		uma := other.Enrol("Uma Test")
 		pid := s.Role(harness.RoleVault)
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		harness.Freeze(t, pid)
 		start := time.Now()
 		a := s.WriteDose(day, meera)
 		if a.Status != 204 || time.Since(start) > 5*time.Second {
@@ -256,9 +254,7 @@ func codeWhileDown(t *testing.T, s *harness.Server, day harness.Day) {
 		bad = "1111"
 	}
 	pid := s.Role(harness.RoleVault)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	harness.Freeze(t, pid)
 	k, results := s.StaffKey("vaccinator"), make(chan string, 2)
 	for ref, code := range map[string]string{right: codes[0], wrong: bad} {
 		go func() {

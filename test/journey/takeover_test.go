@@ -169,9 +169,7 @@ func TestPostgresVaultsSplit(t *testing.T) {
 	}
 	ready := waiting(t, &b, one)
 	hung := one.Role(harness.RoleVault)
-	if err := syscall.Kill(hung, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	harness.Freeze(t, hung)
 	var two *harness.Server
 	select {
 	case two = <-ready:

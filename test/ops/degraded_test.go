@@ -34,9 +34,7 @@ func TestVaultAway(t *testing.T) {
 		}
 	}
 	pid := s.Role(harness.RoleVault)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	harness.Freeze(t, pid)
 	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }() // the server is killed otherwise
 	waitFor(t, "the stop to be seen", func() bool { status, _ := get(t, s.Ops+"/readyz"); return status == 503 })
 	for _, path := range []string{"/v2/appointment/sessions/public/findByPin?pincode=110001&date=" + s.Indian(), "/v3/keys", "/v2/admin/location/states", "/v1/reports/v2/getPublicReports?date=2026-11-25"} {

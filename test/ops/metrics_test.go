@@ -150,9 +150,7 @@ func readiness(t *testing.T, s *harness.Server) {
 		t.Errorf("ready: %d %+v", status, r)
 	}
 	pid := s.Role(harness.RoleVault)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	harness.Freeze(t, pid)
 	waitFor(t, "the stop to be seen", func() bool { status, _ := ask(); return status == 503 })
 	status, r := ask()
 	if status != 503 || r.Ready || !slices.Contains(r.Missing, "vault") || !slices.Contains(r.Roles["web"].Missing, "vault") {

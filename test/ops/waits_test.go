@@ -87,9 +87,7 @@ func TestVaultHangs(t *testing.T) {
 		t.Fatal(a.Text())
 	}
 	pid := s.Role(harness.RoleVault)
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	harness.Freeze(t, pid)
 	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }() // the server is killed otherwise
 	const english, hindi = "cannot be reached", "संपर्क नहीं"
 	t.Logf("the first requests of a vault that hangs are refused after %v", refused(t, s, c, english, hindi))
