@@ -167,6 +167,7 @@ func (l *lane) try(a act, point string, n int, repeats, fires bool) {
 	if role, _, _ := strings.Cut(point, ":"); n <= a.commits[role]-a.shared[role] {
 		l.t.Fatalf("%s, stopped at %s %d: never stopped", a.name, point, n)
 	}
+	l.t.Logf("%s: %s %d was never passed alone: its rows shared a commit each time", a.name, point, n)
 }
 
 // once is one attempt of try; it tells whether the act was stopped as asked.
