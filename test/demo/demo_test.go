@@ -18,22 +18,6 @@ import (
 // and before midnight, and around the end of online booking.
 var hours = [...]string{"00:05", "14:59", "15:01", "23:55"}
 
-// offset is what makes a clock show an Indian wall-clock time. It is never
-// positive: a certificate from the future would rightly be refused.
-func offset(t *testing.T, now time.Time, clock string) time.Duration {
-	t.Helper()
-	at, err := time.Parse("15:04", clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	local := now.In(time.FixedZone("IST", 5*3600+1800))
-	want := time.Date(local.Year(), local.Month(), local.Day(), at.Hour(), at.Minute(), 0, 0, local.Location())
-	if want.After(local) {
-		want = want.AddDate(0, 0, -1)
-	}
-	return want.Sub(local)
-}
-
 // TestMainJobAtAnyHour takes a new household from the first code to a verified
 // certificate at each hour.
 func TestMainJobAtAnyHour(t *testing.T) {
@@ -43,7 +27,7 @@ func TestMainJobAtAnyHour(t *testing.T) {
 		for _, clock := range hours {
 			t.Run(clock, func(t *testing.T) {
 				t.Parallel()
-				s := harness.Start(t, &b, harness.Options{Clock: offset(t, time.Now(), clock)})
+				s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, clock)})
 				mainJob(t, s)
 				if got := s.Now().In(time.FixedZone("IST", 5*3600+1800)).Format("15:04"); got < clock {
 					t.Errorf("the job began at %s and ended at %s: midnight passed, nothing was shown", clock, got)
@@ -160,7 +144,7 @@ func TestScript(t *testing.T) {
 	}
 	for _, clock := range hours {
 		t.Run(clock, func(t *testing.T) {
-			s := harness.Start(t, &b, harness.Options{Clock: offset(t, time.Now(), clock), People: 100_000, Unseeded: true, Args: []string{"--centres=2000"}})
+			s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, clock), People: 100_000, Unseeded: true, Args: []string{"--centres=2000"}})
 			begin := time.Now()
 			cmd := exec.Command(filepath.Join(root, "examples", "walk.sh"), strings.TrimSuffix(s.API, "/api"), s.Outbox, s.Staff, s.Binary)
 			cmd.Env = append(os.Environ(), "TIKAKOSH_CLOCK="+s.ClockFile())

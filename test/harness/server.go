@@ -163,6 +163,9 @@ func Start(tb TB, b *Builder, o Options) *Server {
 	// The clock file lies beside the data folder, so that a data folder can be
 	// replaced by an older copy without turning time back.
 	s.clock = s.Data + ".clock"
+	if hour := os.Getenv("TIKAKOSH_HOUR"); hour != "" && o.Clock == 0 {
+		o.Clock = ClockAt(tb, hour)
+	}
 	s.SetClock(o.Clock)
 	tb.Cleanup(func() { _ = os.Remove(s.clock) })
 	tb.Cleanup(s.Kill)
@@ -386,6 +389,23 @@ func (s *Server) killGroup() {
 	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 	<-s.ended
+}
+
+// ClockAt is what to add to real time so that clocks at the centres last showed the
+// time "15:04". Demo centres other than the staff's take bookings from 09:00 to 15:00;
+// a test that books there must not depend on the hour it runs at.
+func ClockAt(tb TB, clock string) time.Duration {
+	tb.Helper()
+	at, err := time.Parse("15:04", clock)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	local := time.Now().In(time.FixedZone("IST", 5*3600+1800))
+	want := time.Date(local.Year(), local.Month(), local.Day(), at.Hour(), at.Minute(), 0, 0, local.Location())
+	if want.After(local) {
+		want = want.AddDate(0, 0, -1)
+	}
+	return want.Sub(local)
 }
 
 // SetClock moves the server's clock by an offset from now on.

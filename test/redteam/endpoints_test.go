@@ -136,6 +136,13 @@ func newStage(t *testing.T, s *harness.Server) *stage {
 	return w
 }
 
+// stageOptions are of a server with more than one centre, at an hour when all of
+// them take bookings.
+func stageOptions(t *testing.T) harness.Options {
+	t.Helper()
+	return harness.Options{Clock: harness.ClockAt(t, "10:00"), Args: []string{"--centres", "12"}}
+}
+
 // elsewhere is a session of today at another centre than the demo staff's.
 func (w *stage) elsewhere() harness.Day {
 	w.t.Helper()
@@ -359,7 +366,7 @@ func (w *stage) swaps() (wrong []string, sent int) {
 // household's, and every whole request of one household sent by everybody else.
 func TestR39AnothersIDs(t *testing.T) {
 	t.Parallel()
-	run(t, "R39", trial{own: true, base: harness.Options{Args: []string{"--centres", "12"}}, try: func(t *testing.T, s *harness.Server) (bool, string) {
+	run(t, "R39", trial{own: true, base: stageOptions(t), try: func(t *testing.T, s *harness.Server) (bool, string) {
 		w := newStage(t, s)
 		forms := w.forms()
 		v := w.walk(func(e endpoint) bool {
@@ -378,7 +385,7 @@ func TestR39AnothersIDs(t *testing.T) {
 // TestR41WrongRole: every endpoint of staff sent with every other credential there is.
 func TestR41WrongRole(t *testing.T) {
 	t.Parallel()
-	run(t, "R41", trial{own: true, base: harness.Options{Args: []string{"--centres", "12"}}, try: func(t *testing.T, s *harness.Server) (bool, string) {
+	run(t, "R41", trial{own: true, base: stageOptions(t), try: func(t *testing.T, s *harness.Server) (bool, string) {
 		w := newStage(t, s)
 		v := w.walk(func(e endpoint) bool { return e.audience == "staff" }, everybody())
 		first := ""
@@ -394,7 +401,7 @@ func TestR41WrongRole(t *testing.T) {
 // the one of the file, fails.
 func TestEveryEndpoint(t *testing.T) {
 	t.Parallel()
-	s := harness.Start(t, &shared.builder, harness.Options{Args: []string{"--centres", "12"}})
+	s := harness.Start(t, &shared.builder, stageOptions(t))
 	w := newStage(t, s)
 	all := surface(t, s)
 	v := w.walk(func(endpoint) bool { return true }, everybody())

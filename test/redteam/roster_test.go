@@ -24,7 +24,7 @@ const (
 // centre.
 func TestR28OtherCentre(t *testing.T) {
 	t.Parallel()
-	run(t, "R28", trial{try: func(t *testing.T, s *harness.Server) (bool, string) {
+	run(t, "R28", trial{own: true, base: harness.Options{Clock: harness.ClockAt(t, "10:00")}, try: func(t *testing.T, s *harness.Server) (bool, string) {
 		s.OpenToday()
 		own := s.StaffKey("vaccinator").Centre
 		for _, text := range s.Column(harness.RegistryDB, fmt.Sprintf("SELECT DISTINCT centre FROM session WHERE centre <> %d ORDER BY centre LIMIT 20", own)) {
