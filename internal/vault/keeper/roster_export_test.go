@@ -8,6 +8,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/state"
 )
 
 // TakeAsFresh says of which requests a passkey was touched.
@@ -51,4 +52,18 @@ func (k *Keeper) MemberDay(ctx context.Context, staff id.Staff) (m budget.Member
 func ParseRoster(body []byte) (row, reason string, err error) {
 	f, err := parseRoster(body)
 	return f.Row, f.Reason, err
+}
+
+// OnlyBudget is a transaction with an entry and, if wanted, the budgets of a codeless
+// opening by somebody else than those a benchmark opens with.
+func (k *Keeper) OnlyBudget(ctx context.Context, o vault.Offer, person id.Person, counted bool) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		t.Append(engine.Entry{Kind: "test", Role: "system"})
+		if !counted {
+			return nil
+		}
+		_, err := t.budgeted("somebody", state.OpenSession{Centre: o.Centre, Day: o.Day, State: "S", District: "D"}, budget.OpenBare, person)
+		return err
+	})
+	return err
 }
