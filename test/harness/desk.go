@@ -220,7 +220,7 @@ func (d *Desk) Invite(second *Desk, name, grant string) *Desk {
 		d.tb.Fatal(err)
 	}
 	if wait := from.Sub(d.Now()); wait > 0 {
-		d.SetClock(time.Until(d.Now().Add(wait + time.Second)))
+		d.Forward(wait + time.Second)
 		for _, x := range []*Desk{d, second} {
 			if x != nil {
 				x.Must(x.SignIn(""))

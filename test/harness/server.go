@@ -113,6 +113,7 @@ type Server struct {
 	ended   chan struct{}
 	log     *logBuffer
 	clock   string
+	base    time.Duration // what TIKAKOSH_HOUR adds to every setting of the clock
 	numbers *numbers
 	pg      *databases // nil: SQLite files in the data folder
 }
@@ -164,7 +165,7 @@ func Start(tb TB, b *Builder, o Options) *Server {
 	// replaced by an older copy without turning time back.
 	s.clock = s.Data + ".clock"
 	if hour := os.Getenv("TIKAKOSH_HOUR"); hour != "" && o.Clock == 0 {
-		o.Clock = ClockAt(tb, hour)
+		s.base = ClockAt(tb, hour)
 	}
 	s.SetClock(o.Clock)
 	tb.Cleanup(func() { _ = os.Remove(s.clock) })
@@ -408,17 +409,24 @@ func ClockAt(tb TB, clock string) time.Duration {
 	return want.Sub(local)
 }
 
-// SetClock moves the server's clock by an offset from now on.
+// SetClock moves the server's clock by an offset from real time, or from where
+// TIKAKOSH_HOUR put it, from now on.
 func (s *Server) SetClock(offset time.Duration) {
 	s.tb.Helper()
 	tmp := s.clock + ".new"
-	err := os.WriteFile(tmp, []byte(strconv.FormatInt(offset.Milliseconds(), 10)+"\n"), 0o644)
+	err := os.WriteFile(tmp, []byte(strconv.FormatInt((s.base+offset).Milliseconds(), 10)+"\n"), 0o644)
 	if err == nil {
 		err = os.Rename(tmp, s.clock)
 	}
 	if err != nil {
 		s.tb.Fatal(err)
 	}
+}
+
+// Forward moves the server's clock on, from what it shows.
+func (s *Server) Forward(by time.Duration) {
+	s.tb.Helper()
+	s.SetClock(time.Until(s.Now()) - s.base + by)
 }
 
 // ClockFile is the file that SetClock writes, for commands that sign.

@@ -233,7 +233,7 @@ func TestDoctorBackups(t *testing.T) {
 	}
 	data, good, open := filepath.Join(dir, "data"), filepath.Join(dir, "good"), filepath.Join(dir, "open")
 	for path, mode := range map[string]fs.FileMode{data: 0o755, filepath.Join(data, "in"): 0o700, good: 0o700, open: 0o777, filepath.Join(dir, "others"): 0o700} {
-		if err := os.Mkdir(path, 0o700); err != nil && !os.IsExist(err) {
+		if err := os.MkdirAll(path, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(path, mode); err != nil {
