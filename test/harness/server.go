@@ -164,7 +164,7 @@ func Start(tb TB, b *Builder, o Options) *Server {
 	// The clock file lies beside the data folder, so that a data folder can be
 	// replaced by an older copy without turning time back.
 	s.clock = s.Data + ".clock"
-	if hour := os.Getenv("TIKAKOSH_HOUR"); hour != "" && o.Clock == 0 {
+	if hour := os.Getenv("TIKAKOSH_HOUR"); hour != "" && o.Clock == 0 && (!o.Run || o.Tags == Ablation) { // run as released has the machine's clock
 		s.base = ClockAt(tb, hour)
 	}
 	s.SetClock(o.Clock)
