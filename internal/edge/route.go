@@ -128,5 +128,6 @@ func (s *Server) routes() []Route {
 	table = append(table, secondRoutes()...)
 	table = append(table, rosterRoutes()...)
 	table = append(table, identityRoutes()...)
+	table = append(table, lookupRoutes()...)
 	return table
 }

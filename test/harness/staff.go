@@ -80,6 +80,17 @@ func ParseStaffKey(raw []byte) (StaffKey, error) {
 	return StaffKey{Staff: f.Staff, Role: f.Role, Centre: f.Centre, Key: key}, nil
 }
 
+// File is the content of a key file with this key.
+func (k StaffKey) File() ([]byte, error) {
+	d, err := k.Key.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	jwk := k.JWK()
+	return json.Marshal(map[string]any{"staff": k.Staff, "role": k.Role, "center_id": k.Centre,
+		"key": ecJWK{Kty: "EC", Crv: "P-256", X: jwk["x"], Y: jwk["y"], D: b64(d)}})
+}
+
 // JWK is the public key as a JSON Web Key.
 func (k StaffKey) JWK() map[string]string {
 	pub, err := k.Key.PublicKey.Bytes() // 04 ‖ x ‖ y

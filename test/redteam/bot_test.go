@@ -1,122 +1,229 @@
 package redteam
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"tikakosh/test/harness"
 )
 
-// botNames are the family names of the play's victims: nobody else has them, so that an
-// answer with one of them is somebody obtained.
-func botName(i int) string {
-	return fmt.Sprintf("Victim%c%c Test", 'a'+rune(i/26), 'a'+rune(i%26))
-}
+// rosterOn is what lets a centre open from its list at all in these plays.
+func rosterOn() []string { return []string{"roster-mode"} }
 
-// bot is what the thief of a live vaccinator's session has: the key, a list of numbers
-// some of which are victims', and, with the registry database captured, everybody's
-// reference number and record id.
-type bot struct {
-	s       *harness.Server
-	k       harness.StaffKey
-	day     harness.Day
-	names   []string
-	mobiles []string
-	ids     []string
-	refs    []string
-	served  map[string]bool
-	got     map[string]bool
-	asked   int
-}
-
-// newBot registers victims, some of whom are booked here today, and serves some of them.
-func newBot(t *testing.T, s *harness.Server, victims int) *bot {
-	t.Helper()
-	b := &bot{s: s, k: s.StaffKey("vaccinator"), day: s.OpenToday(), served: map[string]bool{}, got: map[string]bool{}}
-	for i := range victims {
-		c, mobile := s.Holder()
-		name, pan := botName(i), s.PAN()
-		ref := c.Must("POST", "/v2/registration/beneficiary/new", harness.Person{Name: name, ID: pan}.Form()).Field("beneficiary_reference_id")
-		b.names, b.mobiles, b.ids, b.refs = append(b.names, name), append(b.mobiles, mobile), append(b.ids, pan), append(b.refs, ref)
-		if i%2 == 0 { // booked here today
-			if _, a := c.Book(b.day, 1, ref); !a.OK() {
-				t.Fatal(a.Text())
-			}
-			if i%10 == 0 { // and served: the thief sees who comes, and keeps their codes
-				code := s.SecurityCode(mobile, b.day.Date)
-				b.served[name] = true
-				b.look(s.Client().Shown(b.k, harness.StaffViewPath, ref, "code "+code))
-				if a := s.Client().Signed(b.k, harness.VaccinatePath, harness.DoseForm(b.day, ref, code, 1)); !a.OK() {
-					t.Fatal(a.Text())
-				}
-				b.look(s.Client().Shown(b.k, harness.StaffViewPath, ref, "code "+code)) // a spent code again
-			}
-		}
+// plays are the rows of the table in docs/BOT.md. Those that are not long run always.
+func plays() []play {
+	bare := append(rosterOn(), "phantoms")
+	out := []play{
+		{Name: "code", Web: true},
+		{Name: "code", Off: []string{"lookup"}, Least: 30},
+		{Name: "roster", Roster: true, Habit: habitDose, Base: bare},
+		{Name: "roster", Roster: true, Habit: habitDose, Base: bare, Off: []string{"confirmed-only"}, Least: 35},
 	}
-	return b
+	if !full() {
+		return out
+	}
+	return append(out,
+		play{Name: "code"},
+		play{Name: "code", Off: []string{"staff-evidence"}, Least: 30},
+		play{Name: "code", Web: true, Off: []string{"vault-proof"}, Least: 30},
+		play{Name: "roster", Roster: true, Habit: habitDose, Base: rosterOn()},
+		play{Name: "roster", Roster: true, Web: true, Habit: habitDose, Base: rosterOn()},
+		play{Name: "roster", Roster: true, Habit: habitDose, Base: rosterOn(), Off: []string{"phantoms"}},
+		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare},
+		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare, Off: []string{"pending-cap"}},
+		play{Name: "roster", Roster: true, Habit: habitClose, Base: bare},
+		play{Name: "roster", Roster: true, Habit: habitClose, Base: bare, Off: []string{"step-up"}},
+		play{Name: "roster", Roster: true, Habit: habitClose, Base: bare, Off: []string{"step-up", "no-dose-cap"}},
+		play{Name: "roster", Roster: true, Habit: habitRace, Base: bare},
+		play{Name: "roster", Roster: true, Habit: habitRace, Base: bare, Off: []string{"budget-strict"}, Least: 35},
+		play{Name: "roster", Roster: true, Web: true, Habit: habitDose, Base: rosterOn(), Off: []string{"vault-proof"}, Least: 35},
+	)
 }
 
-// look counts who is in an answer.
-func (b *bot) look(a harness.Answer) {
-	b.asked++
-	body := string(a.Body)
-	if !strings.Contains(body, "Victim") {
-		return
-	}
-	for _, name := range b.names {
-		if strings.Contains(body, name) && !b.served[name] {
-			b.got[name] = true
-		}
-	}
+// botResult is one row of docs/BOT.md.
+type botResult struct {
+	Play                            play
+	Obtained, Bound                 int
+	Served, Passed                  int
+	Registered, Numbers             int
+	Requests                        int
+	Ways                            string
+	Hour                            int // in which the last of them was obtained, from 1; 0: nobody
+	Alarm                           int // hour from which on the centre's manager sees that something tripped; 0: never
+	Told                            int // of the obtained whom the test knows: have it in their history
+	Honest, HonestOpened, HonestOTP int
+	Seconds                         float64
 }
 
-// lists tries every number of a list of mobiles and one of id numbers wherever a number
-// can be put, among many that are nobody's.
-func (b *bot) lists(length int) {
-	c := b.s.Client()
-	for i := range length {
-		mobile, pan := fmt.Sprintf("%010d", 9_000_000_000+int64(i)*7919), fmt.Sprintf("ZZZPZ%04dZ", i%10_000)
-		if i < len(b.mobiles) {
-			mobile, pan = b.mobiles[i], b.ids[i]
-		}
-		b.look(c.SignedGet(b.k, "/v2/vaccinator/beneficiaries/findByMobile?mobile_number="+mobile))
-		b.look(c.SignedGet(b.k, "/v2/vaccinator/beneficiaries/findByIdNumber?photo_id_number="+pan))
-		b.look(c.Shown(b.k, harness.StaffViewPath, mobile, ""))
+func (p play) test() string {
+	name := p.Name
+	if p.Web {
+		name += ", captured web role"
 	}
+	if p.Habit != "" {
+		name += ", " + p.Habit
+	}
+	if len(p.Off) > 0 {
+		name += ", without " + strings.Join(p.Off, " and ")
+	} else if slices.Contains(p.Base, "phantoms") {
+		name += ", no phantoms"
+	}
+	return name
 }
 
-// guesses tries booking codes, has one-time codes sent and guesses them, registers victims
-// anew, and reads the day's list.
-func (b *bot) guesses() {
-	c := b.s.Client()
-	for i, ref := range b.refs {
-		b.look(c.Shown(b.k, harness.StaffViewPath, ref, fmt.Sprintf("code %04d", i)))
-		b.look(c.Shown(b.k, harness.StaffViewPath, ref, ""))
-		b.look(c.Shown(b.k, harness.StaffCertPath, ref, ""))
-		txn := c.Signed(b.k, harness.StaffCodePath, map[string]any{"beneficiary_reference_id": ref})
-		b.look(c.Shown(b.k, harness.StaffViewPath, ref, "otp "+txn.Field("txnId")+" "+harness.Digest("123456")))
-		again := harness.Person{Name: "Somebody Else", ID: b.ids[i]}.Form()
-		again["mobile_number"] = b.mobiles[i]
-		b.look(c.Signed(b.k, harness.WalkInPath, again))
-		b.look(openRow(b.s, ref))
-	}
-	b.look(c.Signed(b.k, dayListPath, map[string]any{"center_id": b.day.Centre, "session_id": b.day.Session}))
-}
-
-// TestR100Bot is the "Telegram bot": a stolen live vaccinator's session, lists of mobiles
-// and id numbers, and everybody's reference number from a captured registry database. It
-// counts different people obtained beyond those who came.
+// TestR100Bot plays the "Telegram bot" for a day of 24 hours in each mode, with and without
+// controls, and counts different people obtained beyond those who came to the stolen
+// session's owner. With TIKAKOSH_BOT=FILE it writes the results there and the table of
+// docs/BOT.md.
 func TestR100Bot(t *testing.T) {
 	t.Parallel()
-	length := 150
-	if full() {
-		length = 5000
+	r := shared.rows["R100"]
+	if r.Test != t.Name() {
+		t.Fatalf("docs/redteam.json says test %q for R100", r.Test)
 	}
-	run(t, "R100", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
-		b := newBot(t, s, 30)
-		b.lists(length)
-		b.guesses()
-		return len(b.got) > 2, fmt.Sprintf("%d of %d people obtained, %d were served; %d numbers on each list, %d requests", len(b.got), len(b.names)-len(b.served), len(b.served), length, b.asked)
-	}})
+	var mu sync.Mutex
+	var results []botResult
+	off := map[string]bool{}
+	for _, p := range plays() {
+		for _, c := range p.Off {
+			off[c] = true
+		}
+		t.Run(p.test(), func(t *testing.T) {
+			if !full() {
+				t.Parallel()
+			}
+			got := playDay(t, p)
+			mu.Lock()
+			defer mu.Unlock()
+			results = append(results, got)
+		})
+	}
+	for _, c := range r.Controls {
+		if !off[c] {
+			t.Errorf("no play of R100 goes without %s", c)
+		}
+	}
+	t.Cleanup(func() {
+		if file := os.Getenv("TIKAKOSH_BOT"); file != "" && !t.Failed() {
+			if err := publishBot(file, results); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// playDay plays one day and judges it.
+func playDay(t *testing.T, p play) botResult {
+	t.Helper()
+	begin, z := time.Now(), daySize()
+	o := harness.Options{People: z.people}
+	if o.Ablate = slices.Concat(p.Base, p.Off); len(o.Ablate) > 0 {
+		o.Tags = harness.Ablation
+	}
+	s := harness.Start(t, &shared.builder, o)
+	b := newBot(t, s, p, z)
+	b.run()
+	got := botResult{Play: p, Obtained: len(b.got), Bound: p.bound(), Served: len(b.served) - b.passed, Passed: b.passed, Registered: len(b.real), Numbers: z.numbers, Requests: b.asked,
+		Ways: b.ways(), Honest: b.honest.people, HonestOpened: b.honest.opened, HonestOTP: b.honest.opened - b.honest.byCode, Seconds: time.Since(begin).Seconds()}
+	got.Alarm = b.alarm
+	if got.Obtained > 0 {
+		got.Told = b.told()
+		got.Hour = slices.Index(b.hours, got.Obtained) + 1
+	}
+	evidence := fmt.Sprintf("%d people obtained beyond %d who came, bound %d; %d requests in 24 hours with %d numbers on each list; honest work: %d of %d opened", got.Obtained, got.Served, got.Bound,
+		got.Requests, z.numbers, got.HonestOpened, got.Honest)
+	t.Logf("R100: %s: %s (%s; answers %v) (%.1f s)", p.test(), evidence, got.Ways, b.statuses, got.Seconds)
+	if testing.Verbose() {
+		t.Log(b.refusals)
+	}
+	shared.note(outcome{ID: "R100", Case: p.test(), Off: p.Off, Succeeded: got.Obtained > got.Bound, Evidence: evidence, Seconds: got.Seconds})
+	switch {
+	case len(p.Off) == 0 && got.Obtained > got.Bound:
+		t.Errorf("more people than the bound: %s", evidence)
+	case got.Obtained < p.Least:
+		t.Errorf("without %v at least %d people must be obtained, so this proves nothing: %s; %v", p.Off, p.Least, evidence, b.refusals)
+	}
+	return got
+}
+
+const (
+	botBegins = "<!-- the play begins -->"
+	botEnds   = "<!-- the play ends -->"
+)
+
+// publishBot writes the results as JSON to file and as a table into docs/BOT.md.
+func publishBot(file string, results []botResult) error {
+	raw, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append(raw, '\n'), 0o644); err != nil {
+		return err
+	}
+	root, err := harness.Root()
+	if err != nil {
+		return err
+	}
+	page := filepath.Join(root, "docs", "BOT.md")
+	old, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok1 := strings.Cut(string(old), botBegins)
+	_, after, ok2 := strings.Cut(rest, botEnds)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	return os.WriteFile(page, []byte(before+botBegins+"\n"+botTable(results, time.Now())+botEnds+after), 0o644)
+}
+
+// botTable renders the results for people.
+func botTable(results []botResult, at time.Time) string {
+	var b strings.Builder
+	var z botResult
+	for _, r := range results {
+		if r.Numbers >= z.Numbers && r.Registered > z.Registered {
+			z = r
+		}
+	}
+	fmt.Fprintf(&b, "Played on %s, %s: %d numbers on each list, %d people registered, 24 simulated hours.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
+	b.WriteString("| Mode | The thief | Build | Control off | People obtained | Bound | By | Last in hour | Manager warned in hour | In the history of | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		thief, build, off := "the session and its passkey", "as released", "none"
+		if r.Play.Web {
+			thief += ", the web role and the registry database"
+		}
+		if r.Play.Habit != "" {
+			thief += "; " + r.Play.Habit
+		}
+		if len(r.Play.Off)+len(r.Play.Base) > 0 {
+			build = "test"
+			if len(r.Play.Base) > 0 {
+				build += " (goes without " + strings.Join(r.Play.Base, ", ") + ")"
+			}
+		}
+		if len(r.Play.Off) > 0 {
+			off = "`" + strings.Join(r.Play.Off, "`, `") + "`"
+		}
+		hour := func(n int) string {
+			if n == 0 {
+				return "-"
+			}
+			return fmt.Sprint(n)
+		}
+		obtained := fmt.Sprint(r.Obtained)
+		if r.Obtained > r.Bound {
+			obtained = "**" + obtained + "**"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d | %s | %s | %s | %d | %d | %d of %d |\n", r.Play.Name, thief, build, off, obtained, r.Bound, r.Ways, hour(r.Hour), hour(r.Alarm), r.Told, r.Requests, r.HonestOpened, r.Honest)
+	}
+	return b.String()
 }

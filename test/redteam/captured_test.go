@@ -190,9 +190,23 @@ func (a *attacker) partners(ctx context.Context, victim vault.Record) {
 // capture runs the attacker with the web role's socket and user.
 func capture(t *testing.T, s *harness.Server, sc scene) (got []loot, separate bool) {
 	t.Helper()
-	pid := s.Role(harness.RoleWeb)
-	end := stolenSocket(t, pid)
-	defer end.Close()
+	if sc.Separate = separateUser(t, s); os.Getuid() == 0 && !sc.Separate {
+		t.Fatal("started as root, and the web role runs as root")
+	}
+	in, err := json.Marshal(sc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, stderr := inWebRole(t, s, "1", in)
+	if json.Unmarshal(out, &got) != nil || len(got) == 0 {
+		t.Fatalf("the attacker's process: %s\n%s", out, stderr)
+	}
+	return got, sc.Separate
+}
+
+// webUser is the web role's user and group.
+func webUser(t *testing.T, pid int) (uid, gid int) {
+	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
@@ -203,10 +217,23 @@ func capture(t *testing.T, s *harness.Server, sc scene) (got []loot, separate bo
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	sc.Separate = uid != os.Getuid()
-	if os.Getuid() == 0 && !sc.Separate {
-		t.Fatal("started as root, and the web role runs as root")
-	}
+	return uid, gid
+}
+
+func separateUser(t *testing.T, s *harness.Server) bool {
+	t.Helper()
+	uid, _ := webUser(t, s.Role(harness.RoleWeb))
+	return uid != os.Getuid()
+}
+
+// inWebRole runs this test binary with the web role's socket (descriptor 3) and user, what
+// it plays in capturedVariable, and in as its standard input.
+func inWebRole(t *testing.T, s *harness.Server, what string, in []byte) (out, stderr []byte) {
+	t.Helper()
+	pid := s.Role(harness.RoleWeb)
+	end := stolenSocket(t, pid)
+	defer end.Close()
+	uid, gid := webUser(t, pid)
 	self, err := os.ReadFile("/proc/self/exe") // the attacker's user cannot reach the test's own folder
 	if err != nil {
 		t.Fatal(err)
@@ -216,25 +243,20 @@ func capture(t *testing.T, s *harness.Server, sc scene) (got []loot, separate bo
 		t.Fatal(err)
 	}
 	defer os.Remove(exe)
-	in, err := json.Marshal(sc)
-	if err != nil {
-		t.Fatal(err)
-	}
 	cmd := exec.Command(exe, "-test.run=^$")
-	cmd.Env = []string{capturedVariable + "=1"}
+	cmd.Env = []string{capturedVariable + "=" + what}
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{end}
 	cmd.Stdin = bytes.NewReader(in)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if sc.Separate {
+	var text bytes.Buffer
+	cmd.Stderr = &text
+	if uid != os.Getuid() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}
-	out, err := cmd.Output()
-	if err != nil || json.Unmarshal(out, &got) != nil || len(got) == 0 {
-		t.Fatalf("the attacker's process: %v\n%s\n%s", err, out, stderr.Bytes())
+	if out, err = cmd.Output(); err != nil {
+		t.Fatalf("the attacker's process: %v\n%s\n%s", err, out, text.Bytes())
 	}
-	return got, sc.Separate
+	return out, text.Bytes()
 }
 
 // stolenSocket duplicates the web role's end of its rendezvous with the vault:

@@ -54,7 +54,11 @@ func newWorld() *world {
 }
 
 func TestMain(m *testing.M) {
-	if os.Getenv(capturedVariable) != "" {
+	switch os.Getenv(capturedVariable) {
+	case "":
+	case capturedBot:
+		os.Exit(botInWeb())
+	default:
 		os.Exit(captured())
 	}
 	code := shared.main(m)
