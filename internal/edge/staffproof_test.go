@@ -93,6 +93,13 @@ func TestWriteOnly(t *testing.T) {
 	if many == 0 || many > 60 {
 		t.Errorf("%d of 250 at once were too many", many)
 	}
+	now := vault.Signed{Method: "POST", URL: "https://api.example" + path, Body: []byte(body), Proof: staffProof(t, stranger, nil, body)}
+	if r.back.fresh, err = checkProof(now, fixedNow); err != nil {
+		t.Fatal(err)
+	}
+	if w := r.send("POST", path, body, "DPoP", now.Proof); w.Code != 204 {
+		t.Errorf("a key that signed in a moment ago: %d %s", w.Code, w.Body)
+	}
 	// The vault is not there, and nobody has said whose keys are enrolled.
 	var names staffNames
 	r.back.err = fault.New(fault.Unavailable, "vault", "down")

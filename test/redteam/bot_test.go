@@ -96,6 +96,9 @@ func TestR100Bot(t *testing.T) {
 		for _, c := range p.Off {
 			off[c] = true
 		}
+		if len(p.Off) > 0 && !both() {
+			continue
+		}
 		t.Run(p.test(), func(t *testing.T) {
 			if !full() {
 				t.Parallel()
