@@ -66,6 +66,19 @@ func (n *staffNames) has(ctx context.Context, from StaffKeys, name string, now t
 	return n.names[name], n.loaded
 }
 
+// add notes a name that the vault has just vouched for: that of a key enrolled, or a
+// session begun, since the names were last asked for.
+func (n *staffNames) add(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.loaded && len(n.names) < namesAdded {
+		n.names[name] = true
+	}
+}
+
+// namesAdded bounds what the list can grow to between two questions.
+const namesAdded = 1 << 20
+
 // staffed refuses what is no staff member's request before anything is read or
 // asked for it, so that it costs nothing and tells nothing, not even by its time.
 // A key that was enrolled a moment ago is not among the names yet: of that one the
@@ -85,6 +98,9 @@ func (c *Ctx) staffed() error {
 		return nil
 	}
 	_, err = c.s.cfg.Codes.StaffCheck(c.r.Context(), vault.StaffCheckRequest{Signed: c.staff})
+	if err == nil {
+		c.s.staff.add(name)
+	}
 	if fault.Is(err, fault.Unavailable) && c.route.Waits && !known {
 		return nil // nobody can say whose key it is, and a dose is recorded all the same (I9)
 	}

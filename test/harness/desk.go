@@ -69,8 +69,7 @@ func (d *Desk) Ask(method, act string, body any, header ...string) Answer {
 			d.tb.Fatal(err)
 		}
 	}
-	url := d.API + IdentityPath + act
-	proof, err := d.Key.Sign(Claims(method, url, raw, d.Now()))
+	proof, err := d.Key.Sign(Claims(method, d.API+IdentityPath+act, raw, d.Now()))
 	if err != nil {
 		d.tb.Fatal(err)
 	}
@@ -119,10 +118,34 @@ func (d *Desk) Fresh(act string, body map[string]any) Answer {
 	return d.Ask("POST", act, raw, "X-Assertion", d.Assertion(n.Part("options"), "POST", act, raw))
 }
 
+// FreshAt carries out a request of another staff route, below /api, that a passkey signs.
+func (d *Desk) FreshAt(path string, body map[string]any) Answer {
+	d.tb.Helper()
+	n := d.Ask("POST", "nonce", map[string]any{})
+	if !n.OK() {
+		return n
+	}
+	body["nonce"] = n.Field("nonce")
+	raw, err := json.Marshal(body)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	proof, err := d.Key.Sign(Claims("POST", d.API+path, raw, d.Now()))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return d.Client().Must("POST", path, raw, "DPoP", proof, "X-Assertion", d.assertion(n.Part("options"), "POST", path, raw))
+}
+
 // Assertion is the header by which a passkey signs one request.
 func (d *Desk) Assertion(options []byte, method, act string, raw []byte) string {
 	d.tb.Helper()
-	sum := sha256.Sum256([]byte(method + "\n" + d.API + IdentityPath + act + "\n" + string(raw)))
+	return d.assertion(options, method, IdentityPath+act, raw)
+}
+
+func (d *Desk) assertion(options []byte, method, path string, raw []byte) string {
+	d.tb.Helper()
+	sum := sha256.Sum256([]byte(method + "\n" + d.API + path + "\n" + string(raw)))
 	answer, err := d.Passkeys.Get(options, sum[:])
 	if err != nil {
 		d.tb.Fatal(err)

@@ -1,7 +1,7 @@
 // Package upgrade starts the current binary on data that older versions left in
 // testdata/upgrade and looks whether everything is still there and goes on.
 //
-//	go test ./test/upgrade -make v0.1
+//	go test ./test/upgrade -make sets/v0.5
 //
 // first makes that folder anew with the current binary.
 package upgrade
@@ -105,6 +105,7 @@ func served(t *testing.T, s *harness.Server, f facts) {
 	sameOpenings(t, c, f)
 	recounted(t, s)
 	sameOthers(t, s, f)
+	sameStaff(t, s, f.Staff)
 	goesOn(t, s, c, f)
 	if out, exit := s.Command("ledger", "audit", "--data", s.Data); exit != 0 {
 		t.Errorf("audit: exit %d\n%s", exit, out)
@@ -364,8 +365,6 @@ func unpack(t *testing.T, src, dst string) {
 		t.Fatal(err)
 	}
 }
-
-func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "\n" }
 
 var size = regexp.MustCompile(`(\d+) entries`)
 

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -232,5 +233,42 @@ func (a *Authenticator) Forge(p *Passkey) error {
 		return err
 	}
 	a.Passkeys = append(a.Passkeys, &Passkey{ID: p.ID, RPID: p.RPID, Handle: p.Handle, Count: p.Count + 1000, key: key, alg: ES256})
+	return nil
+}
+
+// saved is a passkey in a file. The private key is PKCS #8.
+type saved struct {
+	ID     []byte `json:"id"`
+	RPID   string `json:"rp_id"`
+	Handle []byte `json:"handle"`
+	Count  uint32 `json:"count"`
+	Alg    int    `json:"alg"`
+	Key    []byte `json:"key"`
+}
+
+// MarshalJSON writes the passkey down with its private key, for a later test.
+func (p *Passkey) MarshalJSON() ([]byte, error) {
+	key, err := x509.MarshalPKCS8PrivateKey(p.key)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(saved{ID: p.ID, RPID: p.RPID, Handle: p.Handle, Count: p.Count, Alg: p.alg, Key: key})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (p *Passkey) UnmarshalJSON(raw []byte) error {
+	var s saved
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return err
+	}
+	key, err := x509.ParsePKCS8PrivateKey(s.Key)
+	if err != nil {
+		return err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return errors.New("a key that does not sign")
+	}
+	*p = Passkey{ID: s.ID, RPID: s.RPID, Handle: s.Handle, Count: s.Count, key: signer, alg: s.Alg}
 	return nil
 }
