@@ -103,15 +103,7 @@ func newStage(t *testing.T, s *harness.Server) *stage {
 		if out, exit := s.Command(args...); exit != 0 {
 			t.Fatalf("enrol %s: %d %s", who, exit, out)
 		}
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		k, err := harness.ParseStaffKey(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.keys[who] = k
+		w.keys[who] = keyFile(t, file)
 	}
 	enrol(byVacc2, "vaccinator", centre)
 	enrol(byManager2, "manager", centre)
@@ -134,6 +126,20 @@ func newStage(t *testing.T, s *harness.Server) *stage {
 	w.resident, w.residentMobile = s.Holder()
 	w.consents = map[string]string{}
 	return w
+}
+
+// keyFile is a key that was just enrolled.
+func keyFile(t *testing.T, file string) harness.StaffKey {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := harness.ParseStaffKey(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }
 
 // stageOptions are of a server with more than one centre, at an hour when all of

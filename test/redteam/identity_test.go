@@ -156,23 +156,3 @@ func TestS2NoTouch(t *testing.T) {
 		return a.OK(), fmt.Sprintf("an invitation that no passkey signed: status %d", a.Status)
 	}})
 }
-
-// TestS3OffDuty: a vaccinator's live session, on a day they do not work.
-func TestS3OffDuty(t *testing.T) {
-	t.Parallel()
-	run(t, "S3", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
-		admin := s.FirstAdministrator("Nita Test")
-		day := s.Today()
-		v := admin.Invite(nil, "Vani Test", fmt.Sprintf("vaccinator@centre/1/1/%d", day.Centre))
-		day = s.OpenToday() // a day later, as the invitation waited
-		register := func() harness.Answer {
-			return s.Client().Signed(v.Key, harness.WalkInPath, harness.Person{Name: "Asha Test", ID: s.PAN()}.Form())
-		}
-		off := register()
-		admin.Must(admin.Ask("POST", "roster", map[string]any{"member_id": v.Member, "center_id": day.Centre, "date": day.Date, "on": true}))
-		if on := register(); !on.OK() {
-			t.Fatalf("on the roster: %s", on.Text())
-		}
-		return off.OK(), fmt.Sprintf("a person registered and their card printed, off the roster: status %d", off.Status)
-	}})
-}

@@ -17,7 +17,6 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
-	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -148,17 +147,13 @@ func (k *Keeper) WalkIn(ctx context.Context, r vault.WalkInRequest) (vault.Walke
 // registrar checks that a signed request is a vaccinator's whose centre has an
 // open session today, and names that centre.
 func (t *txn) registrar(s vault.Signed, do policy.Action) (staff id.Staff, place, policies string, err error) {
-	staff, row, sessions, err := t.staffAtWork(s)
+	staff, row, sessions, facts, err := t.staffAtWork(s)
 	if err != nil {
 		return "", "", "", err
 	}
-	permit := t.k.permits.May(row, do, row.Centre, permits.AtWork(sessions))
-	switch {
-	case permit.Allowed():
-	case permit.Missing() == policy.MissingSession:
-		return "", "", "", noOpenSession()
-	default:
-		return "", "", "", permits.Refused("only a vaccinator registers people at a centre")
+	permit := t.k.permits.May(row, do, row.Centre, facts)
+	if !permit.Allowed() {
+		return "", "", "", notAtWork(permit, "only a vaccinator registers people at a centre")
 	}
 	return staff, sessions[0].Name, permit.Policies(), nil
 }

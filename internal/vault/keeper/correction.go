@@ -20,6 +20,7 @@ import (
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -176,6 +177,7 @@ func (k *Keeper) Propose(ctx context.Context, r vault.ProposeRequest) (vault.Pro
 type agreed struct {
 	by, second id.Staff
 	row        state.Staff
+	rostered   bool // the second, today
 	policies   string
 }
 
@@ -201,11 +203,18 @@ func (t *txn) approval(s vault.Signed, c correction) (ok agreed, err error) {
 	if err != nil {
 		return agreed{}, err
 	}
-	permit := t.k.permits.May(staffRow, policy.CorrectionApprove, c.Centre, policy.Facts{Second: !same || ablate.Off(ablate.SecondPerson)})
-	if !permit.Allowed() && permit.Missing() != policy.MissingSecond {
+	rostered, err := t.onRoster(staff, staffRow, c.Centre)
+	if err != nil {
+		return agreed{}, err
+	}
+	permit := t.k.permits.May(staffRow, policy.CorrectionApprove, c.Centre, policy.Facts{Rostered: rostered, Second: !same || ablate.Off(ablate.SecondPerson)})
+	switch missing := permit.Missing(); {
+	case missing == policy.MissingRoster:
+		return agreed{}, staffing.NotRostered()
+	case !permit.Allowed() && missing != policy.MissingSecond:
 		return agreed{}, unknown
 	}
-	ok = agreed{by: row.By, second: staff, row: staffRow, policies: permit.Policies()}
+	ok = agreed{by: row.By, second: staff, row: staffRow, rostered: rostered, policies: permit.Policies()}
 	if row.State == state.CorrectionDone && row.Second == staff {
 		return ok, nil
 	}
@@ -240,7 +249,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		if ok, err = t.checkApproval(r, c); err != nil {
 			return err
 		}
-		permit := t.k.permits.Opens(ok.row, c.Centre, viewCorrection, policy.Facts{Second: true, Evidence: policy.EvidenceCorrection})
+		permit := t.k.permits.Opens(ok.row, c.Centre, viewCorrection, policy.Facts{Rostered: ok.rostered, Second: true, Evidence: policy.EvidenceCorrection})
 		return t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record},
 			release.Claim{View: viewCorrection, Role: roleManager, Actor: string(ok.second), Place: "", Reason: c.Reason, Evidence: c.ID, Permit: permit})
 	})
@@ -350,7 +359,7 @@ func (k *Keeper) assign(ctx context.Context, r vault.ApproveRequest, c correctio
 		if err != nil {
 			return err
 		}
-		if !t.k.permits.May(wrote, policy.StaffDose, c.Centre, policy.Facts{}).Allowed() {
+		if !t.k.permits.May(wrote, policy.StaffDose, c.Centre, policy.Facts{Rostered: true}).Allowed() {
 			return fault.New(fault.NotFound, "event", "no such dose without a person at this centre")
 		}
 		if err := claims.Match(item.Signed); err != nil {

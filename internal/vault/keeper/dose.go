@@ -20,7 +20,6 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
-	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -131,6 +130,7 @@ func parseDoseOf(body []byte, lot bool) (p parsedDose, err error) {
 type encounter struct {
 	staff    id.Staff
 	row      state.Staff // whose key that is
+	rostered bool        // to the day
 	policies string      // that let them record
 	session  state.OpenSession
 	booking  state.Booking
@@ -190,7 +190,7 @@ func (k *Keeper) RecordDose(ctx context.Context, r vault.DoseRequest) (vault.Dos
 // opensEncounter asks the policies for the history of a person whose booking's code, or
 // what stands for it, was right in a session that was open on its day.
 func (t *txn) opensEncounter(enc encounter) policy.Permit {
-	return t.k.permits.Opens(enc.row, enc.session.Centre, viewVerify, policy.Facts{Open: true, Rostered: true, Evidence: policy.EvidenceCode})
+	return t.k.permits.Opens(enc.row, enc.session.Centre, viewVerify, policy.Facts{Open: true, Rostered: enc.rostered, Evidence: policy.EvidenceCode})
 }
 
 // wrongCodeFault is one answer for every way a code can be wrong.
@@ -211,9 +211,12 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		return enc, nil, err
 	}
 	enc.staff = staff
-	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
+	if enc.rostered, err = t.onRoster(staff, row, f.centre); err != nil {
+		return enc, nil, err
+	}
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{Rostered: enc.rostered})
 	if !permit.Allowed() {
-		return enc, permits.Refused("only a vaccinator of the centre records its doses"), nil
+		return enc, notAtWork(permit, "only a vaccinator of the centre records its doses"), nil
 	}
 	enc.row, enc.policies = row, permit.Policies()
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)

@@ -6,11 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -124,18 +127,47 @@ func (t *txn) codeShown(staff id.Staff, person id.Person, ev vault.Evidence) (bo
 // neither can be given for the other.
 const evidencePrefix = "staff/"
 
-// staffAtWork checks a signed request of a vaccinator with an open session at
-// the centre today. The proof is spent.
-func (t *txn) staffAtWork(s vault.Signed) (id.Staff, state.Staff, []state.OpenSession, error) {
-	staff, row, err := t.Proven(s)
-	if err != nil {
-		return "", row, nil, err
+// staffAtWork checks a signed request of a member of staff, and finds the sessions
+// that are open at their centre today and they are rostered to. What that allows is
+// the policies' to say, by the facts. The proof is spent.
+func (t *txn) staffAtWork(s vault.Signed) (staff id.Staff, row state.Staff, sessions []state.OpenSession, facts policy.Facts, err error) {
+	if staff, row, err = t.Proven(s); err != nil {
+		return "", row, nil, facts, err
 	}
-	sessions, err := t.openToday(row.Centre)
+	open, err := t.openToday(row.Centre)
 	if err == nil {
-		sessions, err = t.k.office.Rostered(t, staff, row, sessions)
+		sessions, err = t.k.office.Rostered(t, staff, row, open)
 	}
-	return staff, row, sessions, err
+	return staff, row, sessions, permits.AtWork(open, sessions), err
+}
+
+// notAtWork is why somebody may not do what they ask at their centre now; text is for
+// whoever never may.
+func notAtWork(permit policy.Permit, text string) error {
+	switch permit.Missing() {
+	case policy.MissingSession:
+		return noOpenSession()
+	case policy.MissingRoster:
+		return staffing.NotRostered()
+	default:
+		return permits.Refused(text)
+	}
+}
+
+// onRoster reports whether a member of staff is on a centre's roster of the day it is
+// there now. A machine's key costs nothing.
+func (t *txn) onRoster(staff id.Staff, row state.Staff, c id.Centre) (bool, error) {
+	day := t.k.today(homeZone)
+	if row.Session != "" {
+		open, err := t.openToday(c)
+		if err != nil {
+			return false, err
+		}
+		if len(open) > 0 {
+			day = open[0].Day
+		}
+	}
+	return t.k.office.RosteredOn(t, staff, row, c, day)
 }
 
 // openToday returns the sessions that are open at a centre today, in its zone.

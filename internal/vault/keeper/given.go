@@ -12,7 +12,6 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
-	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -95,9 +94,13 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 		if staff, row, used, err = t.Proof(r.Signed); err != nil {
 			return err
 		}
-		permit := t.k.permits.May(row, policy.StaffDoseRecord, g.centre, policy.Facts{})
+		rostered, err := t.onRoster(staff, row, g.centre)
+		if err != nil {
+			return err
+		}
+		permit := t.k.permits.May(row, policy.StaffDoseRecord, g.centre, policy.Facts{Rostered: rostered})
 		if policies = permit.Policies(); !permit.Allowed() {
-			return permits.Refused("only a vaccinator of the centre records its doses")
+			return notAtWork(permit, "only a vaccinator of the centre records its doses")
 		}
 		p, known, err := engine.Get[state.Person](t, state.Persons, string(r.Person))
 		if err != nil {
@@ -132,7 +135,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			return err
 		}
 		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Reason: "dose", Evidence: shown.kind,
-			Permit: t.k.permits.Opens(row, g.centre, viewVerify, policy.Facts{Open: true, Rostered: true, Evidence: policy.Evidence(shown.kind)})}
+			Permit: t.k.permits.Opens(row, g.centre, viewVerify, policy.Facts{Open: true, Rostered: rostered, Evidence: policy.Evidence(shown.kind)})}
 		if err := t.Release(o, []id.Person{r.Person}, map[id.Person]vault.Record{r.Person: r.Record}, c); err != nil {
 			return err
 		}

@@ -165,9 +165,15 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 	if err != nil {
 		return vault.Accepted{}, err
 	}
-	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
+	rostered, err := t.k.office.RosteredOn(t, staff, row, f.centre, f.day)
+	if err != nil {
+		return vault.Accepted{}, err
+	}
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{Rostered: rostered})
 	switch {
 	case permit.Allowed():
+	case permit.Missing() == policy.MissingRoster: // nothing is dropped: the manager and a second person see whose it is
+		return vault.Accepted{Verdict: vault.InboxNobody}, nil
 	case permit.Missing() == policy.MissingPlace: // mistyped: its own centre works on it
 		return vault.Accepted{Verdict: vault.InboxNobody, Centre: row.Centre}, nil
 	default:

@@ -13,12 +13,13 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// wroteAt reports whether a dose that waits was signed by a vaccinator of a centre.
+// wroteAt reports whether a dose that waits was signed by a vaccinator of a centre. What
+// one of them wrote who was not on the roster is the manager's to judge.
 func (k *Keeper) wroteAt(ctx context.Context, item vault.InboxItem, c id.Centre) bool {
 	ok := false
 	err := k.view(ctx, func(t *txn) error {
 		_, claims, row, err := t.Parts(item.Signed)
-		ok = err == nil && claims.Match(item.Signed) == nil && t.k.permits.May(row, policy.StaffDose, c, policy.Facts{}).Allowed()
+		ok = err == nil && claims.Match(item.Signed) == nil && t.k.permits.May(row, policy.StaffDose, c, policy.Facts{Rostered: true}).Allowed()
 		return err
 	})
 	return err == nil && ok
@@ -71,9 +72,16 @@ func (k *Keeper) acceptShown(ctx context.Context, r vault.AcceptRequest, item va
 // refused: it is the unconfirmed dose of somebody's word.
 func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parsedDose, enc *encounter) (bool, error) {
 	staff, row, stale, used, err := t.late(item)
-	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{})
-	if err != nil || stale || !permit.Allowed() {
+	if err != nil || stale {
 		return false, err
+	}
+	rostered, err := t.k.office.RosteredOn(t, staff, row, f.centre, f.day)
+	if err != nil {
+		return false, err
+	}
+	permit := t.k.permits.May(row, policy.StaffDose, f.centre, policy.Facts{Rostered: rostered})
+	if !permit.Allowed() {
+		return false, nil
 	}
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil || int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
@@ -88,7 +96,7 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 	if err != nil || i < 0 {
 		return false, err
 	}
-	*enc = encounter{staff: staff, row: row, policies: permit.Policies(), session: session, booking: p.Bookings[i], code: f.code, at: at, event: r.Event}
+	*enc = encounter{staff: staff, row: row, rostered: rostered, policies: permit.Policies(), session: session, booking: p.Bookings[i], code: f.code, at: at, event: r.Event}
 	if f.code == "" {
 		if _, ok, err := t.cardShown(r.Person, p, f.shown.Card); err != nil || !ok {
 			return false, err

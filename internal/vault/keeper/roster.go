@@ -18,7 +18,6 @@ import (
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
-	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -55,16 +54,12 @@ func parseRoster(body []byte) (f rosterBody, err error) {
 
 // atWork is a vaccinator with an open session, and the session that is asked for.
 func (t *txn) atWork(s vault.Signed, wanted id.Session, do policy.Action) (staff id.Staff, row state.Staff, session state.OpenSession, err error) {
-	staff, row, sessions, err := t.staffAtWork(s)
+	staff, row, sessions, facts, err := t.staffAtWork(s)
 	if err != nil {
 		return staff, row, session, err
 	}
-	switch permit := t.k.permits.May(row, do, row.Centre, permits.AtWork(sessions)); {
-	case permit.Allowed():
-	case permit.Missing() == policy.MissingSession:
-		return staff, row, session, noOpenSession()
-	default:
-		return staff, row, session, permits.Refused("only a vaccinator of the centre opens a record")
+	if permit := t.k.permits.May(row, do, row.Centre, facts); !permit.Allowed() {
+		return staff, row, session, notAtWork(permit, "only a vaccinator of the centre opens a record")
 	}
 	i := slices.IndexFunc(sessions, func(o state.OpenSession) bool { return wanted == "" || o.Session == wanted })
 	if i < 0 {
@@ -248,7 +243,7 @@ func (k *Keeper) RosterRow(ctx context.Context, r vault.RosterRowRequest) (vault
 	err = k.view(ctx, func(t *txn) error {
 		out = vault.RosterRow{}
 		t.ReadOnly()
-		staff, _, sessions, err := t.staffAtWork(r.Signed)
+		staff, _, sessions, _, err := t.staffAtWork(r.Signed)
 		if err != nil {
 			return err
 		}
@@ -407,7 +402,7 @@ func (k *Keeper) budgetAhead(ctx context.Context, r vault.RosterOpenRequest, f r
 	}
 	err = k.view(ctx, func(t *txn) error {
 		t.ReadOnly()
-		staff, _, sessions, err := t.staffAtWork(r.Signed)
+		staff, _, sessions, _, err := t.staffAtWork(r.Signed)
 		if err != nil {
 			return err
 		}

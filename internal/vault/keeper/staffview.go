@@ -14,7 +14,6 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
-	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -29,18 +28,13 @@ func notShown() error {
 // encounterOf checks a staff member and what a person showed them, inside t. A
 // refusal is returned apart from an error, so that what it counted is kept.
 func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Claim, sessions []state.OpenSession, refused, err error) {
-	staff, row, sessions, err := t.staffAtWork(r.Signed)
+	staff, row, sessions, facts, err := t.staffAtWork(r.Signed)
 	if err != nil {
 		return c, nil, nil, err
 	}
-	facts := permits.AtWork(sessions)
 	permit := t.k.permits.May(row, actionOf(view), row.Centre, facts)
-	switch {
-	case permit.Allowed():
-	case permit.Missing() == policy.MissingSession:
-		return c, nil, nil, noOpenSession()
-	default:
-		return c, nil, nil, permits.Refused("only a vaccinator of the centre opens a record")
+	if !permit.Allowed() {
+		return c, nil, nil, notAtWork(permit, "only a vaccinator of the centre opens a record")
 	}
 	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {

@@ -11,6 +11,7 @@ package state
 import (
 	"context"
 
+	"tikakosh/internal/access"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -308,9 +309,10 @@ type Staff struct {
 	Suspended int64 `json:",omitempty"` // when a restore behind the ledger took it out of use; 0: not so
 	// Of a member's session (ADR 31), as which this row is made up: its key, when it ends
 	// at the latest, and whether only its time ended it. Never stored.
-	Session string `json:"-"`
-	Until   int64  `json:"-"`
-	Lapsed  bool   `json:"-"`
+	Session string       `json:"-"`
+	Until   int64        `json:"-"`
+	Lapsed  bool         `json:"-"`
+	Scope   access.Scope `json:"-"` // and the place of the grant it acts under
 }
 
 // The states of a challenge.

@@ -29,7 +29,12 @@ func (a Asker) Policies() *policy.Engine { return a.policies }
 // May asks whether a member of staff may do something at a centre; 0 is the
 // installation.
 func (a Asker) May(row state.Staff, do policy.Action, c id.Centre, f policy.Facts) policy.Permit {
-	return a.policies.Decide(policy.Question{Who: acting(row), Do: do, At: scopeOf(c), Facts: f})
+	return a.MayAt(row, do, scopeOf(c), f)
+}
+
+// MayAt is May for a place of any size.
+func (a Asker) MayAt(row state.Staff, do policy.Action, at access.Scope, f policy.Facts) policy.Permit {
+	return a.policies.Decide(policy.Question{Who: acting(row), Do: do, At: at, Facts: f})
 }
 
 // Opens asks whether a member of staff may open a person at a centre in a view, on what
@@ -39,10 +44,10 @@ func (a Asker) Opens(row state.Staff, c id.Centre, view string, f policy.Facts) 
 	return a.May(row, policy.StaffOpen, c, f)
 }
 
-// AtWork are the facts about somebody at a centre whose open sessions are those. A
-// machine's key is rostered to its own centre, which is the only one it can act at.
-func AtWork(open []state.OpenSession) policy.Facts {
-	return policy.Facts{Open: len(open) > 0, Rostered: true}
+// AtWork are the facts about somebody at a centre where those sessions are open, of
+// which theirs are on days on whose roster they are.
+func AtWork(open, theirs []state.OpenSession) policy.Facts {
+	return policy.Facts{Open: len(open) > 0, Rostered: len(theirs) > 0}
 }
 
 // Own asks whether a household, a partner or the vault itself may see a view of people
@@ -61,8 +66,12 @@ func (a Asker) Own(role, view string) policy.Permit {
 	return a.policies.Decide(q)
 }
 
-// acting is a member of staff as the policies know them.
+// acting is a member of staff as the policies know them: a human at the place of the
+// grant that their session acts under, or a machine's key at its own centre.
 func acting(row state.Staff) policy.Principal {
+	if row.Session != "" {
+		return policy.Staff(access.Grant{Role: access.Role(row.Role), Scope: row.Scope}, policy.Passkey)
+	}
 	return policy.Staff(access.Grant{Role: access.Role(row.Role), Scope: scopeOf(row.Centre)}, policy.Machine)
 }
 
