@@ -118,8 +118,8 @@ func (d *Desk) Fresh(act string, body map[string]any) Answer {
 	return d.Ask("POST", act, raw, "X-Assertion", d.Assertion(n.Part("options"), "POST", act, raw))
 }
 
-// FreshAt carries out a request of another staff route, below /api, that a passkey signs.
-func (d *Desk) FreshAt(path string, body map[string]any) Answer {
+// FreshPost carries out a request of another staff route, below /api, that a passkey signs.
+func (d *Desk) FreshPost(path string, body map[string]any) Answer {
 	d.tb.Helper()
 	n := d.Ask("POST", "nonce", map[string]any{})
 	if !n.OK() {

@@ -312,7 +312,7 @@ type Staff struct {
 	Session string       `json:"-"`
 	Until   int64        `json:"-"`
 	Lapsed  bool         `json:"-"`
-	Scope   access.Scope `json:"-"` // and the place of the grant it acts under
+	Grant   access.Grant `json:"-"` // that the session acts under
 }
 
 // The states of a challenge.

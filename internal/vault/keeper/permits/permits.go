@@ -32,7 +32,8 @@ func (a Asker) May(row state.Staff, do policy.Action, c id.Centre, f policy.Fact
 	return a.MayAt(row, do, scopeOf(c), f)
 }
 
-// MayAt is May for a place of any size.
+// MayAt is May at a place that the vault has on record: a grant of a district or state
+// covers a centre only where it is known in which that lies.
 func (a Asker) MayAt(row state.Staff, do policy.Action, at access.Scope, f policy.Facts) policy.Permit {
 	return a.policies.Decide(policy.Question{Who: acting(row), Do: do, At: at, Facts: f})
 }
@@ -70,7 +71,7 @@ func (a Asker) Own(role, view string) policy.Permit {
 // grant that their session acts under, or a machine's key at its own centre.
 func acting(row state.Staff) policy.Principal {
 	if row.Session != "" {
-		return policy.Staff(access.Grant{Role: access.Role(row.Role), Scope: row.Scope}, policy.Passkey)
+		return policy.Staff(row.Grant, policy.Passkey)
 	}
 	return policy.Staff(access.Grant{Role: access.Role(row.Role), Scope: scopeOf(row.Centre)}, policy.Machine)
 }

@@ -23,7 +23,7 @@ func TestActing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return state.Staff{Role: string(g.Role), Centre: g.Scope.Centre(), Scope: g.Scope, Session: "key"}
+		return state.Staff{Role: string(g.Role), Centre: g.Scope.Centre(), Grant: g, Session: "key"}
 	}
 	open := []state.OpenSession{{Centre: 7}}
 	approved := policy.Facts{Second: true, Waited: true}

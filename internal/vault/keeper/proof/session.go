@@ -35,7 +35,7 @@ func (t *Txn) SessionOf(thumb string) (staff id.Staff, row state.Staff, ok bool,
 	}
 	s, now := m.Sessions[i], t.k.now().UnixMilli()
 	held := m.State == state.MemberActive && s.Ended == 0 && slices.Contains(m.Grants, s.Grant)
-	row = state.Staff{Role: string(s.Grant.Role), Centre: s.Grant.Scope.Centre(), Scope: s.Grant.Scope, JWK: s.JWK, Since: m.Since, Human: m.Human, Session: thumb, Until: s.Expires}
+	row = state.Staff{Role: string(s.Grant.Role), Centre: s.Grant.Scope.Centre(), Grant: s.Grant, JWK: s.JWK, Since: m.Since, Human: m.Human, Session: thumb, Until: s.Expires}
 	row.Active, row.Lapsed = held && Alive(s, use, now), held
 	return id.Staff(use.Member), row, true, nil
 }
