@@ -22,8 +22,8 @@ func rosterOn() []string { return []string{"roster-mode"} }
 func plays() []play {
 	bare := append(rosterOn(), "phantoms")
 	out := []play{
-		{Name: "code", Web: true},
-		{Name: "code", Off: []string{"lookup"}, Least: 30},
+		{Name: "code", Web: true, Long: true},
+		{Name: "code", Off: []string{"lookup"}, Least: 30, Long: true},
 		{Name: "roster", Roster: true, Habit: habitDose, Base: bare},
 		{Name: "roster", Roster: true, Habit: habitDose, Base: bare, Off: []string{"confirmed-only"}, Least: 35},
 	}
@@ -31,11 +31,11 @@ func plays() []play {
 		return out
 	}
 	return append(out,
-		play{Name: "code"},
+		play{Name: "code", Long: true},
 		play{Name: "code", Off: []string{"staff-evidence"}, Least: 30},
 		play{Name: "code", Web: true, Off: []string{"vault-proof"}, Least: 30},
-		play{Name: "roster", Roster: true, Habit: habitDose, Base: rosterOn()},
-		play{Name: "roster", Roster: true, Web: true, Habit: habitDose, Base: rosterOn()},
+		play{Name: "roster", Roster: true, Habit: habitDose, Base: rosterOn(), Long: true},
+		play{Name: "roster", Roster: true, Web: true, Habit: habitDose, Base: rosterOn(), Long: true},
 		play{Name: "roster", Roster: true, Habit: habitDose, Base: rosterOn(), Off: []string{"phantoms"}},
 		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare},
 		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare, Off: []string{"pending-cap"}},
@@ -126,7 +126,7 @@ func TestR100Bot(t *testing.T) {
 // playDay plays one day and judges it.
 func playDay(t *testing.T, p play) botResult {
 	t.Helper()
-	begin, z := time.Now(), daySize()
+	begin, z := time.Now(), daySize(p.Long)
 	o := harness.Options{People: z.people}
 	if o.Ablate = slices.Concat(p.Base, p.Off); len(o.Ablate) > 0 {
 		o.Tags = harness.Ablation
@@ -197,8 +197,8 @@ func botTable(results []botResult, at time.Time) string {
 			z = r
 		}
 	}
-	fmt.Fprintf(&b, "Played on %s, %s: %d numbers on each list, %d people registered, 24 simulated hours.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
-	b.WriteString("| Mode | The thief | Build | Control off | People obtained | Bound | By | Last in hour | Manager warned in hour | In the history of | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "Played on %s, %s, 24 simulated hours each. Rows of %d numbers on each list have %d people registered.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
+	b.WriteString("| Mode | The thief | Build | Control off | Mobiles, id numbers | People obtained | Bound | By | Last in hour | Manager warned in hour | In the history of | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		thief, build, off := "the session and its passkey", "as released", "none"
 		if r.Play.Web {
@@ -226,7 +226,7 @@ func botTable(results []botResult, at time.Time) string {
 		if r.Obtained > r.Bound {
 			obtained = "**" + obtained + "**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %d | %s | %s | %s | %d | %d | %d of %d |\n", r.Play.Name, thief, build, off, obtained, r.Bound, r.Ways, hour(r.Hour), hour(r.Alarm), r.Told, r.Requests, r.HonestOpened, r.Honest)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d each | %s | %d | %s | %s | %s | %d | %d | %d of %d |\n", r.Play.Name, thief, build, off, r.Numbers, obtained, r.Bound, r.Ways, hour(r.Hour), hour(r.Alarm), r.Told, r.Requests, r.HonestOpened, r.Honest)
 	}
 	return b.String()
 }

@@ -26,6 +26,7 @@ type play struct {
 	Off    []string // controls switched off: the row's subject
 	Base   []string // controls that are off in the row it is compared with, too
 	Least  int      // with Off: at least so many people are obtained; 0: whatever it gives
+	Long   bool     // with TIKAKOSH_FULL=1 the lists have 5,000 numbers each, of registered people
 }
 
 // The habits.
@@ -43,8 +44,8 @@ type size struct {
 	houses  int // of six, booked here today
 }
 
-func daySize() size {
-	if full() {
+func daySize(long bool) size {
+	if long && full() {
 		return size{numbers: 5000, people: 17600, houses: 12} // 5,000 households and more
 	}
 	return size{numbers: 48, people: 10, houses: 7}
