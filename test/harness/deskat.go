@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 )
 
-// At is Fresh for any address below the API's ("/v3/…"): a nonce, then the request with a
+// Confirm is Fresh for any address below the API's ("/v3/…"): a nonce, then the request with a
 // passkey's signature over it. The answer may be a refusal.
-func (d *Desk) At(path string, body map[string]any) Answer {
+func (d *Desk) Confirm(path string, body map[string]any) Answer {
 	d.tb.Helper()
 	raw, header, refused := d.Touch(path, body)
 	if raw == nil {
@@ -16,7 +16,7 @@ func (d *Desk) At(path string, body map[string]any) Answer {
 	return d.Client().Must("POST", path, raw, header...)
 }
 
-// Touch makes what At sends, without sending it: body and headers. Without a nonce raw is
+// Touch makes what Confirm sends, without sending it: body and headers. Without a nonce raw is
 // nil and the answer says why.
 func (d *Desk) Touch(path string, body map[string]any) (raw []byte, header []string, refused Answer) {
 	d.tb.Helper()

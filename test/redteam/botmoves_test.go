@@ -23,7 +23,8 @@ func (b *bot) allMoves() []*move {
 		out = append(out, &move{name: "through the captured web role", play: b.throughWeb()})
 	}
 	out = append(out, []*move{
-		{name: "reference numbers alone", play: b.barely()}, // before others use the session's wrong codes up
+		{name: "break-glass with the second session", play: b.breakGlass()}, // before others use the day's wrong codes up
+		{name: "reference numbers alone", play: b.barely()},                 // before others use the session's wrong codes up
 		{name: "spent codes and the accomplice's", play: b.replayShown()},
 		{name: "look-up by mobile (V3)", play: b.lookupMobiles()},
 		{name: "look-up by id number (V3)", play: b.lookupIDs()},
@@ -229,7 +230,7 @@ func (b *bot) openFromList() {
 	if len(b.rows) > 0 {
 		row = b.rows[b.nextRow%len(b.rows)].Row
 	}
-	a := b.thief.At(openRowPath, map[string]any{"row_id": row})
+	a := b.thief.Confirm(openRowPath, map[string]any{"row_id": row})
 	b.look(a, "")
 	if !a.OK() {
 		return
@@ -288,3 +289,25 @@ func (b *bot) race() {
 		b.look(a, "")
 	}
 }
+
+// breakGlass has one stolen session ask and the other approve, both ways.
+func (b *bot) breakGlass() func() {
+	return b.round(1, func(v victim) {
+		b.glass(b.thief, b.second, v.Ref)
+		b.glass(b.second, b.thief, v.Ref)
+	})
+}
+
+func (b *bot) glass(asks, agrees *harness.Desk, ref string) {
+	a := asks.Confirm(glassPath, map[string]any{"beneficiary_reference_id": ref, "reason": "the phone is lost"})
+	b.look(a, "")
+	if !a.OK() {
+		return
+	}
+	request := a.Field("request_id")
+	ok := agrees.Confirm(glassPath+"/approve", map[string]any{"request_id": request, "about": a.Field("about"), "reason": a.Field("reason")})
+	b.look(ok, "")
+	b.look(b.c.Signed(asks.Key, glassPath+"/open", map[string]any{"request_id": request}), ref)
+}
+
+const glassPath = "/v3/staff/break-glass"
