@@ -120,6 +120,9 @@ const (
 // is described to have done; no other build holds the code that does.
 const Lookup Control = "lookup"
 
+// ChangeDelay: what two people agreed on waits for a day (R44).
+const ChangeDelay Control = "change-delay"
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -128,6 +131,6 @@ func All() []Control {
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
-		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay,
 	}...)
 }

@@ -38,6 +38,8 @@ type identityForm struct {
 	Centre     *int64          `json:"center_id"`
 	Date       *string         `json:"date"`
 	On         *bool           `json:"on"`
+	Kind       *string         `json:"kind"`
+	Budgets    *map[string]int `json:"budgets"`
 }
 
 // identityRoute is one act: how it is asked, which fields must be there, and what is
@@ -69,6 +71,7 @@ func identityActs() []identityRoute {
 		{vault.ActApprove, "staff.approve", false, false, "nonce proposal_id"},
 		{vault.ActWithdraw, "staff.withdraw", false, false, "proposal_id"},
 		{vault.ActDisable, "staff.member.disable", false, false, "member_id reason"},
+		{vault.ActChange, "staff.change.propose", false, false, "nonce kind"},
 		{vault.ActRosterPut, "staff.roster.put", false, false, "member_id center_id date on"},
 	}
 }
@@ -90,6 +93,7 @@ func identityRoutes() []Route {
 		get(vault.ActProposals, "staff.proposals", noQuery),
 		get(vault.ActMembers, "staff.members", optionalID("after")),
 		get(vault.ActMember, "staff.member", requiredID("member_id")),
+		get(vault.ActChangeShown, "staff.change", requiredID("proposal_id")),
 		get(vault.ActRoster, "staff.roster", rosterQuery))
 }
 
@@ -168,7 +172,7 @@ func rosterQuery(c *Ctx) error {
 // has reports whether a field is there with something in it.
 func (f identityForm) has(name string) bool {
 	text := map[string]*string{"link": f.Link, "ceremony": f.Ceremony, "grant": f.Grant, "member_id": f.Member, "device_id": f.Device, "reason": f.Reason,
-		"nonce": f.Nonce, "name": f.Name, "proposal_id": f.Proposal, "date": f.Date}
+		"nonce": f.Nonce, "name": f.Name, "kind": f.Kind, "proposal_id": f.Proposal, "date": f.Date}
 	switch name {
 	case "credential":
 		return len(f.Credential) > 0
@@ -238,8 +242,8 @@ type wireDevice struct {
 type wireProposal struct {
 	ID      string `json:"proposal_id"`
 	Kind    string `json:"kind"`
-	Member  string `json:"member_id"`
-	Name    string `json:"name"`
+	Member  string `json:"member_id,omitempty"`
+	Name    string `json:"name,omitempty"`
 	Grant   string `json:"grant,omitempty"`
 	Device  string `json:"device_id,omitempty"`
 	By      string `json:"proposed_by"`
@@ -248,6 +252,19 @@ type wireProposal struct {
 	From    string `json:"approve_from"`
 	Expires string `json:"expires_at"`
 	State   string `json:"state"`
+	Centre  int64  `json:"center_id,omitempty"`
+	On      bool   `json:"on,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	Force   string `json:"in_force_from,omitempty"`
+}
+
+func proposalWire(p vault.StaffProposal) wireProposal {
+	w := wireProposal{ID: p.ID, Kind: p.Kind, Member: p.Member, Name: p.Name, Grant: p.Grant, Device: p.Device, By: p.By, Mine: p.Mine, At: instant(p.At), From: instant(p.NotBefore),
+		Expires: instant(p.Expires), State: p.State, Centre: p.Centre, On: p.On, Digest: p.Digest}
+	if p.Force > 0 {
+		w.Force = instant(p.Force)
+	}
+	return w
 }
 
 // wireActed is the answer to every act; what an act is not about is left out.
@@ -270,6 +287,9 @@ type wireActed struct {
 	More      bool               `json:"more,omitempty"`
 	Centre    int64              `json:"center_id,omitempty"`
 	Day       string             `json:"date,omitempty"`
+	Force     string             `json:"in_force_from,omitempty"`
+	Budgets   map[string]int     `json:"budgets,omitempty"`
+	Now       map[string]int     `json:"budgets_in_force,omitempty"`
 	Receipts  []string           `json:"receipts"`
 }
 
@@ -281,6 +301,12 @@ func actedWire(a vault.StaffActed) wireActed {
 	}
 	if a.Expires > 0 {
 		w.Expires = instant(a.Expires)
+	}
+	if a.Force > 0 {
+		w.Force = instant(a.Force)
+	}
+	if a.Change != nil {
+		w.Budgets, w.Now = a.Change.Budgets, a.Change.Now
 	}
 	if a.Session != nil {
 		s := staffSessionWire(*a.Session)
@@ -310,7 +336,7 @@ func actedWire(a vault.StaffActed) wireActed {
 	if a.Proposals != nil {
 		rows := []wireProposal{}
 		for _, p := range a.Proposals {
-			rows = append(rows, wireProposal{p.ID, p.Kind, p.Member, p.Name, p.Grant, p.Device, p.By, p.Mine, instant(p.At), instant(p.NotBefore), instant(p.Expires), p.State})
+			rows = append(rows, proposalWire(p))
 		}
 		w.Proposals = &rows
 	}

@@ -128,13 +128,15 @@ func secondPersonActs(c *Ctx) error {
 		At     string `json:"proposed_at"`
 		From   string `json:"approve_from"`
 		Done   string `json:"approved_at"`
+		Digest string `json:"digest,omitempty"`
+		Drop   bool   `json:"dropped,omitempty"`
 	}
 	out := struct {
 		Entries []row `json:"entries"`
 		More    bool  `json:"more"`
 	}{[]row{}, got.More}
 	for _, a := range got.Acts {
-		r := row{a.ID, int64(a.Centre), a.Kind, instant(a.At), instant(a.NotBefore), ""}
+		r := row{a.ID, int64(a.Centre), a.Kind, instant(a.At), instant(a.NotBefore), "", a.Digest, a.Dropped}
 		if a.Done > 0 {
 			r.Done = instant(a.Done)
 		}

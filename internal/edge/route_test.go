@@ -77,6 +77,7 @@ func bodies() map[string]string {
 		"/api/v3/staff/identity/approve":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
 		"/api/v3/staff/identity/withdraw":            `{"proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
 		"/api/v3/staff/identity/members/disable":     `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","reason":"x"}`,
+		"/api/v3/staff/identity/changes":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","kind":"roster-mode","center_id":1,"on":true}`,
 		"/api/v3/staff/identity/roster":              `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","center_id":1,"date":"24-11-2026","on":true}`,
 		"/api/v3/people/merge":                       fmt.Sprintf(`{"keep":"%s","merge":"%s"}`, ref, id.NewReference()),
 		"/api/v2/auth/getRecaptcha":                  `{}`,
@@ -90,7 +91,7 @@ func bodies() map[string]string {
 // target is an address of a route that its handler takes.
 func target(r Route) string {
 	p := strings.NewReplacer("{state_id}", "1", "{session_id}", "s", "{district_id}", "1", "{pin}", "110001", "{path...}", "checkpoint", "{$}", "", "{file}", "slots-27.ndjson").Replace(r.Path)
-	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&member_id=0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
+	return p + fmt.Sprintf("?date=24-11-2026&pincode=110001&district_id=1&center_id=1&lat=20&long=77&member_id=0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11&proposal_id=0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11&appointment_id=%s&beneficiary_reference_id=%s", txn, id.NewReference())
 }
 
 // proven sends a route's good request with the proof it wants.

@@ -206,6 +206,8 @@ type SecondPersonAct struct {
 	At        int64
 	NotBefore int64
 	Done      int64
+	Digest    string // of what a change of policies or budgets would put into force
+	Dropped   bool   // withdrawn, or lapsed when its time came
 }
 
 // SecondPersonActs is a page of that list, oldest first.

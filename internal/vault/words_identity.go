@@ -33,6 +33,17 @@ const (
 	ActDisable      = "members/disable"
 	ActRosterPut    = "roster"
 	ActRoster       = "roster" // by GET; ActRosterPut by POST
+	ActChange       = "changes"
+	ActChangeShown  = "changes/one"
+)
+
+// MaxChange bounds, in bytes, the body of a proposed change: it holds all policies.
+const MaxChange = 256 << 10
+
+// The kinds of a change (ADR 36).
+const (
+	ChangeRosterMode = "roster-mode" // whether a centre opens people from its day's list
+	ChangeBudgets    = "budgets"
 )
 
 // StaffAct is a signed request of a member of staff. Everything it asks is in what was
@@ -92,6 +103,18 @@ type StaffProposal struct {
 	NotBefore int64
 	Expires   int64
 	State     string
+
+	// Of a change (ADR 36), which is about no member.
+	Centre int64
+	On     bool
+	Digest string
+	Force  int64 // when it comes into force, once approved, in Unix milliseconds
+}
+
+// ChangeShown is what a change would put into force, and what is in force.
+type ChangeShown struct {
+	Budgets map[string]int
+	Now     map[string]int
 }
 
 // StaffActed is the answer to every act of staff identities; each fills what it is
@@ -106,6 +129,8 @@ type StaffActed struct {
 	From     int64 // from when on it can be approved, in Unix milliseconds
 	Expires  int64
 	Ended    int // sessions that ended by it
+	Force    int64
+	Change   *ChangeShown
 
 	Session   *StaffSession
 	Person    *StaffMember

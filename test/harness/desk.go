@@ -153,6 +153,39 @@ func (d *Desk) assertion(options []byte, method, path string, raw []byte) string
 	return b64(answer)
 }
 
+// FreshAt sends a request to any address of staff, which a passkey signs.
+func (d *Desk) FreshAt(path string, body map[string]any) Answer {
+	d.tb.Helper()
+	n := d.Must(d.Ask("POST", "nonce", map[string]any{}))
+	body["nonce"] = n.Field("nonce")
+	raw, err := json.Marshal(body)
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	proof, err := d.Key.Sign(Claims("POST", d.API+path, raw, d.Now()))
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return d.Client().Must("POST", path, raw, "DPoP", proof, "X-Assertion", d.assertion(n.Part("options"), "POST", path, raw))
+}
+
+// Wait moves the server's clock forward.
+func (s *Server) Wait(d time.Duration) {
+	s.tb.Helper()
+	s.SetClock(time.Until(s.Now().Add(d)))
+}
+
+// RosterMode switches a centre's roster mode on as it is meant: by two people, and a day.
+// Both are signed in again.
+func (d *Desk) RosterMode(second *Desk, centre int64) {
+	d.tb.Helper()
+	p := d.Must(d.Fresh("changes", map[string]any{"kind": "roster-mode", "center_id": centre, "on": true}))
+	second.Must(second.Fresh("approve", map[string]any{"proposal_id": p.Field("proposal_id")}))
+	d.Wait(24*time.Hour + time.Second)
+	d.Must(d.SignIn(""))
+	second.Must(second.SignIn(""))
+}
+
 // Enrol makes a passkey on a link. name is for the first administrator.
 func (d *Desk) Enrol(link, name string) Answer {
 	d.tb.Helper()

@@ -36,8 +36,9 @@ func (w *stage) identityForms(out map[string]form) {
 	post("approve", nil, map[string]any{"nonce": none, "proposal_id": none})
 	post("withdraw", nil, map[string]any{"proposal_id": none})
 	post("members/disable", nil, map[string]any{"member_id": none, "reason": "x"})
+	post("changes", nil, map[string]any{"nonce": none, "kind": "roster-mode", "center_id": w.today.Centre, "on": true})
 	post("roster", nil, map[string]any{"member_id": none, "center_id": w.today.Centre, "date": w.s.Indian(), "on": true})
-	for _, path := range []string{"me", "proposals", "members", "members/one?member_id=" + none, "roster?center_id=1&date=" + w.s.Indian()} {
+	for _, path := range []string{"me", "proposals", "members", "members/one?member_id=" + none, "changes/one?proposal_id=" + none, "roster?center_id=1&date=" + w.s.Indian()} {
 		name, _, _ := strings.Cut(path, "?")
 		out["GET /api"+harness.IdentityPath+name] = form{make: func() asked {
 			q := w.nobody()

@@ -65,37 +65,67 @@ const (
 	maxPerHour = 1_000_000 // of the whole system
 )
 
+// figure is one setting: its name, where it is, and between what it may lie.
+type figure struct {
+	name    string
+	v       *int
+	lo, top int
+}
+
+func (s *Settings) figures() []figure {
+	return []figure{
+		{"pending", &s.Pending, 1, maxPerDay},
+		{"pending_warn", &s.PendingWarn, 1, s.Pending},
+		{"no_dose", &s.NoDose, 0, maxPerDay},
+		{"base", &s.Base, 0, maxPerDay},
+		{"earn_tenths", &s.EarnTenths, 0, 20}, // 2 x is what defence.md 4.2 warns of
+		{"break_glass", &s.BreakGlass, 0, 20},
+		{"honest_permille", &s.HonestPermille, 1, 998},
+		{"bad_permille", &s.BadPermille, s.HonestPermille + 1, 999},
+		{"step_up_milli", &s.StepUpMilli, 1000, 100_000},
+		{"centre", &s.Centre, 0, 100 * maxPerDay},
+		{"breaker_percent", &s.BreakerPercent, 100, 1000},
+		{"breaker_weeks", &s.BreakerWeeks, 1, keptWeeks},
+		{"district_floor", &s.DistrictFloor, 0, maxPerHour},
+		{"district_start", &s.DistrictStart, 0, maxPerHour},
+		{"system_floor", &s.SystemFloor, 0, maxPerHour},
+		{"system_start", &s.SystemStart, 0, maxPerHour},
+	}
+}
+
 // Validate reports the first figure that makes no budget (fault.Invalid).
 func (s Settings) Validate() error {
-	bad := func(name string) error {
-		return fault.New(fault.Invalid, "budget", "the budget setting "+name+" is outside what a budget can be")
-	}
-	for _, c := range []struct {
-		name       string
-		v, lo, top int
-	}{
-		{"pending", s.Pending, 1, maxPerDay},
-		{"pending_warn", s.PendingWarn, 1, s.Pending},
-		{"no_dose", s.NoDose, 0, maxPerDay},
-		{"base", s.Base, 0, maxPerDay},
-		{"earn_tenths", s.EarnTenths, 0, 20}, // 2 x is what defence.md 4.2 warns of
-		{"break_glass", s.BreakGlass, 0, 20},
-		{"honest_permille", s.HonestPermille, 1, 998},
-		{"bad_permille", s.BadPermille, s.HonestPermille + 1, 999},
-		{"step_up_milli", s.StepUpMilli, 1000, 100_000},
-		{"centre", s.Centre, 0, 100 * maxPerDay},
-		{"breaker_percent", s.BreakerPercent, 100, 1000},
-		{"breaker_weeks", s.BreakerWeeks, 1, keptWeeks},
-		{"district_floor", s.DistrictFloor, 0, maxPerHour},
-		{"district_start", s.DistrictStart, 0, maxPerHour},
-		{"system_floor", s.SystemFloor, 0, maxPerHour},
-		{"system_start", s.SystemStart, 0, maxPerHour},
-	} {
-		if c.v < c.lo || c.v > c.top {
-			return bad(c.name)
+	for _, f := range s.figures() {
+		if *f.v < f.lo || *f.v > f.top {
+			return fault.New(fault.Invalid, "budget", "the budget setting "+f.name+" is outside what a budget can be")
 		}
 	}
 	return nil
+}
+
+// Named are the figures by their names.
+func (s Settings) Named() map[string]int {
+	out := map[string]int{}
+	for _, f := range s.figures() {
+		out[f.name] = *f.v
+	}
+	return out
+}
+
+// With are the settings with the figures that are named in place of its own. It returns a
+// fault.Invalid for a name that is none, and for what makes no budget.
+func (s Settings) With(named map[string]int) (Settings, error) {
+	n := 0
+	for _, f := range s.figures() {
+		if v, ok := named[f.name]; ok {
+			*f.v = v
+			n++
+		}
+	}
+	if n != len(named) {
+		return s, fault.New(fault.Invalid, "budget", "one of these figures is none of a budget's")
+	}
+	return s, s.Validate()
 }
 
 // Allowance is how many different people one member of staff may open codeless in a

@@ -31,12 +31,17 @@ const (
 	RestoreApprove    Action = "restore.approve"
 	PolicyPropose     Action = "policy.propose"
 	PolicyApprove     Action = "policy.approve"
+	RosterModePropose Action = "roster-mode.propose"
+	RosterModeApprove Action = "roster-mode.approve"
+	RosterModeEnd     Action = "roster-mode.end"
+	ChangeEnforce     Action = "change.enforce" // the vault puts into force what two people agreed on
 )
 
 // Actions lists every action.
 func Actions() []Action {
 	return []Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
-		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove}
+		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
+		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}
 }
 
 // Credential is what a member of staff signed in with.

@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/changes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
@@ -90,6 +91,7 @@ type Config struct {
 	HouseEvery  time.Duration     // 0: a minute
 	Restore     *RestoreOrder     // of a restore before this start; nil: none
 	Policies    fs.FS             // an operator's own policies; nil: those of the program
+	ChangeDelay time.Duration     // between the approval of a change and its coming into force; 0, and less than a day: a day
 }
 
 // Provider is key custody; see keyring.Provider.
@@ -107,6 +109,7 @@ type Keeper struct {
 	release *release.Desk
 	eng     *engine.Engine
 	office  *staffing.Office // staff who sign in
+	changes *changes.Office  // what two people agree on
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -171,6 +174,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Now: now, Log: log, Run: k.run}, k.eng)
+	k.changes = changes.New(changes.Config{Permits: k.permits, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)
 		if err == nil && !ok {
@@ -200,7 +204,10 @@ func (k *Keeper) Verify(ctx context.Context) error {
 		if err := k.confirmKeys(ctx); err != nil {
 			return err
 		}
-		return k.recordKeys(ctx)
+		if err := k.recordKeys(ctx); err != nil {
+			return err
+		}
+		return k.changes.Start(ctx)
 	})
 }
 
@@ -262,6 +269,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		k.expire(ctx)
 		k.endLeaves(ctx)
 		k.finishErasures(ctx)
+		_ = k.changes.Look(ctx) // it logs
 	}
 }
 

@@ -154,6 +154,10 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 				fail(w, k.log, m.name, fault.New(fault.Invalid, "size", "the vault request is too large"))
 				return
 			}
+			if err := k.settled(r.Context(), m.name); err != nil {
+				fail(w, k.log, m.name, err)
+				return
+			}
 			defer k.proofs.Ahead(body)()
 			answer, err := m.run(r.Context(), body)
 			if err != nil {
@@ -165,6 +169,15 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 		})
 	}
 	return mux
+}
+
+// settled puts into force what is due, before anything is decided. What the vault says of
+// itself does not wait for that.
+func (k *Keeper) settled(ctx context.Context, method string) error {
+	if method == vault.MethodKeys || method == vault.MethodStatus {
+		return nil
+	}
+	return k.changes.Settle(ctx)
 }
 
 func fail(w http.ResponseWriter, log *slog.Logger, name string, err error) {

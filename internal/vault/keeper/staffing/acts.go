@@ -75,6 +75,10 @@ func (t *txn) act(act string, q func(string) string, a *actor, r vault.StaffAct,
 		return nil, t.putRoster(a, body)
 	case "GET " + vault.ActRoster:
 		return nil, t.roster(a, q("center_id"), q("date"), out)
+	case "POST " + vault.ActChange:
+		return t.proposeChange(a, r.Signed, out)
+	case "GET " + vault.ActChangeShown:
+		return nil, t.showChange(a, q("proposal_id"), out)
 	case "POST " + vault.ActDeviceLink, "POST " + vault.ActInvite, "POST " + vault.ActGrant, "POST " + vault.ActRecover, "POST " + vault.ActApprove:
 		return t.signedAct(act, a, r, out)
 	}

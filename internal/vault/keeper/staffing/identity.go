@@ -73,6 +73,8 @@ type Office struct {
 	now    func() time.Time
 	log    *slog.Logger
 	run    []byte
+
+	changes Changes
 }
 
 // New makes the part.

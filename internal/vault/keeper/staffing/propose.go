@@ -229,6 +229,9 @@ func (t *txn) proposal(name string) (state.StaffProposal, error) {
 }
 
 func (t *txn) approveStaff(a *actor, name string, out *vault.StaffActed) error {
+	if known, err := t.k.changes.Approve(t.Txn, a.who(), name, out); known || err != nil {
+		return err
+	}
 	p, err := t.proposal(name)
 	if err != nil {
 		return err
@@ -300,6 +303,9 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 	if !id.Valid(f.Proposal) {
 		return fault.New(fault.NotFound, "proposal", "no such proposal")
 	}
+	if known, err := t.k.changes.Withdraw(t.Txn, a.who(), f.Proposal); known || err != nil {
+		return err
+	}
 	p, ok, err := engine.Get[state.StaffProposal](t, state.StaffProposals, f.Proposal)
 	if err != nil {
 		return err
@@ -366,6 +372,11 @@ func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
 		out.Proposals = append(out.Proposals, v)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	changes, err := t.k.changes.List(t.Txn, a.who())
+	out.Proposals = append(out.Proposals, changes...)
 	t.Append(a.entry("list of proposals", decimal(int64(len(out.Proposals)))+" rows", ""))
 	return err
 }

@@ -1,0 +1,35 @@
+package state
+
+import "tikakosh/internal/id"
+
+// Changes are what two people agree on before the vault does it (ADR 36), by ordered id,
+// and under ChangesOpen which of them are not over; anchored.
+const Changes Table = "change"
+
+// ChangesOpen is the key of the row whose Open lists the changes that are not over.
+const ChangesOpen = "open"
+
+// The states of a change, besides those of a proposal: ProposalWaiting, ProposalApproved
+// (it waits for its time), ProposalWithdrawn.
+const (
+	ChangeInForce = "in force"
+	ChangeLapsed  = "lapsed" // its time came, and it no longer fitted
+)
+
+// Change is one change. Content is what it puts into force: figures or files, as JSON.
+type Change struct {
+	Kind      string    `json:",omitempty"`
+	Centre    id.Centre `json:",omitempty"`
+	On        bool      `json:",omitempty"`
+	Content   []byte    `json:",omitempty"`
+	Digest    string    `json:",omitempty"` // SHA-256 of Content
+	Base      string    `json:",omitempty"` // digest of what it takes the place of
+	By        string    `json:",omitempty"` // member id
+	Second    string    `json:",omitempty"`
+	At        int64     `json:",omitempty"`
+	NotBefore int64     `json:",omitempty"` // from when on it can be approved
+	Expires   int64     `json:",omitempty"` // until when
+	From      int64     `json:",omitempty"` // when it comes into force, once approved
+	State     string    `json:",omitempty"`
+	Open      []string  `json:",omitempty"`
+}
