@@ -46,6 +46,7 @@ type cli struct {
 	Import      importCmd      `cmd:"" help:"Import centres and sessions from CSV files."`
 	Certificate certificateCmd `cmd:"" help:"Verify a certificate."`
 	Surface     surfaceCmd     `cmd:"" help:"Print every address that the web role answers, and who may call it."`
+	Storybook   storybookCmd   `cmd:"" help:"Show every screen of the portal in every state, without a database."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -391,6 +391,7 @@ func (in *installation) publicURL() string {
 
 // announce prints where everything is, once the web role answers.
 func (in *installation) announce(ctx context.Context) {
+	fmt.Fprintf(in.out, "portal  %s/\n", in.publicURL())
 	fmt.Fprintf(in.out, "api     %s/api\n", in.publicURL())
 	for _, ln := range in.also {
 		fmt.Fprintf(in.out, "also    http://%s/api\n", ln.Addr())

@@ -172,6 +172,9 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := servePortal(srv, r, registrydb.NewReports(read), where, layout{c.Data}, log); err != nil {
+		return err
+	}
 	o.ready.Need("public keys", srv.Known)
 	go srv.FollowKeys(ctx, keysEvery, keepingKeys(r.vault.Keys, keys, layout{c.Data}, log))
 	end, err := inherited("api")

@@ -137,6 +137,7 @@ type Server struct {
 	smart    smartFiles
 	last     activity
 	verified verified
+	pages    Pages // nil: none
 }
 
 // New checks the route table and makes the server. It refuses a route without
@@ -250,6 +251,10 @@ func newID() string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.last.touch()
 	if s.quickSearch(w, r) {
+		return
+	}
+	if s.pages != nil && s.pages.Owns(r) {
+		s.pages.ServeHTTP(w, r)
 		return
 	}
 	if !canonical(r.URL.Path) { // the mux would redirect, with a page of its own

@@ -113,6 +113,12 @@ func plan() []room {
 		{"internal/notify", "fault ablate civil vault", "net http"},
 		{"internal/edge", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode", "net http"},
 		{"internal/portal/staff", "ablate", "http"},
+		{"internal/portal/assets", "", "http"},
+		{"internal/portal/assets/gen", "", ""},
+		{"internal/portal/catalogue", "civil", ""},
+		{"internal/portal/view", "portal/catalogue", ""},
+		{"internal/portal/storybook", "portal/assets portal/catalogue portal/view", "http"},
+		{"internal/portal", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode edge portal/assets portal/catalogue portal/view", "http"},
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 
 		{"cmd/tikakosh", "...", "net http exec kong sql"},

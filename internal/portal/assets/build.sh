@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Compiles src/portal.scss with npm's sass, mirrors it with rtlcss, and writes src/portal.css and
+# src/portal-rtl.css. Wants node and npm; `go build` does not. Then run go generate.
+set -euo pipefail
+cd "$(dirname "$0")"
+[ -d node_modules/sass ] && [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-audit --no-fund --silent
+npx --no-install sass --no-source-map --style=compressed --no-charset --quiet-deps -I node_modules src/portal.scss src/portal.css
+npx --no-install rtlcss --silent src/portal.css src/portal-rtl.css 2>/dev/null
+# What the law of the package asks us not to carry.
+! grep -qiE 'crest|crown|GDS Transport|govuk-footer' src/portal.css
