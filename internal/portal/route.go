@@ -43,9 +43,6 @@ func (r Route) check() error {
 	return nil
 }
 
-// bodySmall bounds the forms of a few fields.
-const bodySmall = 8 << 10
-
 // page makes the row of a public page.
 func page(path, action string, h func(*Ctx) error, fields ...string) Route {
 	return Route{Method: "GET", Path: path, Audience: edge.Public, Action: action, Rate: edge.RateSearch, Fields: fields, Handler: h}
