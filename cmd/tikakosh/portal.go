@@ -1,14 +1,9 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"os"
-	"time"
 
 	"tikakosh/internal/edge"
 	"tikakosh/internal/ledger"
@@ -21,11 +16,10 @@ import (
 func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, where *places.Places, l layout, log *slog.Logger) error {
 	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, Version: version, Now: r.now, Logger: log,
 		Checkpoint: func() (string, int64, error) { return ledger.PublishedCheckpoint(l.ledger()) }})
-	if err != nil {
-		return err
+	if err == nil {
+		srv.ServePages(pages)
 	}
-	srv.ServePages(pages)
-	return nil
+	return err
 }
 
 type storybookCmd struct {
@@ -34,10 +28,6 @@ type storybookCmd struct {
 
 // Run shows every screen of the portal without a database, until it is interrupted.
 func (c *storybookCmd) Run() error {
-	book, err := storybook.New()
-	if err != nil {
-		return err
-	}
 	ctx, stop := roleContext()
 	defer stop()
 	var lc net.ListenConfig
@@ -45,16 +35,6 @@ func (c *storybookCmd) Run() error {
 	if err != nil {
 		return cannotListen("the storybook's address", "--listen", err)
 	}
-	fmt.Fprintf(os.Stdout, "screens http://%s/\n", ln.Addr())
-	srv := &http.Server{Handler: book, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = srv.Shutdown(end)
-	}()
-	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	fmt.Printf("screens http://%s/\n", ln.Addr())
+	return storybook.Run(ctx, ln)
 }

@@ -117,7 +117,7 @@ func plan() []room {
 		{"internal/portal/assets/gen", "", ""},
 		{"internal/portal/catalogue", "civil", ""},
 		{"internal/portal/view", "portal/catalogue", ""},
-		{"internal/portal/storybook", "portal/assets portal/catalogue portal/view", "http"},
+		{"internal/portal/storybook", "civil portal/assets portal/catalogue portal/view", "net http"},
 		{"internal/portal", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode edge portal/assets portal/catalogue portal/view", "http"},
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 
