@@ -162,8 +162,19 @@ const (
 	botEnds   = "<!-- the play ends -->"
 )
 
-// publishBot writes the results as JSON to file and as a table into docs/BOT.md.
+// publishBot writes the results as JSON to file, over those of the same plays that are
+// there, and all of them as a table into docs/BOT.md.
 func publishBot(file string, results []botResult) error {
+	var before []botResult
+	if old, err := os.ReadFile(file); err == nil {
+		if err := json.Unmarshal(old, &before); err != nil {
+			return err
+		}
+	}
+	results = append(slices.DeleteFunc(before, func(o botResult) bool {
+		return slices.ContainsFunc(results, func(n botResult) bool { return n.Play.test() == o.Play.test() })
+	}), results...)
+	slices.SortStableFunc(results, func(a, b botResult) int { return rank(a.Play) - rank(b.Play) })
 	raw, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
 		return err
@@ -180,12 +191,22 @@ func publishBot(file string, results []botResult) error {
 	if err != nil {
 		return err
 	}
-	before, rest, ok1 := strings.Cut(string(old), botBegins)
+	head, rest, ok1 := strings.Cut(string(old), botBegins)
 	_, after, ok2 := strings.Cut(rest, botEnds)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
-	return os.WriteFile(page, []byte(before+botBegins+"\n"+botTable(results, time.Now())+botEnds+after), 0o644)
+	return os.WriteFile(page, []byte(head+botBegins+"\n"+botTable(results, time.Now())+botEnds+after), 0o644)
+}
+
+// rank orders the rows: by mode, what is released first, then with the longest lists.
+func rank(p play) (n int) {
+	for i, later := range []bool{p.Roster, len(p.Off) > 0, len(p.Base) > 1, !p.Long, p.Web} {
+		if later {
+			n += 32 >> i
+		}
+	}
+	return n
 }
 
 // botTable renders the results for people.

@@ -107,7 +107,7 @@ func botName(i int) string {
 }
 
 // clockTo moves the server's clock on to a time at the centre.
-func clockTo(s *harness.Server, at time.Time) { s.SetClock(time.Until(at)) }
+func clockTo(s *harness.Server, at time.Time) { s.Forward(at.Sub(s.Now())) }
 
 // newBot makes the people, the staff and the thief of a day that begins at nine.
 func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
