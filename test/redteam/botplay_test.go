@@ -115,6 +115,9 @@ func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
 	b := &bot{t: t, s: s, play: p, size: z, holders: map[string]*harness.Client{}, real: map[string]bool{}, byName: map[string]string{}, served: map[string]bool{},
 		got: map[string]string{}, statuses: map[int]int{}, refusals: map[string]int{}}
 	first, other, third := s.Administrators()
+	if p.Roster && !slices.Contains(p.Base, "roster-mode") {
+		letList(first, other)
+	}
 	local := s.Now().In(time.FixedZone("IST", 5*3600+1800))
 	b.start = time.Date(local.Year(), local.Month(), local.Day()+1, 9, 0, 0, 0, local.Location())
 	clockTo(s, b.start)

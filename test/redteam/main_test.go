@@ -119,6 +119,7 @@ type trial struct {
 	off  []string
 	own  bool
 	base harness.Options
+	bare bool // the run with the control is of the binary as released: base's Ablate is for the other alone
 	try  attack
 }
 
@@ -171,6 +172,9 @@ func carryOut(t *testing.T, id string, tr trial, ablated bool) (evidence string,
 	case ablated:
 		o.Tags = harness.Ablation
 		o.Ablate = slices.Concat(tr.base.Ablate, tr.off)
+		s = harness.Start(t, &shared.builder, o)
+	case tr.bare:
+		o.Tags, o.Ablate = harness.Plain, nil
 		s = harness.Start(t, &shared.builder, o)
 	case tr.own:
 		s = harness.Start(t, &shared.builder, o)

@@ -19,7 +19,7 @@ func TestR36bTwoVaults(t *testing.T) {
 	if !harness.OnPostgres() {
 		return
 	}
-	run(t, "R36b", trial{own: true, base: listOpens("phantoms"), try: overTwoVaults})
+	run(t, "R36b", trial{own: true, base: listed("phantoms", "fresh-assertion"), try: overTwoVaults})
 }
 
 // opens counts different people opened, by phase.
@@ -75,8 +75,8 @@ func (o *opens) walkAtOnce(s *harness.Server, k harness.StaffKey, rows []listRow
 
 func overTwoVaults(t *testing.T, s *harness.Server) (bool, string) {
 	const people = 60
-	_, rows, _ := theList(t, s, people)
 	k := s.StaffKey("vaccinator")
+	rows, _ := dayRows(t, s, s.OpenToday(), k, people)
 	m := s.Second(&shared.builder)
 	o := &opens{people: map[string]string{}}
 	pid := s.Role(harness.RoleVault)
