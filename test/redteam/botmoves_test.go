@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"sync"
 
 	"tikakosh/test/harness"
@@ -220,7 +221,21 @@ func (b *bot) readList() {
 	}
 	if a.OK() && json.Unmarshal(a.Body, &list) == nil && list.Mode == "roster" && len(b.rows) == 0 {
 		b.rows = list.Rows
+		if b.play.Web { // who has the registry knows the numbers of those who booked
+			b.rows = slices.DeleteFunc(b.rows, func(r listRow) bool { return !b.booked()[r.LastTwo] })
+		}
 	}
+}
+
+// booked are the last two digits of the reference numbers of those with a place today.
+func (b *bot) booked() map[string]bool {
+	out := map[string]bool{}
+	for _, v := range b.victims {
+		if v.Code != "" {
+			out[v.Ref[len(v.Ref)-2:]] = true
+		}
+	}
+	return out
 }
 
 // openFromList opens the next row with a touch of the passkey, and does what the thief is

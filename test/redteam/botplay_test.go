@@ -115,8 +115,8 @@ func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
 	b := &bot{t: t, s: s, play: p, size: z, holders: map[string]*harness.Client{}, real: map[string]bool{}, byName: map[string]string{}, served: map[string]bool{},
 		got: map[string]string{}, statuses: map[int]int{}, refusals: map[string]int{}}
 	first, other, third := s.Administrators()
-	if p.Roster && !slices.Contains(p.Base, "roster-mode") {
-		letList(first, other)
+	if p.Roster { // two people, and a day
+		first.RosterMode(other, s.StaffKey("vaccinator").Centre)
 	}
 	local := s.Now().In(time.FixedZone("IST", 5*3600+1800))
 	b.start = time.Date(local.Year(), local.Month(), local.Day()+1, 9, 0, 0, 0, local.Location())
