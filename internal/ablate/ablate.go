@@ -15,6 +15,7 @@ const (
 	OTPSingleUse   Control = "otp-single-use"   // a confirmed code is spent
 	OTPExpiry      Control = "otp-expiry"       // three minutes by the vault's clock
 	OTPBinding     Control = "otp-binding"      // code bound to its transaction id
+	OTPDevice      Control = "otp-device"       // code bound to the device key that asked for it
 	OTPAtomic      Control = "otp-atomic"       // try and claim in one transaction
 	OTPUniform     Control = "otp-uniform"      // same answer for known and unknown numbers
 	OTPFormat      Control = "otp-format"       // exactly one string of 64 hex digits
@@ -123,9 +124,17 @@ const Lookup Control = "lookup"
 // ChangeDelay: what two people agreed on waits for a day (R44).
 const ChangeDelay Control = "change-delay"
 
+// The controls of devices (ADR 39).
+const (
+	NewDevice  Control = "new-device"  // a device new to a household sees a masked view for a day
+	PINTries   Control = "pin-tries"   // ten wrong PINs of a household lock it
+	PINRemoval Control = "pin-removal" // a PIN that is not given goes a day later
+	Recycled   Control = "recycled"    // after half a year a code alone opens nothing
+)
+
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,

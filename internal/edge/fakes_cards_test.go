@@ -79,6 +79,33 @@ func (m mailed) EmailState(_ context.Context, h vault.Holder) (vault.EmailState,
 
 func (m mailed) EmailDrop(_ context.Context, h vault.Holder) error { return m.b.by(h) }
 
+// deviceful is the backend as the vault's devices and PIN.
+type deviceful struct{ b *backend }
+
+func (d deviceful) Devices(_ context.Context, h vault.Holder) (vault.DeviceList, error) {
+	return vault.DeviceList{PIN: vault.PINEnding, Ends: 1, Devices: []vault.Device{{ID: "x", Kind: "device", State: vault.DeviceWaiting, Since: 1, Last: 1, Until: 1}}}, d.b.by(h)
+}
+
+func (d deviceful) DeviceEnd(_ context.Context, r vault.DeviceEndRequest) error {
+	return d.b.by(r.Holder)
+}
+
+func (d deviceful) DeviceCode(_ context.Context, r vault.DeviceCodeRequest) (vault.CodeIssued, error) {
+	return vault.CodeIssued{Txn: id.New()}, d.b.by(r.Holder)
+}
+
+func (d deviceful) DeviceConfirm(_ context.Context, r vault.DeviceAnswer) error {
+	return d.b.by(r.Holder)
+}
+
+func (d deviceful) PINSet(_ context.Context, r vault.PINRequest) error { return d.b.by(r.Holder) }
+
+func (d deviceful) PINGive(_ context.Context, r vault.PINAnswer) error { return d.b.by(r.Holder) }
+
+func (d deviceful) PINEnd(_ context.Context, r vault.PINEndRequest) (vault.PINEnded, error) {
+	return vault.PINEnded{Ends: 1}, d.b.by(r.Holder)
+}
+
 // lister is the backend as the day's list.
 type lister struct{ b *backend }
 

@@ -23,8 +23,12 @@ func requestCode(c *Ctx) error {
 	if in.Mobile == "" {
 		return missing("mobile")
 	}
+	device, err := c.device()
+	if err != nil {
+		return err
+	}
 	got, err := c.s.cfg.Codes.RequestCode(c.r.Context(), vault.CodeRequest{Mobile: string(in.Mobile), Origin: c.origin, Language: c.language(),
-		Chosen: c.r.Header.Get("Accept-Language") != "", Work: in.Work})
+		Chosen: c.r.Header.Get("Accept-Language") != "", Work: in.Work, Device: device})
 	if err != nil {
 		return err
 	}
@@ -65,10 +69,13 @@ func confirmCode(account bool) func(*Ctx) error {
 		if !id.Valid(in.Txn) {
 			return fault.New(fault.Unauthorized, "txn", "no such transaction")
 		}
+		device, err := c.device()
+		if err != nil {
+			return err
+		}
 		var s vault.Session
-		var err error
 		for _, digest := range in.OTP {
-			if s, err = c.s.cfg.Codes.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: in.Txn, Digest: digest, Origin: c.origin}); err == nil {
+			if s, err = c.s.cfg.Codes.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: in.Txn, Digest: digest, Origin: c.origin, Device: device}); err == nil {
 				break
 			}
 		}

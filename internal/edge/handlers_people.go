@@ -69,7 +69,7 @@ func beneficiaries(c *Ctx) error {
 	}
 	var people []id.Person
 	for _, p := range h.People {
-		if !h.Masked { // a partner sees no appointments
+		if !h.Masked { // a partner sees no appointments, nor does a new device
 			people = append(append(people, p.Person), p.Joined...)
 		}
 	}
@@ -82,7 +82,8 @@ func beneficiaries(c *Ctx) error {
 		People   []wireBeneficiary `json:"beneficiaries"`
 		ViewRef  string            `json:"view_ref"`
 		Receipts []string          `json:"receipts"`
-	}{People: []wireBeneficiary{}, ViewRef: h.ViewRef, Receipts: h.Receipts}
+		Waiting  bool              `json:"new_device,omitempty"`
+	}{People: []wireBeneficiary{}, ViewRef: h.ViewRef, Receipts: h.Receipts, Waiting: h.Waiting}
 	language := c.language()
 	for _, p := range h.People {
 		w := wirePerson(p, appts[p.Person])

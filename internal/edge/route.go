@@ -121,6 +121,7 @@ func (s *Server) routes() []Route {
 	table = append(table, doseRoutes()...)
 	table = append(table, alertRoutes()...)
 	table = append(table, emailRoutes()...)
+	table = append(table, deviceRoutes()...)
 	table = append(table, leaveRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)

@@ -100,6 +100,7 @@ type Config struct {
 	Bookings   Bookings
 	Alerts     Alerts
 	Emails     Emails
+	Devices    Devices
 	Leaving    Leaving
 	Reports    Reports
 	Slip       SlipWriter

@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/staffing vault/keeper/changes "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/staffing vault/keeper/changes vault/keeper/ways "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -73,6 +73,7 @@ func plan() []room {
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
+		{"internal/vault/keeper/ways", "fault vault/state", ""},
 		{"internal/vault/keeper/keyring", leaves + " vault vault/state vault/keyset certificate/encode", ""},
 		{"internal/vault/keeper/permits", leaves + " vault/state access access/policy", ""},
 		{"internal/vault/keeper/engine", leaves + " ledger vault vault/state vault/keeper/keyring", ""},

@@ -109,6 +109,27 @@ func templates() map[string]template {
 			en: "The e-mail address for messages of your household in Tikakosh was set, changed or removed. If you did not do this, sign in and look, and tell a vaccination centre.",
 			hi: "टीकाकोष में आपके परिवार के संदेशों का ई-मेल पता जोड़ा, बदला या हटाया गया। यदि यह आपने नहीं किया तो साइन इन करके देखें और टीकाकरण केंद्र को बताएँ।",
 		},
+		// The messages about devices and the PIN (ADR 39).
+		"code-device": {
+			en:        "{code} confirms a new device for your household in Tikakosh. It is valid for 3 minutes. If you are not signing in on a new device now, give it to nobody: somebody else can read the messages to your mobile.",
+			hi:        "{code} से टीकाकोष में आपके परिवार के लिए एक नए उपकरण की पुष्टि होती है। यह 3 मिनट तक मान्य है। यदि आप अभी किसी नए उपकरण पर साइन इन नहीं कर रहे हैं तो इसे किसी को न दें: कोई और आपके मोबाइल के संदेश पढ़ सकता है।",
+			places:    map[string]func(string) bool{"code": digits(6)},
+			emailOnly: true,
+		},
+		"newdevice": {
+			en:     "A device that is new to your household signed in to Tikakosh on {date} at {time}. If that was not you, sign in on your own device and end it, or tell a vaccination centre.",
+			hi:     "आपके परिवार के लिए नए एक उपकरण ने {date} को {time} बजे टीकाकोष में साइन इन किया। यदि यह आप नहीं थे तो अपने उपकरण पर साइन इन करके उसे हटाएँ या टीकाकरण केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime},
+		},
+		"pin-changed": {
+			en: "The PIN of your household in Tikakosh was set, changed or removed. If you did not do this, sign in and look, and tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार का पिन जोड़ा, बदला या हटाया गया। यदि यह आपने नहीं किया तो साइन इन करके देखें और टीकाकरण केंद्र को बताएँ।",
+		},
+		"pin-ends": {
+			en:     "On {date} at {time} somebody asked to remove the PIN of your household in Tikakosh without giving it. It goes a day later. If that was not you, sign in and give the PIN: then it stays.",
+			hi:     "{date} को {time} बजे किसी ने पिन दिए बिना टीकाकोष में आपके परिवार का पिन हटाने को कहा। वह एक दिन बाद हटेगा। यदि यह आप नहीं थे तो साइन इन करके पिन दें: तब वह बना रहेगा।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime},
+		},
 		"places": {
 			en:     "Places have become free{centre} on {date}, as you asked to be told. Book in Tikakosh; others were told too.",
 			hi:     "जैसा आपने सूचना माँगी थी, {date} को जगहें खाली हुई हैं{centre}। टीकाकोष में बुक करें; दूसरों को भी बताया गया है।",
@@ -121,8 +142,8 @@ func templates() map[string]template {
 // "code-partner", "code-certificate" and "code-status" (code, partner),
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
-// "opening" (date, time, centre or ""), "signin" (date, time), "code-email"
-// (code), "linked" and "email-changed" (nothing). Dates are
+// "opening" (date, time, centre or ""), "signin", "newdevice" and "pin-ends" (date, time),
+// "code-email" and "code-device" (code), "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in

@@ -21,6 +21,10 @@ func fitting() map[string]map[string]string {
 		"linked":   {},
 
 		"email-changed": {},
+		"pin-changed":   {},
+		"pin-ends":      {"date": "01-02-2026", "time": "07:05"},
+		"newdevice":     {"date": "01-02-2026", "time": "07:05"},
+		"code-device":   {"code": "012345"},
 		"signin":        {"date": "01-02-2026", "time": "07:05"},
 		"code-email":    {"code": "012345"},
 

@@ -18,9 +18,11 @@ type Beneficiary = vault.Person
 
 // Household is the booking view of a household, in order of the members'
 // places. ViewRef is printed wherever the view is shown. Masked: it is what a
-// partner may see, initials and the end of the reference number.
+// partner may see, initials and the end of the reference number; Waiting: so is a device
+// that is new to the household, with the reference number in full.
 type Household struct {
 	Masked   bool
+	Waiting  bool
 	People   []Beneficiary
 	ViewRef  string
 	Receipts []string
@@ -123,7 +125,7 @@ func (s *Service) shown(h vault.Holder, m vault.Membership, out vault.Opened, sl
 	}
 	s.known.put(h, m, seen)
 	slices.SortStableFunc(out.People, func(a, b vault.Person) int { return slots[a.Person] - slots[b.Person] })
-	return Household{Masked: out.Masked, People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}
+	return Household{Masked: out.Masked, Waiting: out.Waiting, People: out.People, ViewRef: out.ViewRef, Receipts: out.Receipts}
 }
 
 // fresh runs f, and once more after fault.Integrity: a change committed

@@ -22,6 +22,8 @@ type CodeRequest struct {
 	Language string // "en" or "hi"
 	Chosen   bool   // the language was asked for in so many words: later messages come in it too
 	Work     string // solved proof of work, when the vault asked for one
+
+	Device *Signed `json:",omitempty"` // the request, signed by the device's key: only it can use the code then
 }
 
 // CodeIssued names the transaction; its form is the same for known and unknown
@@ -40,6 +42,7 @@ type CodeAnswer struct {
 	Txn    string
 	Digest string
 	Origin string
+	Device *Signed `json:",omitempty"` // the request, signed by the key that asked for the code
 }
 
 // Session is a fresh holder session. Bearer is an ES256 JWT without personal
@@ -146,6 +149,7 @@ type Person struct {
 // views are a partner's: Name holds initials, Reference the last four digits.
 type Opened struct {
 	Masked   bool
+	Waiting  bool `json:",omitempty"` // masked because the device is new to the household
 	People   []Person
 	ViewRef  string
 	Receipts []string

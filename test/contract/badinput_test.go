@@ -104,6 +104,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	emailTxn := want(t, ask(t, c, "POST", "/v3/email", map[string]any{"email": address}), 200).Field("txnId")
 	mine("/v3/email/confirm", map[string]any{"otp": harness.Digest(s.AwaitMessages(address, 0, 10*time.Second)[0].Code()), "txnId": emailTxn})
 	mine("/v3/email/delete", map[string]any{})
+	deviceForms(s, add)
 	rosterForms(t, s, by, add)
 	leaveForms(t, s, asha, public, mine)
 	mine("/v3/session/end", map[string]any{})

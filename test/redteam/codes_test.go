@@ -119,7 +119,14 @@ func TestR06SwappedTransaction(t *testing.T) {
 // device that asked for it.
 func TestR07OtherDevice(t *testing.T) {
 	t.Parallel()
-	run(t, "R07", trial{try: func(t *testing.T, s *harness.Server) (bool, string) {
+	relayed := trial{name: "relayed", off: []string{"otp-device"}, try: func(_ *testing.T, s *harness.Server) (bool, string) {
+		victim, attacker, key := s.Client(), s.Client(), s.DeviceKey()
+		txn, code := victim.CodeOn(key, s.Mobile())
+		bearer, a := attacker.Confirm(txn, code)
+		other, b := attacker.ConfirmOn(s.DeviceKey(), txn, code)
+		return bearer != "" || other != "", fmt.Sprintf("transaction and code that were asked for on a device, from elsewhere: %d without a key, %d with another", a.Status, b.Status)
+	}}
+	run(t, "R07", relayed, trial{off: []string{"otp-binding"}, try: func(t *testing.T, s *harness.Server) (bool, string) {
 		victim, attacker, mobile := s.Client(), s.Client(), s.Mobile()
 		txnV, seen := victim.Code(mobile)
 		txnA, own := attacker.Code(mobile)

@@ -27,6 +27,7 @@ func (w *stage) forms() map[string]form {
 	w.publicForms(out)
 	w.householdForms(out)
 	w.sessionForms(out)
+	w.deviceForms(out)
 	w.bookingForms(out)
 	w.staffForms(out)
 	w.partnerForms(out)
@@ -92,6 +93,11 @@ func (w *stage) publicForms(out map[string]form) {
 	}
 	anybody("/v2/auth/public/confirmOTP", answer)
 	anybody("/v2/auth/validateMobileOtp", answer)
+	for _, path := range []string{"public/generateOTP", "generateMobileOTP", "public/confirmOTP", "validateMobileOtp"} {
+		f := out["POST /api/v2/auth/"+path]
+		f.may = withoutStaffKeys()
+		out["POST /api/v2/auth/"+path] = f
+	}
 	anybody(harness.CardSessionPath, func(q *asked) {
 		card := s.WalkIn(harness.Person{Name: "Card Person"})
 		q.body = map[string]any{"card": card.Text, "pin": card.PIN}

@@ -136,7 +136,7 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 	var refused error
 	receipts, err := k.update(ctx, func(t *txn) error {
 		refused = wrongCard()
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.early(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,10 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 				return err
 			} else if q.Card == key {
 				refused = nil
-				return t.noteShown(r.Holder, m.Person, key)
+				if err := t.noteShown(r.Holder, m.Person, key); err != nil {
+					return err
+				}
+				return t.trust(r.Holder, "card")
 			}
 		}
 		return nil

@@ -140,7 +140,7 @@ func taskID(kind string, h id.Hold, p id.Person) string {
 // Cancel implements the vault's word.
 func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.live(r.Holder)
+		house, _, err := t.early(r.Holder)
 		if err != nil {
 			return err
 		}

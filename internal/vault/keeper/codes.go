@@ -25,6 +25,8 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
 )
 
@@ -84,6 +86,9 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		asked, err := t.askWork(r.Work, r.Origin)
 		if err != nil || asked != "" {
 			issued = vault.CodeIssued{Challenge: asked}
+			return err
+		}
+		if row.Device, err = t.deviceOf(r.Device); err != nil {
 			return err
 		}
 		if refused, err = t.spendCodeBudgets(index, mobile, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
@@ -310,6 +315,11 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 	var mint func() (vault.Session, error)
 	var isNew bool
 	attempt := func(t *txn, ch state.Challenge, ok bool) (err error) {
+		device, err := t.deviceOf(r.Device)
+		if err != nil {
+			return err
+		}
+		ok = ok && (ch.Device == "" || ch.Device == device || ablate.Off(ablate.OTPDevice))
 		if got, err = t.judge(&ch, ok, r); err != nil || got == unknownTxn {
 			return err
 		}
@@ -470,14 +480,15 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	if err := t.refundNumber(ch.Index, string(mobile), key); err != nil {
 		return nil, false, err
 	}
-	house, isNew, err := t.householdOf(mobile, last4, ch.Speaks)
+	house, isNew, v, err := t.householdOf(mobile, last4, ch)
 	if err != nil {
 		return nil, false, err
 	}
-	if err := t.signInNotice(house, key); err != nil {
+	if err := t.signInNotice(house, key, v.New); err != nil {
 		return nil, false, err
 	}
-	mint, err = t.MintHolder(house, origin)
+	row := state.Bearer{Household: house, Origin: origin, Way: ch.Device, Cooling: v.Cooling}
+	mint, err = t.Mint(row, string(house), proof.ScopeHolder, proof.BearerLife)
 	return mint, isNew, err
 }
 
@@ -509,34 +520,44 @@ func (t *txn) refundQuota(index, challenge string) error {
 }
 
 // householdOf returns the household of a number, made on its first confirmed
-// code; messages come in the language that was asked for last. isNew is true while it has no members.
-func (t *txn) householdOf(mobile, last4 []byte, speaks string) (id.Household, bool, error) {
-	idx, ok, err := t.findNumber(string(mobile))
+// code, and what the code is worth on the way it came; messages come in the language that
+// was asked for last. isNew is true while it has no members.
+func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge) (house id.Household, isNew bool, v ways.Verdict, err error) {
+	name, idx, ok, err := t.findNumberNamed(string(mobile))
 	if err != nil {
-		return "", false, err
+		return "", false, v, err
 	}
+	now := t.k.now().UnixMilli()
 	if ok {
-		h, found, err := engine.Get[state.Household](t, state.Households, string(idx.Household))
-		if err == nil && !found {
-			err = state.Integrity(state.Households, "an index leads nowhere")
+		h, err := t.Household(idx.Household)
+		if err != nil {
+			return "", false, v, err
 		}
-		if err == nil {
-			err = t.speak(idx.Household, h, speaks)
+		idle, err := t.idle(h, ch.Device)
+		if err != nil {
+			return "", false, v, err
 		}
-		return idx.Household, len(activeMembers(h)) == 0, err
+		if !idle {
+			err = t.signedIn(idx.Household, h, ch, &v)
+			return idx.Household, len(activeMembers(h)) == 0, v, err
+		}
+		if err := t.detach(&idx, h); err != nil {
+			return "", false, v, err
+		}
 	}
-	house := id.Household(id.New())
-	row := state.Household{Created: t.k.now().UnixMilli(), Language: speaks,
-		Mobile: t.k.keys.Contact.Seal(nil, nil, mobile, t.k.keys.ContactAAD("mobile", string(house))),
-		Last4:  t.k.keys.Contact.Seal(nil, nil, last4, t.k.keys.ContactAAD("last4", string(house)))}
-	if err := engine.Put(t, state.Households, string(house), row, 0); err != nil {
-		return "", false, err
+	idx.Household = id.Household(id.New())
+	row := state.Household{Created: now, Language: ch.Speaks,
+		Mobile: t.k.keys.Contact.Seal(nil, nil, mobile, t.k.keys.ContactAAD("mobile", string(idx.Household))),
+		Last4:  t.k.keys.Contact.Seal(nil, nil, last4, t.k.keys.ContactAAD("last4", string(idx.Household)))}
+	v = ways.Judge(&row, ch.Device, now)
+	if err := engine.Put(t, state.Households, string(idx.Household), row, 0); err != nil {
+		return "", false, v, err
 	}
-	if err := engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(string(mobile)), state.MobileIndex{Household: house}, 0); err != nil {
-		return "", false, err
+	if err := engine.Put(t, state.MobileIndexes, name, idx, 0); err != nil {
+		return "", false, v, err
 	}
-	t.Append(engine.Entry{Kind: "household", House: house, Role: "holder"})
-	return house, true, nil
+	t.Append(engine.Entry{Kind: "household", House: idx.Household, Role: "holder"})
+	return idx.Household, true, v, nil
 }
 
 func activeMembers(h state.Household) []state.Member {

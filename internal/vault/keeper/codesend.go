@@ -5,9 +5,6 @@ import (
 	"time"
 
 	"tikakosh/internal/fault"
-	"tikakosh/internal/id"
-	"tikakosh/internal/vault/keeper/engine"
-	"tikakosh/internal/vault/state"
 )
 
 const (
@@ -89,16 +86,4 @@ func (k *Keeper) tryCode(ctx context.Context, n Notice) error {
 		case <-time.After(wait):
 		}
 	}
-}
-
-// speak changes the language of a household's messages when its holder asked for
-// another one in so many words.
-func (t *txn) speak(house id.Household, h state.Household, language string) error {
-	known := language == "hi" || language == "en"
-	if !known || language == h.Language || (language == "en" && h.Language == "") {
-		return nil
-	}
-	h.Language = language
-	t.Append(engine.Entry{Kind: "household", House: house, View: "language of messages", Role: "holder"})
-	return engine.Put(t, state.Households, string(house), h, 0)
 }

@@ -212,8 +212,13 @@ func (t *txn) letters(v state.Notice, h state.Household, n Notice) (out []Notice
 
 // signInNotice tells the other channel that a code to the mobile signed somebody
 // in (design.md 5: whoever reads the messages of the network can play the holder).
-func (t *txn) signInNotice(house id.Household, challenge string) error {
+// On a device that is new to them the mobile is told as well.
+func (t *txn) signInNotice(house id.Household, challenge string, isNew bool) error {
 	h, err := t.Household(house)
+	if err == nil && isNew {
+		_, err = t.notice(state.Notice{ID: "newdevice/" + challenge, Household: house, Kind: noticeNewDevice, Zone: homeZone}, 0, noticeLife)
+		return err
+	}
 	if err != nil || len(h.Email) == 0 {
 		return err
 	}

@@ -71,7 +71,9 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if err != nil {
 		return err
 	}
-	if len(old.Mobile) > 0 {
+	if idle, err := t.idleNumber(old); err != nil {
+		return err
+	} else if !idle { // with an idle number the card alone speaks for its person
 		return fault.New(fault.Conflict, "linked", "this person already has a mobile")
 	}
 	i := slices.IndexFunc(old.Members, func(m state.Member) bool { return m.Person == person })

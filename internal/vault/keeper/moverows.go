@@ -231,10 +231,16 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 // findNumber is where a number leads: under the current key or, during a change,
 // an old one.
 func (t *txn) findNumber(mobile string) (row state.MobileIndex, ok bool, err error) {
+	_, row, ok, err = t.findNumberNamed(mobile)
+	return row, ok, err
+}
+
+// findNumberNamed is findNumber with the name under which it was found, or is to be put.
+func (t *txn) findNumberNamed(mobile string) (name string, row state.MobileIndex, ok bool, err error) {
 	for _, name := range append([]string{t.k.keys.BlindIndex(mobile)}, t.k.keys.OldIndexes(mobile)...) {
 		if row, ok, err = engine.Get[state.MobileIndex](t, state.MobileIndexes, name); err != nil || ok {
-			return row, ok, err
+			return name, row, ok, err
 		}
 	}
-	return row, false, nil
+	return t.k.keys.BlindIndex(mobile), row, false, nil
 }

@@ -58,6 +58,10 @@ const (
 	noticeSignIn   = "signin"        // to the other channel alone
 	noticeEmail    = "email-changed" // to the mobile and the address before
 	noticeUndrawn  = "undrawn"
+
+	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
+	noticePINEnds   = "pin-ends"  // somebody who did not give the PIN takes it away
+	noticePIN       = "pin-changed"
 )
 
 // due is a notice whose row is committed: its key and when to try first.
@@ -524,10 +528,10 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 	case noticeOpening:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
-	case noticeSignIn:
+	case noticeSignIn, noticeNewDevice, noticePINEnds:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
-	case noticeLinked, noticeEmail:
+	case noticeLinked, noticeEmail, noticePIN:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

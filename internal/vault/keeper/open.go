@@ -48,7 +48,7 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 			return fault.New(fault.Conflict, "members", "the household has other members now")
 		}
 		c := v.claim(release.Claim{View: viewBooking, Role: "holder"})
-		if v.partner != "" {
+		if v.partner != "" || v.bearer.Cooling {
 			c.View, sealed = viewMasked, nil
 		}
 		return t.Release(o, people, records, c)
@@ -65,7 +65,7 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 	if o.ViewID == "" {
 		o.ViewID = release.NewViewID()
 	}
-	out := vault.Opened{Masked: v.partner != "" && !ablate.Off(ablate.PartnerScope), ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts, People: []vault.Person{}}
+	out := vault.Opened{Waiting: v.bearer.Cooling && v.partner == "", Masked: v.bearer.Cooling || v.partner != "" && !ablate.Off(ablate.PartnerScope), ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts, People: []vault.Person{}}
 	for _, p := range o.People {
 		view, err := k.bookingView(p)
 		if err != nil {

@@ -218,6 +218,9 @@ func (t *txn) visit(h vault.Holder, scope string, spend bool) (v visitor, err er
 		return v, err
 	}
 	v = visitor{house: row.Household, bearer: row, key: c}
+	if row.Cooling && scope == vault.ScopeCertificate {
+		return v, newDevice()
+	}
 	if row.Partner == "" && scope != vault.ScopeStatus {
 		return v, nil
 	}

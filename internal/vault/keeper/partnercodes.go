@@ -188,7 +188,9 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 		if err != nil {
 			return nil, false, err
 		}
-		row.Household, isNew = index.Household, len(activeMembers(h)) == 0
+		if isNew, err = t.partnerSignedIn(index.Household, h, key, &row); err != nil {
+			return nil, false, err
+		}
 	}
 	life := proof.BearerLife
 	if slices.Contains(row.Scopes, vault.ScopeStatus) {
@@ -344,8 +346,14 @@ func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, e
 
 // shownTo is a person's view as a visitor may see it.
 func (v visitor) shownTo(p vault.Person) vault.Person {
-	if v.partner == "" || ablate.Off(ablate.PartnerScope) {
-		return p
+	ref := p.Reference
+	switch {
+	case v.partner != "" && !ablate.Off(ablate.PartnerScope):
+		return masked(p)
+	case v.bearer.Cooling:
+		// The number in full: whoever waits can book meanwhile, and it opens nothing.
+		p = masked(p)
+		p.Reference = ref
 	}
-	return masked(p)
+	return p
 }

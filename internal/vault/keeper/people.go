@@ -127,7 +127,7 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	var out vault.Enrolled
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out, t.Quiet = vault.Enrolled{}, !r.Receipts
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.early(r.Holder)
 		if err != nil {
 			return err
 		}

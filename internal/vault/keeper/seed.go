@@ -164,7 +164,7 @@ func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled
 		}
 	} else {
 		house = id.Household(id.New())
-		h = state.Household{Created: t.k.now().UnixMilli(),
+		h = state.Household{Created: t.k.now().UnixMilli(), Seen: t.k.now().UnixMilli(),
 			Mobile: t.k.keys.Contact.Seal(nil, nil, []byte(mobile), t.k.keys.ContactAAD("mobile", string(house))),
 			Last4:  t.k.keys.Contact.Seal(nil, nil, []byte(mobile[len(mobile)-4:]), t.k.keys.ContactAAD("last4", string(house)))}
 		if err := engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(mobile), state.MobileIndex{Household: house}, 0); err != nil {

@@ -168,6 +168,9 @@ type Household struct {
 	Language      string    `json:",omitempty"` // of messages: "hi", or English
 	Email         []byte    `json:",omitempty"` // sealed: the other channel, which a code confirmed
 	EmailSince    int64     `json:",omitempty"`
+	Seen          int64     `json:",omitempty"` // when a code to the number was last completed, exact to a week
+	Ways          []Way     `json:",omitempty"` // devices and others that sign in
+	PIN           *HousePIN `json:",omitempty"`
 	Only          id.Person `json:"-"`
 }
 
@@ -188,8 +191,12 @@ type Member struct {
 	Since  int64  `json:",omitempty"` // when a linked person came; 0: with the enrolment
 }
 
-// MobileIndex leads from a blind index to its household.
-type MobileIndex struct{ Household id.Household }
+// MobileIndex leads from a blind index to its household. Former are those that it led to
+// before, the newest first: a code to the number opens none of them (ADR 39).
+type MobileIndex struct {
+	Household id.Household
+	Former    []Former `json:",omitempty"`
+}
 
 // IDTag marks where an id number is in use. It is a flag, not a link anybody
 // can follow from outside.
@@ -341,6 +348,8 @@ type Challenge struct {
 	House id.Household `json:",omitempty"` // a code that confirms an e-mail address for this household; it signs nobody in
 	Email []byte       `json:",omitempty"` // sealed: that address
 
+	Device string `json:",omitempty"` // thumbprint of the device key that asked for it; only that one can use it
+
 	Partner id.Partner `json:",omitempty"` // who asked for it; only they can use it
 	Scopes  []string   `json:",omitempty"` // what it allows that partner
 	NameTag []byte     `json:",omitempty"` // keyed tag of the name a status is asked for
@@ -367,6 +376,9 @@ type Bearer struct {
 	Origin    string
 	Person    id.Person `json:",omitempty"` // a card's session: for this person alone
 	Card      string    `json:",omitempty"` // key of that card's row
+
+	Way     string `json:",omitempty"` // the device key that it was got on
+	Cooling bool   `json:",omitempty"` // got on a device that is new to the household: masked views
 
 	Shown map[id.Person]string `json:",omitempty"` // adults whose card was shown in this session, with the key of that card's row
 

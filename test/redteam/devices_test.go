@@ -1,0 +1,226 @@
+package redteam
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tikakosh/internal/id"
+	"tikakosh/test/harness"
+)
+
+// guarded is a household with a device of its own, another channel, and somebody with a dose.
+func guarded(t *testing.T, s *harness.Server) (own harness.StaffKey, c *harness.Client, mobile, ref, address string) {
+	t.Helper()
+	own, mobile = s.DeviceKey(), s.Mobile()
+	c = s.Client().SignInOn(own, mobile)
+	ref = c.Enrol("Asha Test")
+	s.Vaccinate(c, mobile, ref)
+	return own, c, mobile, ref, c.OtherChannel()
+}
+
+// open says what a session shows of Asha Test: her name, or a certificate.
+func open(c *harness.Client, ref string) bool {
+	people, _ := c.TryBeneficiaries()
+	for _, p := range people {
+		if p.Name == "Asha Test" || p.Born != "" {
+			return true
+		}
+	}
+	return c.Certificate(ref).OK()
+}
+
+// TestR57NewDevice: the thief of a SIM, or who reads the network's messages, has the right
+// code: on a device of their own, with a client without a key, and through a partner's
+// application.
+func TestR57NewDevice(t *testing.T) {
+	t.Parallel()
+	run(t, "R57",
+		trial{name: "own device and client", own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+			own, c, mobile, ref, address := guarded(t, s)
+			toMobile, toOther := len(s.To(mobile)), len(s.To(address))
+			thief := s.Client().SignInOn(s.DeviceKey(), mobile)
+			client := s.Client().SignIn(mobile)
+			if open(thief, ref) || open(client, ref) {
+				return true, "name, year of birth and certificate for the right code"
+			}
+			for what, a := range map[string]harness.Answer{
+				"access history": client.Must("GET", "/v3/openings", nil),
+				"a new card":     client.Must("POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": ref}),
+				"other channel":  thief.Must("POST", "/v3/email", map[string]any{"email": "x" + s.Mobile() + "@mail.example"}),
+				"end of devices": thief.Must("POST", "/v3/devices/end", map[string]any{"id": c.Devices().Devices[0].ID}),
+				"a PIN":          thief.Must("POST", "/v3/pin", map[string]any{"pin": "482913"}),
+			} {
+				if a.Status != http.StatusForbidden || a.Field("errorCode") != "NEWDEVICE" {
+					t.Errorf("%s: %s", what, a.Text())
+				}
+			}
+			if n := len(s.AwaitMessages(mobile, toMobile+3, 10*time.Second)) - toMobile; n != 4 { // two codes, two notices
+				t.Errorf("%d messages to the mobile", n)
+			}
+			if n := len(s.AwaitMessages(address, toOther+1, 10*time.Second)) - toOther; n != 2 {
+				t.Errorf("%d messages to the other channel", n)
+			}
+			if !open(s.Client().SignInOn(own, mobile), ref) {
+				t.Error("the household's own device is locked out")
+			}
+			booked, a := client.Book(s.Later()[0], 2, client.Beneficiaries()[0].Reference)
+			if booked == "" && a.Field("errorCode") == "NEWDEVICE" {
+				t.Errorf("booking is refused: %s", a.Text())
+			}
+			ended := false
+			for _, d := range c.Devices().Devices {
+				if d.State == "waiting" {
+					ended = c.Must("POST", "/v3/devices/end", map[string]any{"id": d.ID}).OK() || ended
+				}
+			}
+			if _, a := thief.TryBeneficiaries(); !ended || a.Status != http.StatusUnauthorized {
+				t.Errorf("the device was ended, its session goes on: %s", a.Text())
+			}
+			return false, "initials and status; the number and the other channel are told; ended by the household"
+		}},
+		trial{name: "partner", own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+			_, _, mobile, ref, _ := guarded(t, s)
+			p := s.EnrolPartner("Test Clinic", "auth,certificate")
+			c := s.Client()
+			c = c.With(c.PartnerToken(p, mobile, ""))
+			a := c.By(p, "GET", "/v2/registration/certificate/download?beneficiary_reference_id="+ref, nil)
+			return a.OK(), fmt.Sprintf("the certificate through a partner's application: %d", a.Status)
+		}})
+}
+
+// TestR58PIN: the thief waits the day out, or guesses, or takes the PIN away on a device that
+// was left open.
+func TestR58PIN(t *testing.T) {
+	t.Parallel()
+	const pin = "482913"
+	scene := func(t *testing.T, s *harness.Server) (c *harness.Client, mobile, ref string) {
+		t.Helper()
+		_, c, mobile, ref, _ = guarded(t, s)
+		if a := c.Must("POST", "/v3/pin", map[string]any{"pin": pin}); !a.OK() {
+			t.Fatalf("a PIN: %s", a.Text())
+		}
+		return c, mobile, ref
+	}
+	run(t, "R58",
+		trial{name: "guess", off: []string{"pin-tries"}, own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+			_, mobile, ref := scene(t, s)
+			key := s.DeviceKey()
+			s.Client().SignInOn(key, mobile)
+			s.SetClock(25 * time.Hour)
+			thief := s.Client().SignInOn(key, mobile)
+			if open(thief, ref) {
+				t.Error("a day of waiting takes the place of the PIN")
+			}
+			for n := range 40 {
+				guess := fmt.Sprintf("48%04d", n)
+				if n == 39 {
+					guess = pin
+				}
+				if a := thief.Must("POST", "/v3/pin/give", map[string]any{"pin": guess}); a.OK() {
+					return open(thief, ref), fmt.Sprintf("the PIN at guess %d", n+1)
+				}
+			}
+			return false, "forty PINs, the last one right: still a new device"
+		}},
+		trial{name: "take away", off: []string{"pin-removal"}, own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+			c, mobile, ref := scene(t, s)
+			have := len(s.To(mobile))
+			// The card that the open device can have made is no short cut.
+			card := harness.CardOf(c.Must("POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": ref}))
+			c.Must("POST", harness.UnlockPath, map[string]any{"card": card.Text, "pin": card.PIN})
+			a := c.Must("POST", "/v3/pin/delete", map[string]any{})
+			state := c.Devices().PIN
+			if state == "ending" {
+				told := false
+				for _, m := range s.AwaitMessages(mobile, have, 10*time.Second) {
+					told = told || strings.Contains(m.Text, "remove the PIN")
+				}
+				if !told {
+					t.Error("the household was not told")
+				}
+				if a := c.Must("POST", "/v3/pin/give", map[string]any{"pin": pin}); !a.OK() || c.Devices().PIN != "set" {
+					t.Errorf("who gives the PIN cannot keep it: %s", a.Text())
+				}
+			}
+			return state == "none", fmt.Sprintf("removal without the PIN: %d, the PIN is then: %s", a.Status, state)
+		}})
+}
+
+// TestR59Recycled: the number was given to somebody else after half a year.
+func TestR59Recycled(t *testing.T) {
+	t.Parallel()
+	opt := harness.Options{People: 4 * knownPeople, Args: []string{"--no-limits"}}
+	run(t, "R59", trial{own: true, base: opt, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		c, mobile := s.Holder()
+		ref := c.Enrol("Asha Test")
+		s.Vaccinate(c, mobile, ref)
+		card := harness.CardOf(c.Must("POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": ref}))
+		s.SetClock(189 * 24 * time.Hour)
+		stranger := s.Client()
+		confirm := func(number string) harness.Answer {
+			txn, code := stranger.Code(number)
+			return stranger.Must("POST", "/v2/auth/validateMobileOtp", map[string]any{"otp": harness.Digest(code), "txnId": txn})
+		}
+		a, b := confirm(mobile), confirm(s.Mobile())
+		mine, nobodys := stranger.With(a.Field("token")), stranger.With(b.Field("token"))
+		if open(mine, ref) {
+			return true, "a code to a number that was not used for 189 days opened what was under it"
+		}
+		wrong := map[string]any{"pin": "592031"}
+		for what, pair := range map[string][2]harness.Answer{
+			"sign-in": {a, b}, "people": {mine.Must("GET", "/v2/appointment/beneficiaries", nil), nobodys.Must("GET", "/v2/appointment/beneficiaries", nil)},
+			"history":     {mine.Must("GET", "/v3/openings", nil), nobodys.Must("GET", "/v3/openings", nil)},
+			"devices":     {mine.Must("GET", "/v3/devices", nil), nobodys.Must("GET", "/v3/devices", nil)},
+			"PIN":         {mine.Must("POST", "/v3/pin/give", wrong), nobodys.Must("POST", "/v3/pin/give", wrong)},
+			"certificate": {mine.Certificate(ref), nobodys.Certificate(string(id.NewReference()))},
+		} {
+			if x, y := noToken(shape(pair[0])), noToken(shape(pair[1])); x != y {
+				t.Errorf("%s tells that the number was somebody's:\n%s\n%s", what, x, y)
+			}
+		}
+		own := s.Client().ByCard(card)
+		if got := own.Beneficiaries(); len(got) != 1 || got[0].Name != "Asha Test" {
+			t.Errorf("by her card she sees %+v", got)
+		}
+		evidence := sameSignIn(t, s)
+		return false, "nothing, in the same answers as a new number; her card opens her record; " + evidence
+	}})
+}
+
+// noToken takes the bearer out of a shape.
+func noToken(s string) string {
+	before, rest, ok := strings.Cut(s, `"token":"`)
+	if !ok {
+		return s
+	}
+	_, after, _ := strings.Cut(rest, `"`)
+	return before + after
+}
+
+// sameSignIn compares how long the right code takes of recycled and of unknown numbers.
+func sameSignIn(t *testing.T, s *harness.Server) string {
+	t.Helper()
+	evidence := ""
+	for round := range 2 {
+		var recycled, unknown []time.Duration
+		c := s.Client()
+		confirm := func(mobile string) time.Duration {
+			txn, code := c.Code(mobile)
+			return c.Must("POST", "/v2/auth/public/confirmOTP", map[string]any{"otp": harness.Digest(code), "txnId": txn}).Took
+		}
+		for n := round * 19; n < round*19+19; n++ {
+			recycled = append(recycled, confirm(harness.DemoMobile(n)))
+			unknown = append(unknown, confirm(s.Mobile()))
+		}
+		p, gap := mannWhitney(recycled, unknown), median(recycled)-median(unknown)
+		evidence = fmt.Sprintf("medians of the sign-in differ by %v, p = %.3f", gap.Round(time.Microsecond), p)
+		if p >= 0.001 || gap.Abs() <= time.Millisecond {
+			return evidence
+		}
+	}
+	t.Errorf("the time of a sign-in tells that the number was somebody's: %s", evidence)
+	return evidence
+}
