@@ -54,7 +54,7 @@ type botResult struct {
 	Ways                            string
 	Hour                            int // in which the last of them was obtained, from 1; 0: nobody
 	Alarm                           int // hour from which on the centre's manager sees that something tripped; 0: never
-	Told                            int // of the obtained whom the test knows: have it in their history
+	Told, Known                     int // of the obtained whose household the test knows, those who find it in their history
 	Honest, HonestOpened, HonestOTP int
 	Seconds                         float64
 }
@@ -134,7 +134,7 @@ func playDay(t *testing.T, p play) botResult {
 		Ways: b.ways(), Honest: b.honest.people, HonestOpened: b.honest.opened, HonestOTP: b.honest.opened - b.honest.byCode, Seconds: time.Since(begin).Seconds()}
 	got.Alarm = b.alarm
 	if got.Obtained > 0 {
-		got.Told = b.told()
+		got.Told, got.Known = b.told()
 		got.Hour = slices.Index(b.hours, got.Obtained) + 1
 	}
 	evidence := fmt.Sprintf("%d people obtained beyond %d who came, bound %d; %d requests in 24 hours with %d numbers on each list; honest work: %d of %d opened", got.Obtained, got.Served, got.Bound,
@@ -192,7 +192,13 @@ func publishBot(file string, results []botResult) error {
 	if !ok1 || !ok2 {
 		return fmt.Errorf("%s has no place for the table", page)
 	}
-	return os.WriteFile(page, []byte(head+botBegins+"\n"+botTable(results, time.Now())+botEnds+after), 0o644)
+	now := time.Now().UTC()
+	table := botTable(results, now)
+	dated := fmt.Sprintf("# The \"Telegram bot\" (R100) on %s\n\n%s, %d cores, %s. What is played, and what the columns are: [BOT.md](../BOT.md).\n\n%s", now.Format("2 January 2006"), runtime.Version(), runtime.NumCPU(), runtime.GOOS+"/"+runtime.GOARCH, table)
+	if err := os.WriteFile(filepath.Join(root, "docs", "results", now.Format(time.DateOnly)+"-bot.md"), []byte(dated), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(page, []byte(head+botBegins+"\n"+table+botEnds+after), 0o644)
 }
 
 // rank orders the rows: by mode, what is released first, then with the longest lists.
@@ -215,7 +221,7 @@ func botTable(results []botResult, at time.Time) string {
 		}
 	}
 	fmt.Fprintf(&b, "Played on %s, %s, 24 simulated hours each. Rows of %d numbers on each list have %d people registered.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
-	b.WriteString("| Mode | The thief | Build | Control off | Mobiles, id numbers | People obtained | Bound | By | Last in hour | Manager warned in hour | In the history of | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| Mode | The thief | Build | Control off | Mobiles, id numbers | People obtained | Bound | By | Last in hour | Manager warned in hour | In their history | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		thief, build, off := "the session and its passkey", "as released", "none"
 		if r.Play.Web {
@@ -243,7 +249,7 @@ func botTable(results []botResult, at time.Time) string {
 		if r.Obtained > r.Bound {
 			obtained = "**" + obtained + "**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d each | %s | %d | %s | %s | %s | %d | %d | %d of %d |\n", r.Play.Name, thief, build, off, r.Numbers, obtained, r.Bound, r.Ways, hour(r.Hour), hour(r.Alarm), r.Told, r.Requests, r.HonestOpened, r.Honest)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d each | %s | %d | %s | %s | %s | %d of %d | %d | %d of %d |\n", r.Play.Name, thief, build, off, r.Numbers, obtained, r.Bound, r.Ways, hour(r.Hour), hour(r.Alarm), r.Told, r.Known, r.Requests, r.HonestOpened, r.Honest)
 	}
 	return b.String()
 }

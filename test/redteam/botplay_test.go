@@ -84,6 +84,7 @@ type bot struct {
 	c        *harness.Client
 	doing    string
 	asked    int
+	spent    map[string]int // requests of each move
 	statuses map[int]int
 	refusals map[string]int
 	moves    []*move
@@ -113,7 +114,7 @@ func clockTo(s *harness.Server, at time.Time) { s.Forward(at.Sub(s.Now())) }
 func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
 	t.Helper()
 	b := &bot{t: t, s: s, play: p, size: z, holders: map[string]*harness.Client{}, real: map[string]bool{}, byName: map[string]string{}, served: map[string]bool{},
-		got: map[string]string{}, statuses: map[int]int{}, refusals: map[string]int{}}
+		got: map[string]string{}, spent: map[string]int{}, statuses: map[int]int{}, refusals: map[string]int{}}
 	first, other, third := s.Administrators()
 	if p.Roster { // two people, and a day
 		first.RosterMode(other, s.StaffKey("vaccinator").Centre)
@@ -340,9 +341,14 @@ func (b *bot) watch(h int) {
 }
 
 // told counts those obtained whose household finds an opening of them in its history that
-// they did not make.
-func (b *bot) told() (n int) {
+// they did not make, of those whose household the test knows.
+func (b *bot) told() (n, of int) {
 	seen := map[string]bool{}
+	for _, v := range b.victims {
+		if b.got[v.Ref] != "" {
+			of++
+		}
+	}
 	for _, v := range b.victims {
 		if seen[v.Mobile] {
 			continue
@@ -355,7 +361,7 @@ func (b *bot) told() (n int) {
 			}
 		}
 	}
-	return n
+	return n, of
 }
 
 // play1 plays one unit of a move and remembers what it gave.
@@ -363,6 +369,7 @@ func (b *bot) play1(m *move) {
 	b.doing = m.name
 	asked, got := b.asked, len(b.got)
 	m.play()
+	b.spent[m.name] += b.asked - asked
 	m.yield = float64(len(b.got)-got) / float64(max(1, b.asked-asked))
 }
 
@@ -429,7 +436,7 @@ func (b *bot) ways() string {
 	}
 	var out []string
 	for _, m := range slices.Sorted(maps.Keys(n)) {
-		out = append(out, fmt.Sprintf("%s %d", m, n[m]))
+		out = append(out, fmt.Sprintf("%s: %d in %d requests", m, n[m], b.spent[m]))
 	}
 	return strings.Join(out, ", ")
 }
