@@ -32,6 +32,7 @@ func plays() []play {
 		play{Name: "code", Off: []string{"staff-evidence"}, Least: 30},
 		play{Name: "code", Web: true, Off: []string{"vault-proof"}, Least: 30},
 		play{Name: "roster", Roster: true, Habit: habitDose, Base: bare},
+		play{Name: "roster", Roster: true, Habit: habitDose, Base: bare, Honest: 10},
 		play{Name: "roster", Roster: true, Web: true, Habit: habitDose, Long: true},
 		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare},
 		play{Name: "roster", Roster: true, Habit: habitLeave, Base: bare, Off: []string{"pending-cap"}},
@@ -66,6 +67,9 @@ func (p play) test() string {
 	}
 	if p.Habit != "" {
 		name += ", " + p.Habit
+	}
+	if p.Honest > 0 {
+		name += fmt.Sprintf(", beside %d who confirm", p.Honest)
 	}
 	if len(p.Off) > 0 {
 		name += ", without " + strings.Join(p.Off, " and ")
@@ -127,7 +131,13 @@ func playDay(t *testing.T, p play) botResult {
 	if o.Ablate = slices.Concat(p.Base, p.Off); len(o.Ablate) > 0 {
 		o.Tags = harness.Ablation
 	}
+	o.Unseeded = z.people > 1000
 	s := harness.Start(t, &shared.builder, o)
+	for end := time.Now().Add(10 * time.Minute); o.Unseeded && !strings.Contains(s.Log(), "demo data ready"); time.Sleep(time.Second) {
+		if time.Now().After(end) {
+			t.Fatal("the demo's people are not there")
+		}
+	}
 	b := newBot(t, s, p, z)
 	b.run()
 	got := botResult{Play: p, Obtained: len(b.got), Bound: p.bound(), Served: len(b.served) - b.passed, Passed: b.passed, Registered: len(b.real), Numbers: z.numbers, Requests: b.asked,
@@ -229,6 +239,9 @@ func botTable(results []botResult, at time.Time) string {
 		}
 		if r.Play.Habit != "" {
 			thief += "; " + r.Play.Habit
+		}
+		if r.Play.Honest > 0 {
+			thief += fmt.Sprintf("; beside %d people who came, were opened from the list and confirmed", r.Play.Honest)
 		}
 		if len(r.Play.Off)+len(r.Play.Base) > 0 {
 			build = "test"

@@ -239,22 +239,35 @@ func (b *bot) booked() map[string]bool {
 }
 
 // openFromList opens the next row with a touch of the passkey, and does what the thief is
-// in the habit of. Without a list it tries reference numbers.
+// in the habit of. A row of somebody who came meanwhile is passed over. Without a list it
+// tries a reference number.
 func (b *bot) openFromList() {
-	row := b.victims[b.asked%len(b.victims)].Ref
-	if len(b.rows) > 0 {
-		row = b.rows[b.nextRow%len(b.rows)].Row
-	}
-	a := b.thief.Confirm(openRowPath, map[string]any{"row_id": row})
-	b.look(a, "")
-	if !a.OK() {
+	if len(b.rows) == 0 {
+		b.look(b.thief.Confirm(openRowPath, map[string]any{"row_id": b.victims[b.asked%len(b.victims)].Ref}), "")
 		return
 	}
-	b.nextRow++
-	b.open = append(b.open, opened{row, a.Field("beneficiary_reference_id")})
-	switch b.play.Habit {
-	case habitDose, habitClose:
-		b.endVisits()
+	for range b.rows {
+		if b.nextRow >= len(b.rows) {
+			b.nextRow = 0
+		}
+		row := b.rows[b.nextRow].Row
+		a := b.thief.Confirm(openRowPath, map[string]any{"row_id": row})
+		b.look(a, "")
+		if a.Status == 404 { // came meanwhile
+			b.rows = slices.Delete(b.rows, b.nextRow, b.nextRow+1)
+			if len(b.rows) == 0 {
+				return
+			}
+			continue
+		}
+		b.nextRow++
+		if a.OK() {
+			b.open = append(b.open, opened{row, a.Field("beneficiary_reference_id")})
+			if b.play.Habit == habitDose || b.play.Habit == habitClose {
+				b.endVisits()
+			}
+		}
+		return
 	}
 }
 

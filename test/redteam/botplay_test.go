@@ -26,6 +26,7 @@ type play struct {
 	Off    []string // controls switched off: the row's subject
 	Base   []string // controls that are off in the row it is compared with, too
 	Least  int      // with Off: at least so many people are obtained; 0: whatever it gives
+	Honest int      // so many people come to the stolen session's owner, are opened from the list, and confirm their dose
 	Long   bool     // with TIKAKOSH_FULL=1 the lists have 5,000 numbers each, of registered people
 }
 
@@ -47,6 +48,9 @@ type size struct {
 func daySize(long bool) size {
 	if long && full() {
 		return size{numbers: 5000, people: 17600, houses: 12} // 5,000 households and more
+	}
+	if full() {
+		return size{numbers: 48, people: 10, houses: 12}
 	}
 	return size{numbers: 48, people: 10, houses: 7}
 }
@@ -382,9 +386,48 @@ func (b *bot) ownWork(h int) {
 			b.served[v.Ref] = true
 			b.open1(b.thief, v)
 		}
+		if b.play.Honest > 0 {
+			b.ownList(b.play.Honest)
+		}
 	}
 	if k := h / 2; h%2 == 0 && h < 12 {
-		b.open1(b.colleague, b.victims[6*(k%b.size.houses)+2+k/b.size.houses])
+		i := 6*(k%b.size.houses) + 2
+		for b.served[b.victims[i].Ref] { // who came already
+			i++
+		}
+		b.open1(b.colleague, b.victims[i])
+	}
+}
+
+// ownList: the owner opens people who came from the list, gives each their dose, and each
+// confirms it.
+func (b *bot) ownList(people int) {
+	b.t.Helper()
+	b.c = b.s.Client()
+	b.readList()
+	for _, row := range b.rows[:people] {
+		a := b.thief.Confirm(openRowPath, map[string]any{"row_id": row.Row})
+		ref := a.Field("beneficiary_reference_id")
+		i := slices.IndexFunc(b.victims, func(v victim) bool { return v.Ref == ref })
+		if !a.OK() || i < 0 && ref != b.mule.Ref {
+			b.t.Fatalf("the owner's list: %s", a.Text())
+		}
+		mobile := b.mule.Mobile
+		if i >= 0 {
+			mobile = b.victims[i].Mobile
+		}
+		holder := b.s.Client().SignIn(mobile)
+		b.served[ref] = true
+		b.nextRow++
+		form := harness.DoseForm(b.day, ref, "", 1)
+		delete(form, "security_code")
+		if w := b.c.Signed(b.thief.Key, harness.VaccinatePath, form); !w.OK() {
+			b.t.Fatal(w.Text())
+		}
+		dose := holder.AwaitDose(ref, "unconfirmed")
+		if w := holder.Must("POST", harness.ConfirmPath, map[string]any{"beneficiary_reference_id": ref, "event_id": dose.Event}); !w.OK() {
+			b.t.Fatal(w.Text())
+		}
 	}
 }
 
@@ -423,7 +466,7 @@ func (b *bot) open1(d *harness.Desk, v victim) {
 func (p play) bound() int {
 	s := budget.DefaultSettings()
 	if p.Roster {
-		return s.Bound(0)
+		return s.Bound(p.Honest)
 	}
 	return s.BreakGlass
 }
