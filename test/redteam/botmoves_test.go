@@ -19,13 +19,12 @@ type move struct {
 }
 
 func (b *bot) allMoves() []*move {
-	var out []*move
-	if b.play.Web { // first: what it signs is not yet refused for wrong codes
+	out := []*move{{name: "break-glass with the second session", play: b.breakGlass()}} // before others use the day's wrong codes up
+	if b.play.Web {                                                                     // first: what it signs is not yet refused for wrong codes
 		out = append(out, &move{name: "through the captured web role", play: b.throughWeb()})
 	}
 	out = append(out, []*move{
-		{name: "break-glass with the second session", play: b.breakGlass()}, // before others use the day's wrong codes up
-		{name: "reference numbers alone", play: b.barely()},                 // before others use the session's wrong codes up
+		{name: "reference numbers alone", play: b.barely()}, // before others use the session's wrong codes up
 		{name: "spent codes and the accomplice's", play: b.replayShown()},
 		{name: "look-up by mobile (V3)", play: b.lookupMobiles()},
 		{name: "look-up by id number (V3)", play: b.lookupIDs()},
@@ -320,10 +319,13 @@ func (b *bot) race() {
 
 // breakGlass has one stolen session ask and the other approve, both ways.
 func (b *bot) breakGlass() func() {
-	return b.round(1, func(v victim) {
-		b.glass(b.thief, b.second, v.Ref)
-		b.glass(b.second, b.thief, v.Ref)
-	})
+	at := 6 // those before came to the owner, or come to a colleague
+	return func() {
+		for _, side := range [][2]*harness.Desk{{b.thief, b.second}, {b.second, b.thief}} {
+			b.glass(side[0], side[1], b.victims[at%len(b.victims)].Ref)
+			at++
+		}
+	}
 }
 
 func (b *bot) glass(asks, agrees *harness.Desk, ref string) {
