@@ -67,3 +67,12 @@ func (k *Keeper) OnlyBudget(ctx context.Context, o vault.Offer, person id.Person
 	})
 	return err
 }
+
+// SettleChanges puts into force what is due, as before each request.
+func (k *Keeper) SettleChanges(ctx context.Context) error { return k.changes.Settle(ctx) }
+
+// RosterMode reports whether a centre opens from its list.
+func (k *Keeper) RosterMode(ctx context.Context, c id.Centre) (on bool, err error) {
+	err = k.view(ctx, func(t *txn) error { on, err = budgets.Roster(budgetRows{t}, c); return err })
+	return on, err
+}

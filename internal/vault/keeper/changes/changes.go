@@ -32,6 +32,7 @@ const (
 	smallWait    = 24 * time.Hour     // how long it waits otherwise (design.md 5)
 	proposalLife = 7 * 24 * time.Hour // as an invitation's (ADR 31)
 	openMost     = 100                // changes that are not over, of the whole installation
+	mineMost     = 10                 // of those, proposed by one member
 	publicPrefix = "public/"          // of the public list among the rows of corrections
 	kindChange   = "change"           // of ledger entries
 )
@@ -111,7 +112,7 @@ func (o *Office) Propose(t *engine.Txn, who staffing.Who, body []byte, out *vaul
 	}
 	row.Expires = row.NotBefore + proposalLife.Milliseconds()
 	name := id.NewOrdered()
-	if err := o.open(t, name); err != nil {
+	if err := o.open(t, name, who.Member); err != nil {
 		return err
 	}
 	if err := o.public(t, name, row); err != nil {
@@ -122,14 +123,18 @@ func (o *Office) Propose(t *engine.Txn, who staffing.Who, body []byte, out *vaul
 	return engine.Put(t, state.Changes, name, row, 0)
 }
 
-// endRosterMode ends a centre's roster mode: that lets open less, so that one person does
-// it, at once.
+// endRosterMode ends a centre's roster mode, and what waits to switch it on: that lets open
+// less, so that one person does it, at once.
 func (o *Office) endRosterMode(t *engine.Txn, who staffing.Who, row state.Change, at access.Scope, out *vault.StaffActed) error {
 	permit := o.may(who, policy.RosterModeEnd, at, policy.Facts{})
 	if !permit.Allowed() {
 		return notTheirs()
 	}
-	if row.Digest == row.Base {
+	dropped, err := o.dropModes(t, who, row.Centre, permit)
+	if err != nil {
+		return err
+	}
+	if row.Digest == row.Base && dropped == 0 {
 		return asItIs()
 	}
 	t.Append(entry(who, "roster mode ended", row, "", permit))
@@ -173,11 +178,11 @@ func (o *Office) Approve(t *engine.Txn, who staffing.Who, name string, out *vaul
 	if err != nil || !known {
 		return known, err
 	}
-	_, approve, at, err := o.asked(t, row)
+	propose, approve, at, err := o.asked(t, row)
 	if err != nil {
 		return true, err
 	}
-	by, err := o.staff.Working(t, row.By)
+	by, err := o.stands(t, row.By, propose, at)
 	if err != nil {
 		return true, err
 	}

@@ -9,7 +9,9 @@ import (
 	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -97,7 +99,7 @@ func (o *Office) next(t *engine.Txn) (next int64, err error) {
 	return next, nil
 }
 
-// enforce puts one change into force: if the two people still work here and are two, its
+// enforce puts one change into force: if the two people still could decide it and are two, its
 // time has come, and what it takes the place of is what they saw. Otherwise it lapses.
 func (o *Office) enforce(t *engine.Txn, name string, row state.Change) error {
 	second, err := o.two(t, row)
@@ -129,37 +131,82 @@ func (o *Office) enforce(t *engine.Txn, name string, row state.Change) error {
 	return o.end(t, name, row)
 }
 
-// two reports whether two different humans who work here stand behind a change.
+// two reports whether two different humans stand behind a change now.
 func (o *Office) two(t *engine.Txn, row state.Change) (bool, error) {
-	by, err := o.staff.Working(t, row.By)
+	propose, approve, at, err := o.asked(t, row)
 	if err != nil {
 		return false, err
 	}
-	second, err := o.staff.Working(t, row.Second)
+	by, err := o.stands(t, row.By, propose, at)
+	if err != nil {
+		return false, err
+	}
+	second, err := o.stands(t, row.Second, approve, at)
 	return by != "" && second != "" && (by != second || ablate.Off(ablate.SecondPerson)), err
 }
 
-// open adds a change to those that are not over.
-func (o *Office) open(t *engine.Txn, name string) error {
+// stands is the human behind a member, "" unless they work here now and could do that
+// still: whoever's role was taken decides nothing more, a day's wait included.
+func (o *Office) stands(t *engine.Txn, member string, do policy.Action, at access.Scope) (human string, err error) {
+	roles, err := o.staff.Standing(t, member)
+	for _, w := range roles {
+		if o.may(w, do, at, policy.Facts{Second: true, Waited: true}).Allowed() {
+			human = w.Human
+		}
+	}
+	return human, err
+}
+
+// open adds a change to those that are not over. One member cannot fill the list.
+func (o *Office) open(t *engine.Txn, name, by string) error {
 	index, _, err := engine.Get[state.Change](t, state.Changes, state.ChangesOpen)
 	if err != nil {
 		return err
 	}
 	var kept []string
+	mine := 0
 	for _, x := range index.Open {
 		row, _, err := engine.Get[state.Change](t, state.Changes, x)
 		if err != nil {
 			return err
 		}
-		if o.live(row) {
-			kept = append(kept, x)
+		if !o.live(row) {
+			continue
+		}
+		if kept = append(kept, x); row.By == by {
+			mine++
 		}
 	}
-	if len(kept) >= openMost {
+	if len(kept) >= openMost || mine >= mineMost {
 		return fault.New(fault.Conflict, "many", "too many changes wait; decide about those first")
 	}
 	index.Open = append(kept, name)
 	return engine.Put(t, state.Changes, state.ChangesOpen, index, 0)
+}
+
+// dropModes withdraws what waits to switch a centre's roster mode on: who ends the mode does
+// not want it back by a change of before.
+func (o *Office) dropModes(t *engine.Txn, who staffing.Who, c id.Centre, p policy.Permit) (n int, err error) {
+	index, _, err := engine.Get[state.Change](t, state.Changes, state.ChangesOpen)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range slices.Clone(index.Open) {
+		row, _, err := engine.Get[state.Change](t, state.Changes, name)
+		if err != nil {
+			return n, err
+		}
+		if row.Kind != vault.ChangeRosterMode || row.Centre != c || !o.live(row) {
+			continue
+		}
+		n++
+		row.State = state.ProposalWithdrawn
+		t.Append(entry(who, "withdrawn: "+row.Kind, row, name, p))
+		if err := o.end(t, name, row); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // end writes a change that is over.

@@ -95,6 +95,18 @@ func (k *Office) Deciders(on *engine.Txn, place access.Scope) (out []Who, err er
 	return out, nil
 }
 
+// Standing is a member once for each grant they hold now; none unless they work here.
+func (k *Office) Standing(on *engine.Txn, member string) (out []Who, err error) {
+	row, ok, err := engine.Get[state.StaffMember](on, state.StaffMembers, member)
+	if err != nil || !ok || row.State != state.MemberActive {
+		return nil, err
+	}
+	for _, g := range row.Grants {
+		out = append(out, Who{member, row.Human, g})
+	}
+	return out, nil
+}
+
 // Working is the human behind a member, "" unless they work here now.
 func (k *Office) Working(on *engine.Txn, member string) (human string, err error) {
 	row, ok, err := engine.Get[state.StaffMember](on, state.StaffMembers, member)
