@@ -1,8 +1,11 @@
 package edge
 
 import (
+	"context"
 	"net/http"
 	"time"
+
+	"tikakosh/internal/vault"
 )
 
 // Pages are the portal's: what people see in a browser, on the API's own listener.
@@ -34,4 +37,31 @@ func (s *Server) Answered(route string, status int, took time.Duration) {
 		log = s.cfg.Logger
 	}
 	log.Info("request", "route", route, "status", status, "ms", took.Milliseconds())
+}
+
+// CertificateKeys are the issuer's public keys, as the vault publishes them.
+// fault.Unavailable when they are not known yet.
+func (s *Server) CertificateKeys() ([]byte, error) {
+	known, err := s.known()
+	if err != nil {
+		return nil, err
+	}
+	return known.vault.Certificates, nil
+}
+
+// RevocationList is the signed list of certificates taken back, at most as old as the API's.
+func (s *Server) RevocationList(ctx context.Context) ([]byte, error) {
+	list, _, err := s.revoked.get(ctx, s.cfg.Codes, s.cfg.Now())
+	return list, err
+}
+
+// PublicActs is the first page of what waits in public for a second member of staff.
+func (s *Server) PublicActs(ctx context.Context) (vault.SecondPersonActs, error) {
+	return s.acts.get(ctx, s.cfg.Second, s.cfg.Now())
+}
+
+// VaultServes asks the vault whether it does.
+func (s *Server) VaultServes(ctx context.Context) error {
+	_, err := s.cfg.Codes.Status(ctx)
+	return err
 }

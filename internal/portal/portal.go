@@ -48,10 +48,12 @@ type Reports interface {
 
 // Config is what the portal needs.
 type Config struct {
-	Door    Door
-	Search  Search
-	Reports Reports
-	Places  *places.Places
+	Door         Door
+	Search       Search
+	Reports      Reports
+	Places       *places.Places
+	State        State
+	Certificates Certificates
 	// Checkpoint is the ledger's newest published checkpoint and how many entries it covers.
 	Checkpoint func() (text string, size int64, err error)
 	// Version names the program on the page of its state.
@@ -70,6 +72,8 @@ type Server struct {
 	cross   *http.CrossOriginProtection
 	buffers sync.Pool // of *rendering
 	sums    figures
+	trends  trends
+	pulse   pulse
 }
 
 // New checks the route table and makes the server. It refuses a route that is not whole.

@@ -43,6 +43,9 @@ func (r Route) check() error {
 	return nil
 }
 
+// bodySmall bounds the forms of a few fields.
+const bodySmall = 8 << 10
+
 // page makes the row of a public page.
 func page(path, action string, h func(*Ctx) error, fields ...string) Route {
 	return Route{Method: "GET", Path: path, Audience: edge.Public, Action: action, Rate: edge.RateSearch, Fields: fields, Handler: h}
@@ -52,6 +55,9 @@ func page(path, action string, h func(*Ctx) error, fields ...string) Route {
 func (s *Server) routes() []Route {
 	table := []Route{
 		page("/{$}", "page.home", landing),
+	}
+	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes()} {
+		table = append(table, group...)
 	}
 	return table
 }

@@ -28,6 +28,14 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Permissions leaves a page nothing but where the person is, when they press for it.
 const Permissions = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
 
+// CameraPolicy and CameraPermissions are those of the page that reads codes: it may compile
+// the decoder that it loads from here, and ask for the camera.
+const (
+	CameraPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	CameraPermissions = "camera=(self), accelerometer=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
+)
+
 // file is one asset in its three forms.
 type file struct {
 	kind   string

@@ -26,13 +26,14 @@ type Story struct {
 	Wrong  bool
 	Flush  bool
 	Script []string
+	Camera bool // the page that may use the camera
 	Draw   func(*view.Page) templ.Component
 }
 
 // Stories lists every screen and state, by group. A new group adds its own function here.
 func Stories() []Story {
 	var out []Story
-	for _, group := range [][]Story{frame()} {
+	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about()} {
 		out = append(out, group...)
 	}
 	return out
@@ -105,6 +106,9 @@ func (b *Book) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s, known := b.by[name]
 	switch {
 	case below && known:
+		if s.Camera {
+			h.Set("Content-Security-Policy", assets.CameraPolicy)
+		}
 		screen = s.Draw(b.Page(s, code))
 	case r.URL.Path == "/":
 		screen = index(b.Page(Story{}, code), b.names, b.Languages())

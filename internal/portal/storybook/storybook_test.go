@@ -35,7 +35,7 @@ func TestEveryStory(t *testing.T) {
 					t.Errorf("%s in %s has %s", name, code, no)
 				}
 			}
-			if w.Header().Get("Content-Security-Policy") != assets.Policy {
+			if policy := w.Header().Get("Content-Security-Policy"); policy != assets.Policy && !(policy == assets.CameraPolicy && name == "verify") {
 				t.Errorf("%s: another policy than the portal's", name)
 			}
 		}
