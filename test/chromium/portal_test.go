@@ -1,10 +1,12 @@
 package chromium
 
 import (
+	"compress/gzip"
 	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -35,8 +38,33 @@ type reader struct {
 	ctx  context.Context
 	base string
 
-	mu   sync.Mutex
-	said []string
+	mu    sync.Mutex
+	said  []string
+	bytes int
+}
+
+// reset begins to count what comes over the line anew, and weight is the count.
+func (r *reader) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes = 0
+}
+
+func (r *reader) weight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes
+}
+
+// until waits for an expression to be true.
+func (r *reader) until(what, js string) {
+	r.Helper()
+	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(50 * time.Millisecond) {
+		if r.eval(js) == "true" {
+			return
+		}
+	}
+	r.Fatalf("%s did not come; the page says: %s", what, r.eval("document.body.innerText"))
 }
 
 func newReader(t *testing.T, browser context.Context, h http.Handler) *reader {
@@ -64,8 +92,31 @@ func (r *reader) hear(event any) {
 		r.said = append(r.said, string(e.Entry.Source)+": "+e.Entry.Text)
 	case *runtime.EventExceptionThrown:
 		r.said = append(r.said, "exception: "+e.ExceptionDetails.Text)
+	case *network.EventLoadingFinished:
+		r.bytes += int(e.EncodedDataLength)
 	}
 }
+
+// packed compresses pages as the portal does.
+func packed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/s/") {
+			h.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		defer z.Close()
+		h.ServeHTTP(packing{w, z}, r)
+	})
+}
+
+type packing struct {
+	http.ResponseWriter
+	to io.Writer
+}
+
+func (p packing) Write(b []byte) (int, error) { return p.to.Write(b) }
 
 func call[P, R any](r *reader, c cdp.Command[P, R], params P) R {
 	r.Helper()
