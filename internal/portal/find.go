@@ -42,7 +42,7 @@ func findRoutes() []Route {
 		page("/find", "find", find, findFields()...),
 		page("/centre/{centre}", "find.centre", centre, "all"),
 		near,
-		{Method: "GET", Path: "/find/near", Audience: edge.Public, Action: "find.near", Rate: edge.RateSearch, Handler: func(c *Ctx) error { return c.see("/find") }},
+		{Method: "GET", Path: "/find/near", Audience: edge.Public, Action: "find.near", Rate: edge.RateSearch, Handler: find},
 	}
 }
 
@@ -164,11 +164,13 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 	if err != nil {
 		return err
 	}
-	from, ok := 0, true
-	if c.form.Get("from") != "" {
-		if from, ok = catalogue.Count(c.form.Get("from"), 1<<20); !ok {
+	from := 0
+	if text := c.form.Get("from"); text != "" {
+		n, ok := catalogue.Count(text, 1<<20)
+		if !ok {
 			return fault.New(fault.Invalid, "from", "a number is wanted")
 		}
+		from = n
 	}
 	today := civil.Of(c.begin.In(statistics.India()))
 	found := c.s.cfg.Search.Ask(scheduling.Question{By: by, Key: key, Day: today, Days: stripDays})
@@ -360,6 +362,7 @@ func findNear(c *Ctx) error {
 		card.Distance = c.say.T("find.km", "N", kilometres(lat, long, n.Lat, n.Long))
 		x.Centres = append(x.Centres, card)
 	}
+	x.Count = int64(len(x.Centres))
 	return c.render(http.StatusOK, view.Near(c.page("find.near_title"), x))
 }
 

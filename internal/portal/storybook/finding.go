@@ -70,7 +70,7 @@ func finding() []Story {
 			return view.Results(p, view.ResultsPage{Heading: p.T("find.in_pin", "PIN", "110001"), Back: "/find", Filters: f, NotThere: "find.none"})
 		}},
 		{Name: "find/near", Title: "find.near_title", Path: "/find", Draw: func(p *view.Page) templ.Component {
-			return view.Near(p, view.NearPage{Centres: []view.CentreCard{{Name: "Test PHC One", Address: "1 Sample Road", Href: "/centre/900001", Distance: p.T("find.km", "N", "0.8")}, {Name: "Test PHC Two", Address: "2 Sample Road", Href: "/centre/900002", Paid: true, Distance: p.T("find.km", "N", "14")}}})
+			return view.Near(p, view.NearPage{Count: 2, Centres: []view.CentreCard{{Name: "Test PHC One", Address: "1 Sample Road", Href: "/centre/900001", Distance: p.T("find.km", "N", "0.8")}, {Name: "Test PHC Two", Address: "2 Sample Road", Href: "/centre/900002", Paid: true, Distance: p.T("find.km", "N", "14")}}})
 		}},
 		{Name: "centre", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
 			return view.Centre(p, view.CentrePage{Name: "Test PHC One", Address: "1 Sample Road, Block A", District: "New Delhi", State: "Delhi", Hours: "09:00–17:00", Map: "https://www.openstreetmap.org/", Days: []view.CentreDay{
