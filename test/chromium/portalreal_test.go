@@ -165,7 +165,7 @@ func TestChromiumPortalPolicy(t *testing.T) {
 	on(t)
 	browser := newBrowser(t)
 	for _, policy := range []bool{true, false} {
-		h := http.Handler(inlined(newBook(t)))
+		h := inlined(newBook(t))
 		if !policy {
 			inner := h
 			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { inner.ServeHTTP(bare{w}, r) })
