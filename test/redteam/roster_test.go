@@ -232,7 +232,7 @@ func TestR34CloseEach(t *testing.T) {
 		}
 	}
 	run(t, "R34", trial{name: "step-up", off: []string{"step-up"}, bare: true, base: listed("phantoms"), try: try(5, func(opened, _ int) int { return opened })},
-		trial{name: "closings", off: []string{"no-dose-cap"}, own: true, base: listed("phantoms", "step-up"), try: try(20, func(_, closed int) int { return closed })})
+		trial{name: "closings", off: []string{"no-dose-cap"}, bare: true, base: listed("phantoms", "step-up"), try: try(20, func(_, closed int) int { return closed })})
 }
 
 // TestR35MadeUpDoses records a dose for everybody opened, none of which was given.
