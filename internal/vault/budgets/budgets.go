@@ -41,9 +41,13 @@ const (
 	watchedAll  = "tripped"
 )
 
+// RosterPrefix begins the keys of the rows that say whether a centre opens from its day's
+// list; the centre's number follows.
+const RosterPrefix = "roster/"
+
 func memberKey(s id.Staff) string  { return "member/" + string(s) }
 func centreKey(c id.Centre) string { return "centre/" + strconv.FormatInt(int64(c), 10) }
-func rosterKey(c id.Centre) string { return "roster/" + strconv.FormatInt(int64(c), 10) }
+func rosterKey(c id.Centre) string { return RosterPrefix + strconv.FormatInt(int64(c), 10) }
 func hourKey(scope string) string  { return "hour/" + scope }
 func pastKey(scope string) string  { return "past/" + scope }
 func watchKey(c id.Centre) string  { return watchedAll + "/" + strconv.FormatInt(int64(c), 10) }

@@ -1,11 +1,14 @@
 package keeper_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper"
 )
 
 const day = 24 * time.Hour
@@ -34,13 +37,17 @@ func (r *rig) settled() bool {
 }
 
 // TestChangeOfWhoLostTheirRole: two people agree on a change; before its day is over the
-// role of one of them is taken. They still work here, in another role or in none, and what
-// they wanted does not come into force.
+// role of one of them is taken. They still work here, in another role, and what they wanted
+// does not come into force.
 func TestChangeOfWhoLostTheirRole(t *testing.T) {
 	for _, proposer := range []bool{true, false} {
 		r, a, b, c := three(t)
 		m := a.joins(b, "Mira Test", "manager@centre/21/395/7")
 		n := a.joins(b, "Nora Test", "manager@centre/21/395/7")
+		for _, d := range []*desk{m, n} {
+			b.approves(a.mustFresh(vault.ActGrant, map[string]any{"member_id": d.member, "grant": "vaccinator@centre/21/395/7"}))
+		}
+		r.backIn(m, n)
 		p, err := m.wants(true)
 		if err != nil {
 			t.Fatal(err)
@@ -111,5 +118,62 @@ func TestChangesFilled(t *testing.T) {
 	r.backIn(a)
 	if _, err := a.fresh(vault.ActChange, map[string]any{"kind": vault.ChangeBudgets, "budgets": map[string]int{"base": 29}}); err != nil {
 		t.Errorf("somebody else's proposal: %v", err)
+	}
+}
+
+// TestChangesAfterGap: a vault goes on from a copy behind its ledger. A roster mode that
+// was ended in what was lost is off, one that was not stays on, and a change that was withdrawn there does
+// not come into force.
+func TestChangesAfterGap(t *testing.T) {
+	r, a, b, c := three(t)
+	modes := func(on bool, centres ...int) (out []vault.StaffActed) {
+		for _, n := range centres {
+			p := a.mustFresh(vault.ActChange, map[string]any{"kind": vault.ChangeRosterMode, "center_id": n, "on": on})
+			b.approves(p)
+			out = append(out, p)
+		}
+		return out
+	}
+	modes(true, 7, 8)
+	r.advance(day + time.Second)
+	r.backIn(a, b, c)
+	if !r.settled() {
+		t.Fatal("not in force after a day")
+	}
+	waits := modes(true, 9)[0]
+	r.close()
+	older, err := os.ReadFile(r.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	have := r.k.LastNext()
+	if _, err := c.wants(false); err != nil {
+		t.Fatal(err)
+	}
+	c.mustAct(vault.ActWithdraw, map[string]any{"proposal_id": waits.Proposal})
+	leaves, err := r.k.Leaves(t.Context(), uint64(have), 100)
+	if err != nil || len(leaves) == 0 {
+		t.Fatal(len(leaves), err)
+	}
+	r.close()
+	if err := os.WriteFile(r.path(), older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.cfg.Restore = &keeper.RestoreOrder{Set: "recovered database", Ledger: have, Known: "ledger", Unpublished: leaves}
+	if err := r.open(); err != nil {
+		t.Fatal(err)
+	}
+	if r.settled() {
+		t.Error("a roster mode that was ended is on again")
+	}
+	r.advance(day + time.Second)
+	r.settled()
+	for centre, want := range map[id.Centre]bool{8: true, 9: false} {
+		if on, err := r.k.RosterMode(t.Context(), centre); err != nil || on != want {
+			t.Errorf("centre %d: %v %v", centre, on, err)
+		}
 	}
 }

@@ -23,8 +23,12 @@ const kindGap = "gap"
 const (
 	markEnded   = "credential" // a staff key's or a partner's, by its thumbprint
 	markVoid    = "card"       // by the card's key
+	markChange  = "change"     // a centre's roster mode, by the centre and when it was switched on
 	markRevoked = "revoked"    // all certificates of a person, by the person and how often that was
 )
+
+// changeSalt is that of a mark of what keeper/changes ended.
+func (k *Keeper) changeSalt(what string) [32]byte { return k.markSalt(markChange, id.Person(what), 0) }
 
 // afterGap is what a vault does first when it goes on from a copy behind its
 // ledger. What ended in the gap is in nobody's memory but the lost entries'
@@ -44,6 +48,10 @@ func (t *txn) afterGap(o *RestoreOrder) error {
 		return nil
 	}
 	if err := t.suspend(in, o.Gap != nil); err != nil {
+		return err
+	}
+	ended := func(what string) bool { return in[t.k.markLeaf(markChange, id.Person(what), 0)] }
+	if err := t.k.changes.AfterGap(t.Txn.Txn.Txn, ended); err != nil {
 		return err
 	}
 	if err := t.voidAgain(in); err != nil {

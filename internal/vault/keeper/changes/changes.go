@@ -37,9 +37,11 @@ const (
 	kindChange   = "change"           // of ledger entries
 )
 
-// Config is what the part needs. Delay is at least MinDelay; less is taken as MinDelay.
+// Config is what the part needs. Delay is at least MinDelay; less is taken as MinDelay. Salt
+// is that of a mark on the ledger of what was ended and must not come back with an older copy.
 type Config struct {
 	Permits permits.Asker
+	Salt    func(what string) [32]byte
 	Delay   time.Duration
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -50,6 +52,7 @@ type Office struct {
 	eng     *engine.Engine
 	staff   *staffing.Office
 	permits permits.Asker
+	salt    func(what string) [32]byte
 	delay   time.Duration
 	now     func() time.Time
 	log     *slog.Logger
@@ -58,7 +61,7 @@ type Office struct {
 
 // New makes the part and has the members' office pass changes on to it.
 func New(cfg Config, eng *engine.Engine, staff *staffing.Office) *Office {
-	o := &Office{eng: eng, staff: staff, permits: cfg.Permits, delay: max(cfg.Delay, MinDelay), now: cfg.Now, log: cfg.Log}
+	o := &Office{eng: eng, staff: staff, permits: cfg.Permits, salt: cfg.Salt, delay: max(cfg.Delay, MinDelay), now: cfg.Now, log: cfg.Log}
 	staff.Serve(o)
 	return o
 }
@@ -138,6 +141,9 @@ func (o *Office) endRosterMode(t *engine.Txn, who staffing.Who, row state.Change
 		return asItIs()
 	}
 	t.Append(entry(who, "roster mode ended", row, "", permit))
+	if err := o.markMode(t, row.Centre); err != nil {
+		return err
+	}
 	out.Kind, out.State = row.Kind, state.ChangeInForce
 	row.By = who.Member
 	return o.apply(t, row)
