@@ -87,20 +87,21 @@ func (o *Office) Propose(t *engine.Txn, who staffing.Who, body []byte, out *vaul
 	if err != nil {
 		return err
 	}
+	propose, approve, at, err := o.asked(t, state.Change{Kind: f.Kind, Centre: f.Centre})
+	if err != nil {
+		return err
+	}
+	ends := f.Kind == vault.ChangeRosterMode && !*f.On
+	permit := o.may(who, propose, at, policy.Facts{})
+	if !ends && !permit.Allowed() { // before what they want costs anything
+		return notTheirs()
+	}
 	row, err := o.wanted(t, f)
 	if err != nil {
 		return err
 	}
-	propose, approve, at, err := o.asked(t, row)
-	if err != nil {
-		return err
-	}
-	if row.Kind == vault.ChangeRosterMode && !row.On {
+	if ends {
 		return o.endRosterMode(t, who, row, at, out)
-	}
-	permit := o.may(who, propose, at, policy.Facts{})
-	if !permit.Allowed() {
-		return notTheirs()
 	}
 	if row.Digest == row.Base {
 		return asItIs()

@@ -122,7 +122,10 @@ func (o *Office) enforce(t *engine.Txn, name string, row state.Change) error {
 		row.State, e.View = state.ChangeLapsed, "lapsed: "+row.Kind+": overtaken"
 	default:
 		row.State = state.ChangeInForce
-		if err := o.apply(t, row); err != nil {
+		switch err := o.apply(t, row); {
+		case fault.Is(err, fault.Invalid): // approved under another release: it must not stop every request
+			row.State, e.View = state.ChangeLapsed, "lapsed: "+row.Kind+": refused by this release"
+		case err != nil:
 			return err
 		}
 	}
