@@ -24,6 +24,7 @@ import (
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/supervise"
+	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/custody"
 	"tikakosh/internal/vault/keeper"
 )
@@ -45,6 +46,7 @@ type vaultFlags struct {
 	NoBookingBounds  bool          `name:"no-booking-bounds" help:"Households may book, cancel and register without end (measurements)."`
 	LeaveKeep        time.Duration `name:"leave-keep" default:"8760h" help:"How long the record of a person who left is kept, hidden, before its key is destroyed; at least seven days. The law's word, not ours: India's data protection rules say a year."`
 	EraseFinal       time.Duration `name:"erase-final" default:"720h" help:"How long backup sets of before an erasure can still be restored and opened. Sets must not be kept longer: after this time they open nobody. At least a day."`
+	NewDevices       int           `name:"new-devices" default:"200000" help:"How many households devices new to them may open in an hour while there are less than four weeks of history; a district may a twentieth of it. Beyond that, new devices see initials until the hour is over. From then on the limit is three times what is usual at that hour."`
 	HouseEvery       time.Duration `name:"house-every" default:"1m" hidden:"" help:"How often what is over is ended."`
 	StaffOrigin      []string      `name:"staff-origin" help:"Origin of the staff client, as in https://staff.vaccination.example: where passkeys are good. May be repeated; the others are under the first one's host. Without it staff do not sign in (on this machine alone: http://localhost and the API's port)."`
 	BackupRecipient  []string      `name:"backup-recipient" help:"age public key (age1…) that backups are made for; may be repeated."`
@@ -58,7 +60,7 @@ func (f vaultFlags) args() []string {
 	a := []string{"--keys=" + f.Keys, fmt.Sprint("--key-announce=", f.KeyAnnounce), fmt.Sprint("--key-publish=", f.KeyPublish), fmt.Sprint("--key-drain=", f.KeyDrain), fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
 		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
-	a = append(a, "--leave-keep="+f.LeaveKeep.String(), "--house-every="+f.HouseEvery.String(), "--erase-final="+max(f.EraseFinal, 24*time.Hour).String())
+	a = append(a, "--leave-keep="+f.LeaveKeep.String(), "--house-every="+f.HouseEvery.String(), fmt.Sprint("--new-devices=", f.NewDevices), "--erase-final="+max(f.EraseFinal, 24*time.Hour).String())
 	for _, r := range f.BackupRecipient {
 		a = append(a, "--backup-recipient="+r)
 	}
@@ -188,7 +190,9 @@ func (c *vaultCmd) config() keeper.Config {
 	lim := keeper.DefaultLimits()
 	lim.PerOrigin, lim.PerNumber, lim.PerPrefix = c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
-	return keeper.Config{LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+	devices := budgets.DefaultNewDevices()
+	devices.SystemStart, devices.DistrictStart = c.NewDevices, max(1, c.NewDevices/20)
+	return keeper.Config{NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(),
 		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }

@@ -83,10 +83,14 @@ func deviceList(c *Ctx) error {
 		Other   bool      `json:"other_channel"`
 		PIN     string    `json:"pin"`
 		Ends    string    `json:"pin_ends,omitempty"`
+		From    string    `json:"pin_from,omitempty"`
 		Devices []wireWay `json:"devices"`
 	}{Waiting: got.Waiting, Other: got.Other, PIN: got.PIN, Devices: []wireWay{}}
 	if got.Ends > 0 {
 		out.Ends = instant(got.Ends)
+	}
+	if got.From > 0 {
+		out.From = instant(got.From)
 	}
 	for _, d := range got.Devices {
 		w := wireWay{ID: d.ID, Kind: d.Kind, State: d.State, Since: day(d.Since), Last: day(d.Last), This: d.This}

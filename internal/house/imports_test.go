@@ -73,7 +73,7 @@ func plan() []room {
 		{"internal/vault/keyset", "fault vault/state", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
-		{"internal/vault/keeper/ways", "fault vault/state", ""},
+		{"internal/vault/keeper/ways", "ablate fault vault/state", ""},
 		{"internal/vault/keeper/keyring", leaves + " vault vault/state vault/keyset certificate/encode", ""},
 		{"internal/vault/keeper/permits", leaves + " vault/state access access/policy", ""},
 		{"internal/vault/keeper/engine", leaves + " ledger vault vault/state vault/keeper/keyring", ""},

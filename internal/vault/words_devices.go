@@ -12,6 +12,7 @@ const (
 	PINSet    = "set"
 	PINLocked = "locked"
 	PINEnding = "ending"
+	PINComing = "coming"
 )
 
 // Device is one way in which a household signs in. Kind is "device" (a key of its own),
@@ -28,12 +29,14 @@ type Device struct {
 
 // DeviceList is what a holder sees of it. A session that waits sees itself alone. Other says
 // that there is another channel to confirm by; Ends, of a PIN that is being taken away, when
-// it goes (Unix milliseconds).
+// it goes, From, of one that was set by less than a device of a day, when it comes (Unix
+// milliseconds).
 type DeviceList struct {
 	Waiting bool
 	Other   bool
 	PIN     string
 	Ends    int64 `json:",omitempty"`
+	From    int64 `json:",omitempty"`
 	Devices []Device
 }
 

@@ -32,15 +32,30 @@ func open(c *harness.Client, ref string) bool {
 	return c.Certificate(ref).OK()
 }
 
+// told counts the messages of new devices, once there are as many as wanted.
+func told(s *harness.Server, to string, want int) (n int) {
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		n = 0
+		for _, m := range s.To(to) {
+			if strings.Contains(m.Text, "new to your household") {
+				n++
+			}
+		}
+		if n >= want {
+			break
+		}
+	}
+	return n
+}
+
 // TestR57NewDevice: the thief of a SIM, or who reads the network's messages, has the right
 // code: on a device of their own, with a client without a key, and through a partner's
 // application.
 func TestR57NewDevice(t *testing.T) {
 	t.Parallel()
 	run(t, "R57",
-		trial{name: "own device and client", own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		trial{name: "own device and client", off: []string{"new-device"}, own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
 			own, c, mobile, ref, address := guarded(t, s)
-			toMobile, toOther := len(s.To(mobile)), len(s.To(address))
 			thief := s.Client().SignInOn(s.DeviceKey(), mobile)
 			client := s.Client().SignIn(mobile)
 			if open(thief, ref) || open(client, ref) {
@@ -57,11 +72,10 @@ func TestR57NewDevice(t *testing.T) {
 					t.Errorf("%s: %s", what, a.Text())
 				}
 			}
-			if n := len(s.AwaitMessages(mobile, toMobile+3, 10*time.Second)) - toMobile; n != 4 { // two codes, two notices
-				t.Errorf("%d messages to the mobile", n)
-			}
-			if n := len(s.AwaitMessages(address, toOther+1, 10*time.Second)) - toOther; n != 2 {
-				t.Errorf("%d messages to the other channel", n)
+			for _, to := range []string{mobile, address} {
+				if n := told(s, to, 2); n != 2 {
+					t.Errorf("%d messages of two new devices", n)
+				}
 			}
 			if !open(s.Client().SignInOn(own, mobile), ref) {
 				t.Error("the household's own device is locked out")
@@ -81,7 +95,8 @@ func TestR57NewDevice(t *testing.T) {
 			}
 			return false, "initials and status; the number and the other channel are told; ended by the household"
 		}},
-		trial{name: "partner", own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		trial{name: "lock out", off: []string{"first-day"}, own: true, try: lockOut},
+		trial{name: "partner", off: []string{"new-device"}, own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
 			_, _, mobile, ref, _ := guarded(t, s)
 			p := s.EnrolPartner("Test Clinic", "auth,certificate")
 			c := s.Client()
@@ -89,6 +104,31 @@ func TestR57NewDevice(t *testing.T) {
 			a := c.By(p, "GET", "/v2/registration/certificate/download?beneficiary_reference_id="+ref, nil)
 			return a.OK(), fmt.Sprintf("the certificate through a partner's application: %d", a.Status)
 		}})
+}
+
+// lockOut: one code on a household that uses clients without a key, and then a device, a PIN
+// and an address of the thief's.
+func lockOut(t *testing.T, s *harness.Server) (bool, string) {
+	home, mobile := s.Holder()
+	ref := home.Enrol("Asha Test")
+	thief := s.Client().SignInOn(s.DeviceKey(), mobile)
+	pin := thief.Must("POST", "/v3/pin", map[string]any{"pin": "482913"})
+	thief.OtherChannel()
+	home = s.Client().SignIn(mobile)
+	people, _ := home.TryBeneficiaries()
+	out := len(people) != 1 || people[0].Reference != ref || people[0].Born == ""
+	if !out {
+		for _, d := range home.Devices().Devices {
+			if a := home.Must("POST", "/v3/devices/end", map[string]any{"id": d.ID}); !a.OK() {
+				t.Errorf("the household cannot end the device: %s", a.Text())
+			}
+		}
+		home.Must("POST", "/v3/pin/delete", map[string]any{})
+		if got := home.Devices(); got.PIN != "none" || len(got.Devices) != 0 {
+			t.Errorf("after the household ended it: %+v", got)
+		}
+	}
+	return out, fmt.Sprintf("a device, a PIN (%d) and an address by one code: the household's client is locked out: %v", pin.Status, out)
 }
 
 // TestR58PIN: the thief waits the day out, or guesses, or takes the PIN away on a device that
@@ -223,4 +263,46 @@ func sameSignIn(t *testing.T, s *harness.Server) string {
 	}
 	t.Errorf("the time of a sign-in tells that the number was somebody's: %s", evidence)
 	return evidence
+}
+
+// TestD1Gateway: who reads the messages of a whole network opens household after household,
+// each with its own right code.
+func TestD1Gateway(t *testing.T) {
+	t.Parallel()
+	const most, tried = 12, 30
+	opt := harness.Options{People: 4 * knownPeople, Args: []string{"--no-limits", fmt.Sprint("--new-devices=", most)}}
+	run(t, "D1", trial{own: true, base: opt, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		thief, opened, held := s.Client(), 0, harness.Client{}
+		for n := range tried {
+			c := thief.SignIn(harness.DemoMobile(n))
+			full := false
+			for _, p := range c.Beneficiaries() {
+				full = full || p.Born != ""
+			}
+			if full {
+				opened++
+			} else {
+				held = *c
+			}
+		}
+		if opened <= most {
+			if !strings.Contains(s.Log(), `"alarm":"new-devices"`) && !strings.Contains(s.Log(), "alarm=new-devices") {
+				t.Error("no alarm")
+			}
+			ref := held.Beneficiaries()[0].Reference
+			if number, a := held.Book(s.Later()[0], 1, ref); number == "" && a.Field("errorCode") == "NEWDEVICE" {
+				t.Errorf("booking is refused: %s", a.Text())
+			}
+			home, mobile := s.Holder() // who registers now is not held up
+			home.Enrol("Asha Test")
+			if got := home.Beneficiaries(); got[0].Born == "" {
+				t.Error("a first registration waits")
+			}
+			s.Forward(time.Hour)
+			if got := s.Client().SignIn(mobile).Beneficiaries(); got[0].Born == "" {
+				t.Error("an hour later it still waits")
+			}
+		}
+		return opened > most, fmt.Sprintf("%d of %d households opened with an hour's limit of %d", opened, tried, most)
+	}})
 }

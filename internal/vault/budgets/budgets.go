@@ -196,16 +196,19 @@ func (b book) centre() (c budget.Centre, err error) {
 // hour is a scope's hour, begun anew when the last one is over: then its count becomes
 // history, in a row that is read and written once an hour.
 func (b book) hour(s budget.Settings, scope string) (budget.Hour, error) {
-	row, _, err := b.rows.Get(hourKey(scope))
+	return hourRow(b.rows, s, scopeOf(scope), scope, hourOf(b.at.Now))
+}
+
+func hourRow(rows Rows, s budget.Settings, kind budget.Scope, scope string, hour int64) (budget.Hour, error) {
+	row, _, err := rows.Get(hourKey(scope))
 	if err != nil {
 		return budget.Hour{}, err
 	}
 	h := budget.Hour{Hour: row.Hour, N: row.N, Limit: row.Limit}
-	hour := hourOf(b.at.Now)
 	if h.Limit > 0 && hour <= h.Hour {
 		return h, nil
 	}
-	old, ok, err := b.rows.Get(pastKey(scope))
+	old, ok, err := rows.Get(pastKey(scope))
 	if err != nil {
 		return h, err
 	}
@@ -215,15 +218,15 @@ func (b book) hour(s budget.Settings, scope string) (budget.Hour, error) {
 			return h, err
 		}
 	}
-	h, past, _ = s.Roll(scopeOf(scope), h, past, hour)
+	h, past, _ = s.Roll(kind, h, past, hour)
 	raw, err := past.MarshalBinary()
 	if err != nil {
 		return h, err
 	}
-	if err := b.rows.Put(pastKey(scope), state.Budget{State: raw}); err != nil {
+	if err := rows.Put(pastKey(scope), state.Budget{State: raw}); err != nil {
 		return h, err
 	}
-	return h, b.putHour(scope, h)
+	return h, rows.Put(hourKey(scope), state.Budget{Hour: h.Hour, N: h.N, Limit: h.Limit})
 }
 
 func (b book) putHour(scope string, h budget.Hour) error {

@@ -480,7 +480,7 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 	if err := t.refundNumber(ch.Index, string(mobile), key); err != nil {
 		return nil, false, err
 	}
-	house, isNew, v, err := t.householdOf(mobile, last4, ch)
+	house, isNew, v, err := t.householdOf(mobile, last4, ch, origin)
 	if err != nil {
 		return nil, false, err
 	}
@@ -522,7 +522,7 @@ func (t *txn) refundQuota(index, challenge string) error {
 // householdOf returns the household of a number, made on its first confirmed
 // code, and what the code is worth on the way it came; messages come in the language that
 // was asked for last. isNew is true while it has no members.
-func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge) (house id.Household, isNew bool, v ways.Verdict, err error) {
+func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin string) (house id.Household, isNew bool, v ways.Verdict, err error) {
 	name, idx, ok, err := t.findNumberNamed(string(mobile))
 	if err != nil {
 		return "", false, v, err
@@ -538,7 +538,7 @@ func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge) (house id.Ho
 			return "", false, v, err
 		}
 		if !idle {
-			err = t.signedIn(idx.Household, h, ch, &v)
+			err = t.signedIn(idx.Household, h, ch, origin, &v)
 			return idx.Household, len(activeMembers(h)) == 0, v, err
 		}
 		if err := t.detach(&idx, h); err != nil {
@@ -549,7 +549,9 @@ func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge) (house id.Ho
 	row := state.Household{Created: now, Language: ch.Speaks,
 		Mobile: t.k.keys.Contact.Seal(nil, nil, mobile, t.k.keys.ContactAAD("mobile", string(idx.Household))),
 		Last4:  t.k.keys.Contact.Seal(nil, nil, last4, t.k.keys.ContactAAD("last4", string(idx.Household)))}
-	v = ways.Judge(&row, ch.Device, now)
+	if v = ways.Judge(&row, ch.Device, now); ch.Device == "" {
+		ways.Met(&row, t.k.netTag(idx.Household, origin))
+	}
 	if err := engine.Put(t, state.Households, string(idx.Household), row, 0); err != nil {
 		return "", false, v, err
 	}

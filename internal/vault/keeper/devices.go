@@ -46,6 +46,8 @@ func (k *Keeper) Devices(ctx context.Context, h vault.Holder) (out vault.DeviceL
 		out = vault.DeviceList{Waiting: b.Cooling, Other: len(row.Email) > 0, PIN: vault.PINNone, Devices: []vault.Device{}}
 		pin := ways.HasPIN(row, now)
 		switch {
+		case !pin && row.PIN != nil && now < row.PIN.From:
+			out.PIN, out.From = vault.PINComing, row.PIN.From
 		case !pin:
 		case row.PIN.Ends > 0:
 			out.PIN, out.Ends = vault.PINEnding, row.PIN.Ends
@@ -72,6 +74,20 @@ func (k *Keeper) Devices(ctx context.Context, h vault.Holder) (out vault.DeviceL
 	return out, err
 }
 
+// firstDay refuses what would shut others out to a device that was let in by one code less
+// than a day ago.
+func firstDay() error {
+	return fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can end others tomorrow, or when a card or the other channel has confirmed it")
+}
+
+// firm reports whether a session is more than one code: its device is, or a card was shown.
+func (t *txn) firm(h state.Household, b state.Bearer) (bool, error) {
+	if ways.Firm(h, b.Way, t.k.now().UnixMilli()) {
+		return true, nil
+	}
+	return t.cardSpoke(b)
+}
+
 func kindOf(key string) string {
 	switch {
 	case key == "":
@@ -93,7 +109,15 @@ func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault
 			return err
 		}
 		for _, w := range row.Ways {
-			if k.wayName(house, w.Key) == r.ID && ways.End(&row, w.Key) {
+			if k.wayName(house, w.Key) != r.ID {
+				continue
+			}
+			if now := k.now().UnixMilli(); ways.Firm(row, w.Key, now) && w.Key != b.Way {
+				if ok, err := t.firm(row, b); err != nil || !ok {
+					return cmpErr(err, firstDay())
+				}
+			}
+			if ways.End(&row, w.Key) {
 				t.Append(engine.Entry{Kind: "household", House: house, View: "device ended", Role: "holder"})
 				return engine.Put(t, state.Households, string(house), row, 0)
 			}
@@ -118,7 +142,7 @@ func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vau
 			return err
 		case !b.Cooling:
 			return fault.New(fault.Conflict, "device", "this device needs no confirmation")
-		case len(row.Email) == 0:
+		case len(row.Email) == 0 || (!row.EmailFirm && now.UnixMilli()-row.EmailSince < ways.Cooling.Milliseconds()):
 			return fault.New(fault.Conflict, "other-channel", "no other channel was confirmed; a card or the PIN confirms this device")
 		}
 		raw, err := k.keys.Contact.Open(nil, nil, row.Email, k.keys.ContactAAD("email", string(house)))

@@ -127,7 +127,15 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
 			return err
 		}
-		return t.setEmail(house, h, k.keys.Contact.Seal(nil, nil, email, k.keys.ContactAAD("email", string(house))), key)
+		_, b, err := t.live(r.Holder)
+		if err != nil {
+			return err
+		}
+		firm, err := t.firm(h, b)
+		if err != nil {
+			return err
+		}
+		return t.setEmail(house, h, k.keys.Contact.Seal(nil, nil, email, k.keys.ContactAAD("email", string(house))), key, firm)
 	})
 	if err == nil && got != rightCode {
 		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
@@ -138,7 +146,7 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 // setEmail changes a household's other channel; sealed nil ends it. The mobile and
 // the address before are told, so that whoever holds only one of the two cannot
 // cut the other off in silence.
-func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act string) error {
+func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act string, firm bool) error {
 	n := state.Notice{ID: "email/" + act, Household: house, Kind: noticeEmail}
 	if len(h.Email) > 0 {
 		old, err := t.k.keys.Contact.Open(nil, nil, h.Email, t.k.keys.ContactAAD("email", string(house)))
@@ -147,9 +155,9 @@ func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act
 		}
 		n.Old = t.k.keys.Contact.Seal(nil, nil, old, t.k.keys.ContactAAD("notice-email", n.ID))
 	}
-	h.Email, h.EmailSince = sealed, 0
+	h.Email, h.EmailSince, h.EmailFirm = sealed, 0, false
 	if sealed != nil {
-		h.EmailSince = t.k.now().UnixMilli()
+		h.EmailSince, h.EmailFirm = t.k.now().UnixMilli(), firm
 	}
 	t.Append(engine.Entry{Kind: "household", House: house, View: "e-mail address for messages", Role: "holder"})
 	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
@@ -176,7 +184,7 @@ func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, er
 		if err != nil || len(h.Email) == 0 {
 			return err
 		}
-		return t.setEmail(house, h, nil, id.New())
+		return t.setEmail(house, h, nil, id.New(), false)
 	})
 	return vault.Empty{}, err
 }

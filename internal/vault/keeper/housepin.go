@@ -78,6 +78,11 @@ func (k *Keeper) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, e
 		}
 		h.PIN = &state.HousePIN{Salt: keyring.RandomBytes(16), Since: now}
 		h.PIN.MAC = k.housePIN(house, h.PIN.Salt, r.PIN)
+		if ok, err := t.firm(h, b); err != nil {
+			return err
+		} else if !ok { // the household has a day to take it away
+			h.PIN.From = now + ways.Cooling.Milliseconds()
+		}
 		t.Append(engine.Entry{Kind: "household", House: house, View: "PIN set", Role: "holder"})
 		return t.pinChanged(house, h)
 	})
@@ -227,7 +232,8 @@ func (k *Keeper) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEn
 			err = newDevice()
 		}
 		now := k.now()
-		if err != nil || !ways.HasPIN(h, now.UnixMilli()) {
+		coming := h.PIN != nil && now.UnixMilli() < h.PIN.From
+		if err != nil || (!ways.HasPIN(h, now.UnixMilli()) && !coming) {
 			return err
 		}
 		carded, err := t.cardSpoke(b)
@@ -235,7 +241,7 @@ func (k *Keeper) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEn
 			return err
 		}
 		switch {
-		case carded || (r.PIN != "" && t.pinRight(house, &h, r.PIN)) || ablate.Off(ablate.PINRemoval):
+		case carded || coming || (r.PIN != "" && t.pinRight(house, &h, r.PIN)) || ablate.Off(ablate.PINRemoval):
 			h.PIN = nil
 			t.Append(engine.Entry{Kind: "household", House: house, View: "PIN taken away", Role: "holder"})
 			return t.pinChanged(house, h)

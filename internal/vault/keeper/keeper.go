@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/changes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
@@ -84,14 +85,15 @@ type Config struct {
 	Limits      Limits
 	NoBounds    bool // households may book, cancel and register without end: measurements
 	Fonts       *encode.Fonts
-	Staff       passkey.Site      // where staff sign in; the zero value: they do not
-	Anchors     engine.AnchorFile // nil: every start reads every row before it serves
-	EraseFinal  time.Duration     // how long backup sets of before a change of the epoch key still open; 0: 30 days
-	LeaveKeep   time.Duration     // how long the record of a person who left is kept; 0: a year
-	HouseEvery  time.Duration     // 0: a minute
-	Restore     *RestoreOrder     // of a restore before this start; nil: none
-	Policies    fs.FS             // an operator's own policies; nil: those of the program
-	ChangeDelay time.Duration     // between the approval of a change and its coming into force; 0, and less than a day: a day
+	Staff       passkey.Site       // where staff sign in; the zero value: they do not
+	Anchors     engine.AnchorFile  // nil: every start reads every row before it serves
+	EraseFinal  time.Duration      // how long backup sets of before a change of the epoch key still open; 0: 30 days
+	LeaveKeep   time.Duration      // how long the record of a person who left is kept; 0: a year
+	HouseEvery  time.Duration      // 0: a minute
+	NewDevices  budgets.NewDevices // how many households new devices open in an hour; the zero value: the defaults
+	Restore     *RestoreOrder      // of a restore before this start; nil: none
+	Policies    fs.FS              // an operator's own policies; nil: those of the program
+	ChangeDelay time.Duration      // between the approval of a change and its coming into force; 0, and less than a day: a day
 }
 
 // Provider is key custody; see keyring.Provider.
@@ -156,6 +158,9 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	keys, err := keyring.Open(ctx, st, p, cfg.Realm, cfg.Custody, now().UnixMilli())
 	if err != nil {
 		return nil, err
+	}
+	if cfg.NewDevices == (budgets.NewDevices{}) {
+		cfg.NewDevices = budgets.DefaultNewDevices()
 	}
 	if cfg.KeyTimes == (KeyTimes{}) {
 		cfg.KeyTimes = DefaultKeyTimes()

@@ -13,7 +13,7 @@ import (
 
 // newDevice refuses what a device may not do that is new to the household.
 func newDevice() error {
-	return fault.New(fault.Forbidden, "NEWDEVICE", "This device is new to this number. For a day it can book, and see initials and status. Confirm it with a card, with the other channel or with the PIN to see everything now (/api/v3/devices)")
+	return fault.New(fault.Forbidden, "NEWDEVICE", "This device is new to this number. For a day at most it can book, and see initials and status. Confirm it with a card, with the other channel or with the PIN to see everything now (/api/v3/devices)")
 }
 
 // viewWay marks entries about how a household signs in.
@@ -76,10 +76,15 @@ func (t *txn) detach(idx *state.MobileIndex, h state.Household) error {
 
 // signedIn notes a right code in the household's row: the language that was asked for in so
 // many words, when it was, and the way it came.
-func (t *txn) signedIn(house id.Household, h state.Household, ch state.Challenge, v *ways.Verdict) error {
+func (t *txn) signedIn(house id.Household, h state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
 	e := engine.Entry{Kind: "household", House: house, Role: "holder"}
 	*v = ways.Judge(&h, ch.Device, t.k.now().UnixMilli())
 	v.Cooling = v.Cooling && !ablate.Off(ablate.NewDevice)
+	if ch.Partner == "" { // a partner never sees more than initials
+		if err := t.firstOpened(house, &h, ch, origin, v); err != nil {
+			return err
+		}
+	}
 	if v.Changed {
 		e.View = viewWay
 	}
@@ -96,13 +101,13 @@ func (t *txn) signedIn(house id.Household, h state.Household, ch state.Challenge
 // partnerSignedIn is signedIn for a partner's code, which makes no household: of an idle
 // one the partner learns what it learns of a number that nobody is registered under.
 func (t *txn) partnerSignedIn(house id.Household, h state.Household, challenge string, row *state.Bearer) (isNew bool, err error) {
-	ch := state.Challenge{Device: ways.Partner + string(row.Partner)}
+	ch := state.Challenge{Partner: row.Partner, Device: ways.Partner + string(row.Partner)}
 	idle, err := t.idle(h, ch.Device)
 	if err != nil || idle {
 		return true, err
 	}
 	var v ways.Verdict
-	if err := t.signedIn(house, h, ch, &v); err != nil {
+	if err := t.signedIn(house, h, ch, "", &v); err != nil {
 		return false, err
 	}
 	row.Household, row.Cooling = house, v.Cooling

@@ -9,6 +9,8 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/budgets"
+	"tikakosh/internal/vault/state"
 	"tikakosh/test/harness"
 )
 
@@ -523,5 +525,160 @@ func TestLinkFromIdle(t *testing.T) {
 		t.Errorf("idle: %v", err)
 	}
 	r.wantSees(r.on(nil, "0000000411"), "all", people[0])
+	r.audit()
+}
+
+// TestRecycledAtEveryCommit lets the store fail at the commit in which a number changes
+// hands, and at the one in which its PIN takes it back, stored or not: no household is lost,
+// doubled, or half with the number.
+func TestRecycledAtEveryCommit(t *testing.T) {
+	const mobile, pin = "0000000412", "482913"
+	for _, persist := range []bool{false, true} {
+		store := &failing{}
+		r := rigWith(t, func(r *rig) { r.wrap = func(s state.Store) state.Store { store.Store = s; return store } })
+		ctx := t.Context()
+		h, people := r.family(mobile, 2)
+		if _, err := r.k.PINSet(ctx, vault.PINRequest{Holder: h, PIN: pin}); err != nil {
+			t.Fatal(err)
+		}
+		r.advance(189 * 24 * time.Hour)
+		r.forget()
+		iss, err := r.k.RequestCode(ctx, vault.CodeRequest{Mobile: mobile, Origin: "192.0.2.0/24"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[bool]fault.Kind{false: fault.Unavailable, true: fault.Unknown}[persist]
+		store.arm(1, persist)
+		_, err = r.k.ConfirmCode(ctx, vault.CodeAnswer{Txn: iss.Txn, Digest: sha(r.code(mobile)), Origin: "192.0.2.0/24"})
+		wantKind(t, err, want)
+		if n := r.count("household"); n != map[bool]int{false: 1, true: 2}[persist] {
+			t.Errorf("%d households", n)
+		}
+		s := r.on(nil, mobile)
+		if m, err := r.k.Membership(ctx, s); err != nil || len(m.Members) != 0 || r.count("household") != 2 {
+			t.Fatalf("%+v %v, %d households", m, err, r.count("household"))
+		}
+		store.arm(1, persist)
+		_, err = r.k.PINGive(ctx, vault.PINAnswer{Holder: s, PIN: pin})
+		wantKind(t, err, want)
+		if _, err := r.k.PINGive(ctx, vault.PINAnswer{Holder: s, PIN: pin}); err != nil {
+			t.Fatalf("repeated: %v", err)
+		}
+		r.wantSees(s, "all", people...)
+		r.audit()
+		r.close()
+		if err := r.open(); err != nil {
+			t.Errorf("after a restart: %v", err)
+		}
+	}
+}
+
+// TestBreaker: beyond the hour's limit whatever is new to a household waits, and only that:
+// who comes from a network or on a device that it knows does not, nor does who registers.
+func TestBreaker(t *testing.T) {
+	r := rigWith(t, func(r *rig) {
+		r.cfg.NewDevices = budgets.NewDevices{Percent: 300, Weeks: 4, DistrictFloor: 1, DistrictStart: 100, SystemFloor: 1, SystemStart: 2}
+	})
+	from := func(mobile, origin string) vault.Holder {
+		t.Helper()
+		r.forget()
+		iss, err := r.k.RequestCode(t.Context(), vault.CodeRequest{Mobile: mobile, Origin: origin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.k.ConfirmCode(t.Context(), vault.CodeAnswer{Txn: iss.Txn, Digest: sha(r.code(mobile)), Origin: origin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vault.Holder{Bearer: s.Bearer, Origin: origin}
+	}
+	const own, thief = "192.0.2.0/24", "198.51.100.0/24"
+	var people []id.Person
+	mobiles := []string{"0000000421", "0000000422", "0000000423", "0000000424"}
+	key := device(t)
+	for _, m := range mobiles[:3] {
+		_, p := r.family(m, 1)
+		people = append(people, p[0])
+	}
+	h := r.on(key, mobiles[3])
+	e := r.enrol(h, "k", asha(77))
+	r.store(e.Seal, true)
+	for n, want := range []string{"all", "all", "masked"} {
+		r.wantSees(from(mobiles[n], thief), want, people[n])
+	}
+	if n := strings.Count(r.log(), "alarm=new-devices"); n != 1 {
+		t.Errorf("%d alarms", n)
+	}
+	r.wantSees(from(mobiles[2], own), "all", people[2])
+	r.wantSees(r.on(key, mobiles[3]), "all", e.Seal.Person)
+	waits := r.on(device(t), mobiles[2])
+	r.wantSees(waits, "masked", people[2])
+	r.mustBook(waits, "hold-1", 1, r.site("COVISHIELD").offer, people[2])
+	g, p := r.family("0000000425", 1)
+	r.wantSees(g, "all", p[0])
+	r.advance(time.Hour)
+	r.wantSees(from(mobiles[2], thief), "all", people[2])
+	r.wantSees(from(mobiles[2], thief), "all", people[2]) // known by now
+	r.audit()
+}
+
+// TestFirstDay: one code on a household that used clients only lets a device in, and takes
+// nothing from the household: for a day its clients go on, end the device and take its PIN
+// away, and an address that was set by it confirms nothing.
+func TestFirstDay(t *testing.T) {
+	r := newRig(t)
+	const mobile, pin = "0000000431", "482913"
+	ctx := t.Context()
+	_, people := r.family(mobile, 1)
+	thief := r.on(device(t), mobile)
+	r.wantSees(thief, "all", people...) // nothing tells it from a first device of theirs
+	if got := r.messages("newdevice", 1); len(got) != 1 {
+		t.Errorf("not told: %+v", got)
+	}
+	if _, err := r.k.PINSet(ctx, vault.PINRequest{Holder: thief, PIN: pin}); err != nil {
+		t.Fatal(err)
+	}
+	txn, code := r.askEmail(thief, "thief@mail.example")
+	if err := r.answerEmail(thief, txn, code); err != nil {
+		t.Fatal(err)
+	}
+	r.advance(23 * time.Hour)
+	own := device(t)
+	for name, h := range map[string]vault.Holder{"a client": r.on(nil, mobile), "a device": r.on(own, mobile)} {
+		if got := r.sees(h, people...); got != "all" {
+			t.Errorf("%s of the household's sees %s", name, got)
+		}
+	}
+	h := r.on(nil, mobile)
+	list, err := r.k.Devices(ctx, h)
+	if err != nil || list.PIN != vault.PINComing || list.From == 0 || len(list.Devices) != 2 {
+		t.Fatalf("%+v %v", list, err)
+	}
+	if _, err := r.k.PINEnd(ctx, vault.PINEndRequest{Holder: h}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := r.k.Devices(ctx, h); err != nil || list.PIN != vault.PINNone {
+		t.Errorf("%+v %v", list, err)
+	}
+	for _, d := range list.Devices {
+		if d.Last != d.Since || d.Since != list.Devices[1].Since {
+			continue // the thief's is the older one
+		}
+		if _, err := r.k.DeviceEnd(ctx, vault.DeviceEndRequest{Holder: h, ID: d.ID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := r.sees(thief, people...); got != "unauthorized" {
+		t.Errorf("the thief's session sees %s", got)
+	}
+	r.wantSees(r.on(own, mobile), "all", people...)
+
+	// A day later the household's device is firm: what is new waits, and does not end it.
+	r.advance(25 * time.Hour)
+	late := r.on(device(t), mobile)
+	r.wantSees(late, "masked", people...)
+	if _, err := r.k.DeviceCode(ctx, vault.DeviceCodeRequest{Holder: late}); err != nil {
+		t.Errorf("an address of a day: %v", err)
+	}
 	r.audit()
 }

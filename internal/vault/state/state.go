@@ -168,7 +168,9 @@ type Household struct {
 	Language      string    `json:",omitempty"` // of messages: "hi", or English
 	Email         []byte    `json:",omitempty"` // sealed: the other channel, which a code confirmed
 	EmailSince    int64     `json:",omitempty"`
+	EmailFirm     bool      `json:",omitempty"` // the address was set by a session that was more than a code
 	Seen          int64     `json:",omitempty"` // when a code to the number was last completed, exact to a week
+	Nets          []string  `json:",omitempty"` // keyed tags of the networks that clients without a key came from last
 	Ways          []Way     `json:",omitempty"` // devices and others that sign in
 	PIN           *HousePIN `json:",omitempty"`
 	Only          id.Person `json:"-"`

@@ -10,6 +10,7 @@ type Way struct {
 	Since int64 // the first code
 	Last  int64 // the last code
 	Until int64 `json:",omitempty"` // not trusted before this time; 0: trusted
+	Firm  bool  `json:",omitempty"` // something but a code spoke for it, or it was there at the first registration
 }
 
 // HousePIN is a household's own PIN: a keyed MAC over Salt and the digits. Wrong counts
@@ -20,6 +21,7 @@ type HousePIN struct {
 	Salt  []byte
 	Wrong int   `json:",omitempty"`
 	Since int64 `json:",omitempty"`
+	From  int64 `json:",omitempty"` // in force from then on; 0: at once
 	Ends  int64 `json:",omitempty"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/vault/state"
 )
 
@@ -22,6 +23,8 @@ const (
 	// household is idle up to a week late.
 	Grain   = 7 * 24 * time.Hour
 	MaxWays = 8
+	// MaxNets is how many networks of clients without a key are remembered.
+	MaxNets = 4
 	// MaxFormer is how many households that a number led to are remembered.
 	MaxFormer = 3
 )
@@ -61,10 +64,23 @@ func Alone(h state.Household, key string, began, now int64) bool {
 	return !IsDevice(key) || i < 0 || h.Ways[i].Until != 0
 }
 
-// Guarded reports whether a new way has to wait: the household has a device of its own, or
-// a PIN, to tell itself from a stranger with its number.
+// Guarded reports whether a new way has to wait: the household has a firm device of its own,
+// or a PIN, to tell itself from a stranger with its number.
 func Guarded(h state.Household, now int64) bool {
-	return HasPIN(h, now) || slices.ContainsFunc(h.Ways, func(w state.Way) bool { return IsDevice(w.Key) && enrolled(w, now) })
+	return HasPIN(h, now) || slices.ContainsFunc(h.Ways, func(w state.Way) bool { return IsDevice(w.Key) && firm(w, now) })
+}
+
+// Firm reports whether a way is more than one code: it was there at the first registration,
+// a card, the other channel or the PIN spoke for it, or a day has gone by in which the
+// household was told and did not end it. What shuts others out takes one that is firm: else
+// whoever has one code could lock a household out of its own record.
+func Firm(h state.Household, key string, now int64) bool {
+	i := find(h, key)
+	return ablate.Off(ablate.FirstDay) || (i >= 0 && firm(h.Ways[i], now))
+}
+
+func firm(w state.Way, now int64) bool {
+	return enrolled(w, now) && (w.Firm || now-w.Since >= Cooling.Milliseconds() || ablate.Off(ablate.FirstDay))
 }
 
 // enrolled reports whether a way is trusted now.
@@ -91,7 +107,7 @@ func Judge(h *state.Household, key string, now int64) (v Verdict) {
 			return Verdict{Known: true, Changed: used(h, i, now)}
 		}
 		// The first device, or the first after all others ran out: there is no other to ask.
-		return Verdict{New: Worth(*h), Known: i >= 0 && h.Ways[i].Until == 0, Changed: put(h, state.Way{Key: key, Since: now, Last: now}, now)}
+		return Verdict{New: Worth(*h), Known: i >= 0 && h.Ways[i].Until == 0, Changed: put(h, state.Way{Key: key, Since: now, Last: now, Firm: !Worth(*h)}, now)}
 	case pin && !IsDevice(key):
 		return Verdict{Cooling: true} // whoever has no key is nobody that a PIN can be asked of once
 	case i < 0 || now-h.Ways[i].Last >= Kept.Milliseconds():
@@ -107,19 +123,36 @@ func Judge(h *state.Household, key string, now int64) (v Verdict) {
 	}
 }
 
+// Near reports whether a client without a key comes from a network that the household has
+// been seen in.
+func Near(h state.Household, net string) bool { return slices.Contains(h.Nets, net) }
+
+// Met remembers such a network.
+func Met(h *state.Household, net string) {
+	h.Nets = append([]string{net}, h.Nets[:min(len(h.Nets), MaxNets-1)]...)
+}
+
+// Hold lets a device wait that nothing but the breaker speaks against, until then.
+func Hold(h *state.Household, key string, until int64) {
+	if i := find(*h, key); i >= 0 && IsDevice(key) {
+		h.Ways = slices.Clone(h.Ways)
+		h.Ways[i].Until = until
+	}
+}
+
 // Trust ends the waiting of a way: the other channel, a card or the PIN spoke for it. A
 // client without a key is not trusted for longer than its session where there is a PIN. It
 // reports whether the row is to be stored.
 func Trust(h *state.Household, key string, now int64) bool {
 	i := find(*h, key)
 	switch {
-	case !IsDevice(key) && (i < 0 || HasPIN(*h, now)), i >= 0 && h.Ways[i].Until == 0:
+	case !IsDevice(key) && (i < 0 || HasPIN(*h, now)), i >= 0 && h.Ways[i].Until == 0 && h.Ways[i].Firm:
 		return false
 	case i < 0: // there was no room for it to wait in
-		return put(h, state.Way{Key: key, Since: now, Last: now}, now)
+		return put(h, state.Way{Key: key, Since: now, Last: now, Firm: true}, now)
 	}
 	h.Ways = slices.Clone(h.Ways)
-	h.Ways[i].Until, h.Ways[i].Last = 0, now
+	h.Ways[i].Until, h.Ways[i].Last, h.Ways[i].Firm = 0, now, true
 	return true
 }
 
@@ -146,9 +179,9 @@ func Listed(h state.Household, now int64) (out []state.Way) {
 	return out
 }
 
-// HasPIN reports whether a household has a PIN that has not ended.
+// HasPIN reports whether a household has a PIN that is in force and has not ended.
 func HasPIN(h state.Household, now int64) bool {
-	return h.PIN != nil && (h.PIN.Ends == 0 || now < h.PIN.Ends)
+	return h.PIN != nil && now >= h.PIN.From && (h.PIN.Ends == 0 || now < h.PIN.Ends)
 }
 
 // touch notes that a code was completed, once a week.

@@ -39,16 +39,18 @@ func TestJudge(t *testing.T) {
 		},
 		"a device, then a client": {
 			{"a", 0, ways.Verdict{New: true, Changed: true}, true},
-			{"", 0, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
+			{"", 0, ways.Verdict{}, false}, // for a day nobody waits: it may be a thief's
+			{"b", 0, ways.Verdict{New: true, Changed: true}, true},
+			{"", 1, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
 			{"", 1, ways.Verdict{Changed: true}, true},
 			{"", 1, ways.Verdict{Known: true}, true},
 		},
 		"a device after 91 days is new to one that was there meanwhile": {
 			{"a", 0, ways.Verdict{New: true, Changed: true}, true},
-			{"b", 0, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
+			{"b", 1, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
 			{"b", 2, ways.Verdict{Changed: true}, true},
 			{"b", 60, ways.Verdict{Known: true, Changed: true}, true},
-			{"a", 31, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
+			{"a", 30, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
 		},
 		"the only device after 91 days is itself": {
 			{"a", 0, ways.Verdict{New: true, Changed: true}, true},
@@ -57,7 +59,7 @@ func TestJudge(t *testing.T) {
 		"a partner": {
 			{"partner/x", 0, ways.Verdict{}, false},
 			{"a", 0, ways.Verdict{New: true, Changed: true}, true},
-			{"partner/x", 0, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
+			{"partner/x", 1, ways.Verdict{Cooling: true, New: true, Changed: true}, false},
 			{"partner/x", 1, ways.Verdict{Changed: true}, true},
 		},
 	} {
@@ -168,7 +170,7 @@ func TestAlone(t *testing.T) {
 			t.Errorf("%q after %d days: %v", c.key, c.days, got)
 		}
 	}
-	ways.Judge(h, "b", start) // waits, and never was anything else
+	ways.Judge(h, "b", start+day) // waits, and never was anything else
 	if !ways.Alone(*h, "b", 0, start+188*day) {
 		t.Error("a device that never was trusted speaks for its household")
 	}

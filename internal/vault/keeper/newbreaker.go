@@ -1,0 +1,81 @@
+package keeper
+
+import (
+	"encoding/hex"
+	"time"
+
+	"tikakosh/internal/ablate"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/ways"
+	"tikakosh/internal/vault/state"
+)
+
+// netTag names a network within one household: no two households' tags can be compared.
+func (k *Keeper) netTag(house id.Household, origin string) string {
+	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("network"), []byte(house), []byte(origin))[:6])
+}
+
+// firstOpened counts a household that something new to it is about to open: a device, or a
+// client without a key from a network that it did not come from. When the hour has had too many of
+// them, in the household's district or in all, it waits as a new device of a guarded household
+// does (ADR 39): whoever reads the messages of a whole network opens no more than that.
+func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
+	net := t.k.netTag(house, origin)
+	near := ch.Device == "" && ways.Near(*h, net)
+	if !ways.Worth(*h) || v.Cooling || v.Known || near {
+		return nil
+	}
+	district, err := t.districtOf(*h)
+	if err != nil {
+		return err
+	}
+	now := t.k.now()
+	over, last, err := t.k.cfg.NewDevices.Spend(budgetRows{t}, district, now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	v.Changed = true
+	if last {
+		t.k.log.Warn("alarm: new devices open too many households this hour; further ones wait", "alarm", "new-devices", "district", district)
+	}
+	if over && !ablate.Off(ablate.NewBreaker) {
+		v.Cooling = true
+		ways.Hold(h, ch.Device, now.Truncate(time.Hour).Add(time.Hour).UnixMilli())
+		t.Append(engine.Entry{Kind: "household", House: house, View: "new devices held for an hour", Role: "system", Reason: district})
+		return nil
+	}
+	if ch.Device == "" {
+		ways.Met(h, net)
+	}
+	return nil
+}
+
+// districtOf is where the household was booked last, as the manager who opened that session
+// signed it; "" where it never was.
+func (t *txn) districtOf(h state.Household) (string, error) {
+	var last state.Booking
+	for _, m := range h.Members {
+		if m.State == state.Removed {
+			continue
+		}
+		p, err := t.Person(m.Person)
+		if err != nil {
+			return "", err
+		}
+		for _, b := range p.Bookings {
+			if b.At > last.At && b.Offer.Session != "" {
+				last = b
+			}
+		}
+	}
+	if last.Offer.Session == "" {
+		return "", nil
+	}
+	s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(last.Offer.Centre, last.Offer.Session, last.Offer.Day))
+	if err != nil || !ok {
+		return "", err
+	}
+	return s.State + "/" + s.District, nil
+}
