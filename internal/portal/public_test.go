@@ -266,6 +266,7 @@ func TestVerifyForm(t *testing.T) {
 	}{
 		{"nothing", nil, "", nil, 422, "Paste the text of the code"},
 		{"not one", map[string]string{"text": "HC1:NOT ONE"}, "", nil, 200, "This is not a certificate"},
+		{"no file chosen", map[string]string{"text": "HC1:NOT ONE", "file": ""}, "", nil, 200, "This is not a certificate"},
 		{"a file that is none", nil, "file", []byte("%PDF-1.7 nothing"), 200, "This is not a certificate"},
 		{"another language", map[string]string{"text": "HC1:KEPT <b>", "lang": "hi"}, "", nil, 200, "HC1:KEPT &lt;b&gt;"},
 		{"unknown field", map[string]string{"name": "x"}, "", nil, 400, "<h1"},

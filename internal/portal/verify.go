@@ -28,10 +28,12 @@ type Certificates interface {
 	RevocationList(ctx context.Context) ([]byte, error)
 }
 
+// verifyRoutes: a browser sends the field of a file that nobody chose as an empty part, which
+// mime/multipart reads as a plain field.
 func verifyRoutes() []Route {
 	return []Route{
 		page("/verify", "verify", verifyForm),
-		{Method: "POST", Path: "/verify", Audience: edge.Public, Action: "verify", Rate: edge.RateSearch, BodyLimit: verifyLimit, Fields: []string{"text"}, Upload: true, Personal: true, Handler: verify},
+		{Method: "POST", Path: "/verify", Audience: edge.Public, Action: "verify", Rate: edge.RateSearch, BodyLimit: verifyLimit, Fields: []string{"text", "file"}, Upload: true, Personal: true, Handler: verify},
 	}
 }
 
