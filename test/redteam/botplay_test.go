@@ -359,7 +359,7 @@ func (b *bot) told() (n, of int) {
 		}
 		seen[v.Mobile] = true
 		for _, o := range b.s.Client().SignIn(v.Mobile).Openings() {
-			if b.got[o.Reference] != "" && o.Kind == "opening" && o.Role != "holder" && !seen[o.Reference] {
+			if b.got[o.Reference] != "" && (o.Kind == "opening" || o.Kind == "break-glass") && o.Role != "holder" && !seen[o.Reference] {
 				seen[o.Reference] = true
 				n++
 			}
