@@ -80,7 +80,7 @@ func plan() []room {
 		{"internal/vault/keeper/proof", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
 		{"internal/vault/keeper/release", leaves + " access/policy vault/keeper/permits vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
-		{"internal/vault/keeper/staffing", leaves + " access access/passkey registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
+		{"internal/vault/keeper/staffing", leaves + " access access/passkey access/policy registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits", ""},
 		{"internal/vault/keeper/changes", leaves + " access access/policy access/budget vault vault/state vault/budgets vault/keeper/engine vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper", keeperParts + leaves + " access access/passkey access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 

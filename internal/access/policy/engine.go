@@ -220,5 +220,6 @@ func steps() []step {
 		{MissingFresh, func(f *Facts) *bool { return &f.Fresh }},
 		{MissingSecond, func(f *Facts) *bool { return &f.Second }},
 		{MissingWait, func(f *Facts) *bool { return &f.Waited }},
+		{MissingOther, func(f *Facts) *bool { return &f.Other }},
 	}
 }

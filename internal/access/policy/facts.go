@@ -37,11 +37,39 @@ const (
 	ChangeEnforce     Action = "change.enforce" // the vault puts into force what two people agreed on
 )
 
+// The actions of members of staff among themselves (ADR 31).
+const (
+	StaffMe           Action = "staff.me"
+	StaffSignOut      Action = "staff.sign-out"
+	StaffGrantChoose  Action = "staff.grant.choose"
+	StaffNonce        Action = "staff.nonce"
+	StaffDeviceLink   Action = "staff.device.link"
+	StaffDeviceEnd    Action = "staff.device.end"
+	StaffSessionsEnd  Action = "staff.sessions.end"
+	StaffInvite       Action = "staff.invite"
+	StaffGrantPropose Action = "staff.grant.propose"
+	StaffGrantEnd     Action = "staff.grant.end"
+	StaffRecover      Action = "staff.recover"
+	StaffDisable      Action = "staff.member.disable"
+	StaffApprove      Action = "staff.approve"
+	StaffWithdraw     Action = "staff.withdraw"
+	StaffProposals    Action = "staff.proposals"
+	StaffMembers      Action = "staff.members"
+	StaffMember       Action = "staff.member"
+	StaffRosterPut    Action = "staff.roster.put"
+	StaffRoster       Action = "staff.roster"
+)
+
+func identityActions() []Action {
+	return []Action{StaffMe, StaffSignOut, StaffGrantChoose, StaffNonce, StaffDeviceLink, StaffDeviceEnd, StaffSessionsEnd, StaffInvite, StaffGrantPropose,
+		StaffGrantEnd, StaffRecover, StaffDisable, StaffApprove, StaffWithdraw, StaffProposals, StaffMembers, StaffMember, StaffRosterPut, StaffRoster}
+}
+
 // Actions lists every action.
 func Actions() []Action {
-	return []Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
+	return append([]Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
 		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
-		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}
+		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}, identityActions()...)
 }
 
 // Credential is what a member of staff signed in with.
@@ -101,7 +129,8 @@ type Facts struct {
 	Fresh    bool     // a passkey was used for this very request
 	Second   bool     // another human stands behind it too
 	Waited   bool     // the delay between proposal and approval is over
-	Own      bool     // the person is the household's own, or consented
+	Own      bool     // the person is the household's own, or consented; of staff: it is about themself, or what they proposed
+	Other    bool     // it is about another human of the staff
 	Evidence Evidence // what was brought
 	View     string   // which fields are asked for, in the words of the schema's View or StaffView
 }
@@ -123,5 +152,6 @@ const (
 	MissingFresh    Missing = "fresh"
 	MissingSecond   Missing = "second"
 	MissingWait     Missing = "wait"
+	MissingOther    Missing = "other" // it is about themself
 	MissingSense    Missing = "sense" // the question or a policy is in error: denied, and an alarm
 )

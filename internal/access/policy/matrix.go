@@ -137,8 +137,20 @@ func sorted(m map[string][]string) (out []string) {
 	return out
 }
 
-// people joins the two credentials of a role where they may the same.
+// people joins the two credentials of a role where they may the same, and the roles
+// where it is a passkey that they all need.
 func people(names []string) (out []string) {
+	byKey := func(n string) bool { return strings.HasSuffix(n, "/"+string(Passkey)) }
+	if len(names) > 1 && !slices.ContainsFunc(names, func(n string) bool { return !byKey(n) }) {
+		if len(names) == len(access.Roles()) {
+			return []string{"every role, with a passkey"}
+		}
+		for _, n := range names {
+			out = append(out, strings.TrimSuffix(n, "/"+string(Passkey)))
+		}
+		out[len(out)-1] += ", each with a passkey"
+		return out
+	}
 	for _, n := range names {
 		role, by, _ := strings.Cut(n, "/")
 		switch {

@@ -52,6 +52,10 @@ func at(r access.Role, s access.Scope) Principal {
 	return Staff(access.Grant{Role: r, Scope: s}, Machine)
 }
 
+func human(r access.Role, s access.Scope) Principal {
+	return Staff(access.Grant{Role: r, Scope: s}, Passkey)
+}
+
 // TestMatrix holds the whole of what the policies say against a file, so that a change
 // of them is a change of a text that people read.
 func TestMatrix(t *testing.T) {
@@ -154,6 +158,10 @@ func TestMissing(t *testing.T) {
 		{"break-glass alone", at(access.Vaccinator, centre), StaffOpen, centre, but(func(f *Facts) { f.Evidence, f.Second = EvidenceBreakGlass, false }), MissingSecond},
 		{"own approval", at(access.Manager, centre), CorrectionApprove, centre, Facts{}, MissingSecond},
 		{"policy at once", at(access.National, access.Everywhere()), PolicyApprove, access.Everywhere(), Facts{Second: true}, MissingWait},
+		{"oneself disabled", human(access.National, access.Everywhere()), StaffDisable, centre, Facts{Own: true}, MissingOther},
+		{"a colleague's session", human(access.Vaccinator, centre), StaffSessionsEnd, centre, Facts{Other: true}, MissingOwn},
+		{"own proposal", human(access.Manager, centre), StaffApprove, centre, Facts{Fresh: true, Waited: true}, MissingSecond},
+		{"a proposal's day", human(access.Manager, centre), StaffApprove, centre, Facts{Fresh: true, Second: true}, MissingWait},
 		{"another household", Holder(), PersonOpen, access.Scope{}, Facts{View: "booking view"}, MissingOwn},
 		{"a partner's list", Partner(), PersonOpen, access.Scope{}, Facts{Own: true, View: "booking view"}, MissingRole},
 		{"the vault shows nobody", System(), PersonOpen, access.Scope{}, Facts{Own: true, View: "booking view"}, MissingRole},
@@ -220,6 +228,17 @@ func TestForbidInErrorDenies(t *testing.T) {
 	if p := e.Decide(Question{Who: who, Do: Corrections, At: centre}); !p.Allowed() {
 		t.Fatal("another action is refused too")
 	}
+	files, err = embedded(func(name string) bool { return name != rails })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err = build(append(files, file{"errs.cedar", []byte(strings.Replace(errs, "staff.session", "staff.invite", 1))}), func(a Action, _ []string) { alarmed = []string{string(a)} }); err != nil {
+		t.Fatal(err)
+	}
+	invite := Question{Who: human(access.National, access.Everywhere()), Do: StaffInvite, At: centre, Facts: Facts{Other: true, Fresh: true}}
+	if p := e.Decide(invite); p.Allowed() || p.Missing() != MissingSense || alarmed[0] != "staff.invite" || !engine(t).Decide(invite).Allowed() {
+		t.Fatalf("an invitation under a policy in error: %q, alarm %q", p.Missing(), alarmed)
+	}
 	// From a folder it does not even start.
 	if _, err := FromDir(own(t, map[string]string{"errs.cedar": errs}), nil); err == nil || !strings.Contains(err.Error(), "forbid-all") {
 		t.Fatalf("policies that err for some question start: %v", err)
@@ -235,15 +254,22 @@ func TestRailsStand(t *testing.T) {
 	}
 	work := Facts{Open: true, Rostered: true, View: "dose history at the centre"}
 	for name, q := range map[string]Question{
-		"nobody":             {Do: StaffSession, At: centre},
-		"no evidence":        {Who: at(access.Vaccinator, centre), Do: StaffOpen, At: centre, Facts: work},
-		"another centre":     {Who: at(access.Vaccinator, other), Do: StaffView, At: centre, Facts: work},
-		"administrator":      {Who: at(access.National, access.Everywhere()), Do: StaffOpen, At: centre, Facts: Facts{Evidence: EvidenceCard, View: "certificate", Open: true}},
-		"other household":    {Who: Holder(), Do: PersonOpen, Facts: Facts{View: "booking view"}},
-		"holder as staff":    {Who: Holder(), Do: StaffSession, At: centre},
-		"roster mode is off": {Who: at(access.Vaccinator, centre), Do: StaffOpen, At: centre, Facts: Facts{Evidence: EvidenceRoster, Fresh: true, View: "certificate"}},
-		"own approval":       {Who: at(access.Manager, centre), Do: CorrectionApprove, At: centre},
-		"at once":            {Who: at(access.National, access.Everywhere()), Do: PolicyApprove, At: access.Everywhere(), Facts: Facts{Second: true}},
+		"nobody":              {Do: StaffSession, At: centre},
+		"no evidence":         {Who: at(access.Vaccinator, centre), Do: StaffOpen, At: centre, Facts: work},
+		"another centre":      {Who: at(access.Vaccinator, other), Do: StaffView, At: centre, Facts: work},
+		"administrator":       {Who: at(access.National, access.Everywhere()), Do: StaffOpen, At: centre, Facts: Facts{Evidence: EvidenceCard, View: "certificate", Open: true}},
+		"other household":     {Who: Holder(), Do: PersonOpen, Facts: Facts{View: "booking view"}},
+		"holder as staff":     {Who: Holder(), Do: StaffSession, At: centre},
+		"roster mode is off":  {Who: at(access.Vaccinator, centre), Do: StaffOpen, At: centre, Facts: Facts{Evidence: EvidenceRoster, Fresh: true, View: "certificate"}},
+		"own approval":        {Who: at(access.Manager, centre), Do: CorrectionApprove, At: centre},
+		"a machine's members": {Who: at(access.National, access.Everywhere()), Do: StaffDisable, At: centre, Facts: Facts{Other: true}},
+		"own role":            {Who: human(access.National, access.Everywhere()), Do: StaffGrantPropose, At: centre, Facts: Facts{Fresh: true}},
+		"no passkey":          {Who: human(access.National, access.Everywhere()), Do: StaffInvite, At: centre, Facts: Facts{Other: true}},
+		"a vaccinator's":      {Who: human(access.Vaccinator, centre), Do: StaffInvite, At: centre, Facts: Facts{Other: true, Fresh: true}},
+		"own proposal":        {Who: human(access.National, access.Everywhere()), Do: StaffApprove, At: centre, Facts: Facts{Fresh: true, Waited: true}},
+		"before its day":      {Who: human(access.National, access.Everywhere()), Do: StaffApprove, At: centre, Facts: Facts{Fresh: true, Second: true}},
+		"members elsewhere":   {Who: human(access.Manager, other), Do: StaffDisable, At: centre, Facts: Facts{Other: true}},
+		"at once":             {Who: at(access.National, access.Everywhere()), Do: PolicyApprove, At: access.Everywhere(), Facts: Facts{Second: true}},
 	} {
 		if p := e.Decide(q); p.Allowed() {
 			t.Errorf("%s: allowed by %s", name, p.Policies())

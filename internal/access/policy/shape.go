@@ -31,6 +31,7 @@ func flags() map[string]func(*Facts) *bool {
 		"second":   func(f *Facts) *bool { return &f.Second },
 		"waited":   func(f *Facts) *bool { return &f.Waited },
 		"own":      func(f *Facts) *bool { return &f.Own },
+		"other":    func(f *Facts) *bool { return &f.Other },
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"tikakosh/internal/access"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/proof"
@@ -86,6 +87,9 @@ func (t *txn) act(act string, q func(string) string, a *actor, r vault.StaffAct,
 }
 
 func (t *txn) signOut(a *actor) error {
+	if err := t.may(a, policy.StaffSignOut, policy.Facts{}); err != nil {
+		return err
+	}
 	t.endStaffSessions(&a.row, a.session.Key)
 	t.Append(a.entry("signed out", "", ""))
 	return t.putMember(a.id, a.row)
@@ -93,6 +97,9 @@ func (t *txn) signOut(a *actor) error {
 
 // me is who the session is. It is the member's own, so that it is no entry.
 func (t *txn) me(a *actor, out *vault.StaffActed) error {
+	if err := t.may(a, policy.StaffMe, policy.Facts{}); err != nil {
+		return err
+	}
 	return t.shown(a.id, a.row, a.session.Key, out)
 }
 
@@ -123,6 +130,9 @@ func (t *txn) chooseGrant(a *actor, body []byte, out *vault.StaffActed) error {
 	if f.Grant == "" {
 		return fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: grant")
 	}
+	if err := t.may(a, policy.StaffGrantChoose, policy.Facts{}); err != nil {
+		return err
+	}
 	g, err := chosen(a.row, f.Grant)
 	if err != nil {
 		return err
@@ -141,16 +151,25 @@ func (t *txn) chooseGrant(a *actor, body []byte, out *vault.StaffActed) error {
 
 // memberUnder is a member the actor decides about: themself where self is allowed, or one
 // over all of whose grants the session's grant stands.
-func (t *txn) memberUnder(a *actor, member string, self bool) (state.StaffMember, error) {
+func (t *txn) memberUnder(a *actor, do policy.Action, member string, self bool) (state.StaffMember, error) {
 	m, err := t.staffMember(member)
 	if err != nil {
+		return m, err
+	}
+	facts := about(a, member, m)
+	facts.Fresh = do == policy.StaffRecover // seen before any act that a passkey signs
+	places := placesOf(m)
+	if facts.Own {
+		places = nil
+	}
+	if err := t.may(a, do, facts, places...); err != nil {
 		return m, err
 	}
 	if member == a.id || m.Human == a.row.Human {
 		if self && member == a.id {
 			return a.row, nil
 		}
-		return m, fault.New(fault.Forbidden, "self", "somebody else decides that for you")
+		return m, ownDecision()
 	}
 	if !access.MayManage(a.grants(), m.Grants) {
 		return m, fault.New(fault.Forbidden, "role", "your role does not stand over all that this member may do; whoever's does decides")
@@ -166,7 +185,7 @@ func (t *txn) endOthers(a *actor, body []byte, out *vault.StaffActed) error {
 	if err := staffBody(body, &f); err != nil {
 		return err
 	}
-	m, err := t.memberUnder(a, f.Member, true)
+	m, err := t.memberUnder(a, policy.StaffSessionsEnd, f.Member, true)
 	if err != nil {
 		return err
 	}
@@ -191,7 +210,7 @@ func (t *txn) endDevice(a *actor, body []byte, out *vault.StaffActed) error {
 	if err != nil {
 		return err
 	}
-	m, err := t.memberUnder(a, f.Member, true)
+	m, err := t.memberUnder(a, policy.StaffDeviceEnd, f.Member, true)
 	if err != nil {
 		return err
 	}
@@ -217,7 +236,7 @@ func (t *txn) disable(a *actor, body []byte, out *vault.StaffActed) error {
 	if err != nil {
 		return err
 	}
-	m, err := t.memberUnder(a, f.Member, false)
+	m, err := t.memberUnder(a, policy.StaffDisable, f.Member, false)
 	if err != nil {
 		return err
 	}
@@ -262,10 +281,13 @@ func (t *txn) endGrant(a *actor, body []byte, out *vault.StaffActed) error {
 	if err != nil {
 		return err
 	}
+	if err := t.may(a, policy.StaffGrantEnd, about(a, f.Member, m), g.Scope); err != nil {
+		return err
+	}
 	i := slices.Index(m.Grants, g)
 	switch {
 	case m.Human == a.row.Human:
-		return fault.New(fault.Forbidden, "self", "somebody else decides that for you")
+		return ownDecision()
 	case !access.MayGrant(a.grants(), g):
 		return notTheirs()
 	case i < 0:
@@ -290,6 +312,9 @@ func notTheirs() error {
 func administers(g access.Grant) bool { return g.Role.Grants(access.Vaccinator) }
 
 func (t *txn) members(a *actor, after string, out *vault.StaffActed) error {
+	if err := t.may(a, policy.StaffMembers, policy.Facts{}); err != nil {
+		return err
+	}
 	if !administers(a.session.Grant) {
 		return notTheirs()
 	}
@@ -303,7 +328,7 @@ func (t *txn) members(a *actor, after string, out *vault.StaffActed) error {
 		if err != nil {
 			return err
 		}
-		if !t.sees(a, m) {
+		if seen(a, m) < 0 {
 			continue
 		}
 		v, err := t.k.viewMember(s.Key, m)
@@ -319,9 +344,10 @@ func (t *txn) members(a *actor, after string, out *vault.StaffActed) error {
 	return nil
 }
 
-// sees reports whether a member works, or worked, within the actor's place.
-func (t *txn) sees(a *actor, m state.StaffMember) bool {
-	return slices.ContainsFunc(m.Grants, func(g access.Grant) bool { return a.session.Grant.Scope.Covers(g.Scope) })
+// seen is which of a member's grants is within the actor's place: they work, or worked,
+// there. -1: none.
+func seen(a *actor, m state.StaffMember) int {
+	return slices.IndexFunc(m.Grants, func(g access.Grant) bool { return a.session.Grant.Scope.Covers(g.Scope) })
 }
 
 func (t *txn) oneMember(a *actor, member string, out *vault.StaffActed) error {
@@ -329,7 +355,8 @@ func (t *txn) oneMember(a *actor, member string, out *vault.StaffActed) error {
 	if err != nil {
 		return err
 	}
-	if !administers(a.session.Grant) || !t.sees(a, m) {
+	i := seen(a, m)
+	if i < 0 || t.may(a, policy.StaffMember, policy.Facts{}, m.Grants[i].Scope) != nil || !administers(a.session.Grant) {
 		return fault.New(fault.NotFound, "member", "no such member of staff")
 	}
 	t.Append(a.entry("member shown", "", member))

@@ -27,6 +27,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
@@ -59,6 +60,7 @@ type Config struct {
 	Site   passkey.Site
 	Keys   *keyring.Ring
 	Proofs *proof.Desk
+	Permit permits.Asker
 	Now    func() time.Time
 	Log    *slog.Logger
 	Run    []byte // random; of this process
@@ -70,6 +72,7 @@ type Office struct {
 	proofs *proof.Desk
 	site   passkey.Site
 	keys   *keyring.Ring
+	permit permits.Asker
 	now    func() time.Time
 	log    *slog.Logger
 	run    []byte
@@ -79,7 +82,7 @@ type Office struct {
 
 // New makes the part.
 func New(cfg Config, eng *engine.Engine) *Office {
-	return &Office{eng: eng, site: cfg.Site, keys: cfg.Keys, now: cfg.Now, log: cfg.Log, run: cfg.Run, proofs: cfg.Proofs}
+	return &Office{eng: eng, site: cfg.Site, keys: cfg.Keys, now: cfg.Now, log: cfg.Log, run: cfg.Run, proofs: cfg.Proofs, permit: cfg.Permit}
 }
 
 // txn is one transaction of this part.
@@ -116,16 +119,17 @@ const byOperator = "operator"
 
 // actor is a member of staff who asks, signed in.
 type actor struct {
-	id      string
-	row     state.StaffMember
-	session state.StaffSession
+	id       string
+	row      state.StaffMember
+	session  state.StaffSession
+	policies string // that let them do what they ask
 }
 
 // grants are those that the session acts under: one.
 func (a actor) grants() []access.Grant { return []access.Grant{a.session.Grant} }
 
 func (a actor) entry(view, reason, evidence string) engine.Entry {
-	return engine.Entry{Kind: kindStaff, View: view, Role: string(a.session.Grant.Role), Actor: a.id, Reason: reason, Evidence: evidence}
+	return engine.Entry{Kind: kindStaff, View: view, Role: string(a.session.Grant.Role), Actor: a.id, Reason: reason, Evidence: evidence, Policy: a.policies}
 }
 
 // staffMember reads a member's row; fault.NotFound.

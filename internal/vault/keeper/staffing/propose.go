@@ -7,6 +7,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -101,16 +102,15 @@ func (t *txn) waitPublicly(name string, p *state.StaffProposal, life time.Durati
 	return engine.Put(t, state.Corrections, publicPrefix+name, public, 0)
 }
 
-// giving reads the grant of a proposal and checks that the actor may give it.
-func (t *txn) giving(a *actor, text string) (access.Grant, error) {
-	g, err := access.ParseGrant(text)
-	if err != nil {
-		return g, err
+// giving checks that the actor may give a grant to somebody else, or to themself.
+func (t *txn) giving(a *actor, do policy.Action, g access.Grant, other bool) error {
+	if err := t.may(a, do, policy.Facts{Fresh: true, Other: other}, g.Scope); err != nil {
+		return err
 	}
 	if !access.MayGrant(a.grants(), g) {
-		return g, notTheirs()
+		return notTheirs()
 	}
-	return g, t.placed(g.Scope, false)
+	return t.placed(g.Scope, false)
 }
 
 func (t *txn) invite(a *actor, f signedBody, out *vault.StaffActed) error {
@@ -118,7 +118,7 @@ func (t *txn) invite(a *actor, f signedBody, out *vault.StaffActed) error {
 	if err != nil {
 		return err
 	}
-	g, err := t.giving(a, f.Grant)
+	g, err := access.ParseGrant(f.Grant)
 	if err != nil {
 		return err
 	}
@@ -131,8 +131,11 @@ func (t *txn) invite(a *actor, f signedBody, out *vault.StaffActed) error {
 	}
 	member := id.New()
 	m := state.StaffMember{Name: t.k.sealMemberName(member, name), Human: t.k.keys.HumanTag(tag), State: state.MemberInvited, Since: t.k.now().UnixMilli()}
+	if err := t.giving(a, policy.StaffInvite, g, m.Human != a.row.Human); err != nil {
+		return err
+	}
 	if m.Human == a.row.Human {
-		return fault.New(fault.Forbidden, "self", "somebody else decides that for you")
+		return ownDecision()
 	}
 	if err := t.putMember(member, m); err != nil {
 		return err
@@ -142,16 +145,19 @@ func (t *txn) invite(a *actor, f signedBody, out *vault.StaffActed) error {
 }
 
 func (t *txn) proposeGrant(a *actor, f signedBody, out *vault.StaffActed) error {
-	g, err := t.giving(a, f.Grant)
+	g, err := access.ParseGrant(f.Grant)
 	if err != nil {
 		return err
 	}
 	m, err := t.staffMember(f.Member)
+	if err := t.giving(a, policy.StaffGrantPropose, g, about(a, f.Member, m).Other); err != nil {
+		return err
+	}
 	switch {
 	case err != nil:
 		return err
 	case m.Human == a.row.Human:
-		return fault.New(fault.Forbidden, "self", "somebody else decides that for you")
+		return ownDecision()
 	case m.State != state.MemberActive:
 		return fault.New(fault.Conflict, "member", "this member does not work here now")
 	case slices.Contains(m.Grants, g) || len(m.Grants) >= grantsMost:
@@ -162,7 +168,7 @@ func (t *txn) proposeGrant(a *actor, f signedBody, out *vault.StaffActed) error 
 }
 
 func (t *txn) proposeRecovery(a *actor, f signedBody, out *vault.StaffActed) error {
-	m, err := t.memberUnder(a, f.Member, false)
+	m, err := t.memberUnder(a, policy.StaffRecover, f.Member, false)
 	if err != nil {
 		return err
 	}
@@ -176,6 +182,9 @@ func (t *txn) proposeRecovery(a *actor, f signedBody, out *vault.StaffActed) err
 // proposeDevice makes a link for the actor's own second device. What is made with it
 // waits for another human.
 func (t *txn) proposeDevice(a *actor, out *vault.StaffActed) error {
+	if err := t.may(a, policy.StaffDeviceLink, policy.Facts{Fresh: true}); err != nil {
+		return err
+	}
 	_, err := t.staffProposed(a, state.StaffProposal{Kind: state.ProposeDevice, Member: a.id}, a.row.Grants, deviceLife, out)
 	return err
 }
@@ -186,26 +195,33 @@ func (t *txn) mayApproveStaff(a *actor, p state.StaffProposal) error {
 	if err != nil {
 		return err
 	}
-	right := access.MayManage(a.grants(), m.Grants)
-	if p.Grant.Valid() {
-		right = access.MayGrant(a.grants(), p.Grant)
-	}
-	if !right {
-		return notTheirs()
-	}
-	if ablate.Off(ablate.SecondPerson) {
-		return nil
-	}
 	by, err := t.staffMember(p.By)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case by.Human == a.row.Human || m.Human == a.row.Human:
-		return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed, or what is about you")
+	}
+	right, places := access.MayManage(a.grants(), m.Grants), placesOf(m)
+	if p.Grant.Valid() {
+		right, places = access.MayGrant(a.grants(), p.Grant), []access.Scope{p.Grant.Scope}
+	}
+	second, off := by.Human != a.row.Human && m.Human != a.row.Human, ablate.Off(ablate.SecondPerson)
+	refused := t.may(a, policy.StaffApprove, policy.Facts{Fresh: true, Second: second || off, Waited: t.waited(p) == nil || off}, places...)
+	switch {
+	case refused != nil && fault.CodeOf(refused) != "wait": // of which the rules say more
+		return refused
+	case !right:
+		return notTheirs()
+	case off:
+		return refused
+	case !second:
+		return notSecond()
 	case by.State != state.MemberActive:
 		return fault.New(fault.Conflict, "ended", "who proposed this no longer works here; propose it again")
 	}
-	return t.waited(p)
+	return firstErr(t.waited(p), refused)
+}
+
+func notSecond() error {
+	return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed, or what is about you")
 }
 
 func (t *txn) waited(p state.StaffProposal) error {
@@ -317,7 +333,15 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if p.By != a.id && !access.MayManage(a.grants(), m.Grants) && !access.MayGrant(a.grants(), p.Grant) {
+	places := placesOf(m)
+	switch {
+	case p.By == a.id:
+		places = nil
+	case p.Grant.Valid():
+		places = []access.Scope{p.Grant.Scope}
+	}
+	may := t.may(a, policy.StaffWithdraw, policy.Facts{Own: p.By == a.id}, places...) == nil
+	if !may || (p.By != a.id && !access.MayManage(a.grants(), m.Grants) && !access.MayGrant(a.grants(), p.Grant)) {
 		return fault.New(fault.NotFound, "proposal", "no such proposal, or it was carried out")
 	}
 	if i := slices.IndexFunc(m.Devices, func(d state.StaffDevice) bool { return d.ID == p.Device && d.State == state.DevicePending }); i >= 0 {
@@ -356,6 +380,9 @@ func (t *txn) recent(fn func(name string, p state.StaffProposal) error) error {
 }
 
 func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
+	if err := t.may(a, policy.StaffProposals, policy.Facts{}); err != nil {
+		return err
+	}
 	out.Proposals = []vault.StaffProposal{}
 	err := t.recent(func(name string, p state.StaffProposal) error {
 		m, err := t.staffMember(p.Member)

@@ -6,6 +6,7 @@ import (
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -20,12 +21,12 @@ const (
 )
 
 // rosterer checks that the actor puts a centre's roster, and returns the centre's place.
-func (t *txn) rosterer(a *actor, c id.Centre) (access.Scope, error) {
+func (t *txn) rosterer(a *actor, do policy.Action, c id.Centre) (access.Scope, error) {
 	place, err := t.centrePlace(c)
 	if err != nil {
 		return place, err
 	}
-	if !access.MayGrant(a.grants(), access.Grant{Role: access.Vaccinator, Scope: place}) {
+	if t.may(a, do, policy.Facts{}, place) != nil || !access.MayGrant(a.grants(), access.Grant{Role: access.Vaccinator, Scope: place}) {
 		return place, fault.New(fault.Forbidden, "role", "the centre's manager, or who stands over them, puts its roster")
 	}
 	return place, nil
@@ -49,7 +50,7 @@ func (t *txn) putRoster(a *actor, body []byte) error {
 	if f.Centre <= 0 || f.On == nil || day.Before(today.AddDays(-1)) || today.AddDays(rosterAhead).Before(day) {
 		return fault.New(fault.Invalid, "USRRES0001", "a roster has member_id, center_id, on, and a date from today to 92 days ahead")
 	}
-	place, err := t.rosterer(a, f.Centre)
+	place, err := t.rosterer(a, policy.StaffRosterPut, f.Centre)
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (t *txn) roster(a *actor, centre, date string, out *vault.StaffActed) error
 	if err != nil {
 		return err
 	}
-	if _, err := t.rosterer(a, id.Centre(n)); err != nil {
+	if _, err := t.rosterer(a, policy.StaffRoster, id.Centre(n)); err != nil {
 		return err
 	}
 	row, _, err := engine.Get[state.Roster](t, state.Rosters, dayKey(id.Centre(n), day))

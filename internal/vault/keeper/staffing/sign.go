@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
 	"tikakosh/internal/access/passkey"
+	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -114,7 +115,10 @@ func (t *txn) signInBegin(s vault.Signed) (vault.StaffCeremony, error) {
 // request, with the nonce inside, where the challenge belongs.
 func (t *txn) nonce(s vault.Signed) (vault.StaffCeremony, error) {
 	a, err := t.acting(s)
-	if err = firstErr(err, staffBody(s.Body, &struct{}{})); err != nil {
+	if err = firstErr(err, staffBody(s.Body, &struct{}{})); err == nil {
+		err = t.may(&a, policy.StaffNonce, policy.Facts{})
+	}
+	if err != nil {
 		return vault.StaffCeremony{}, err
 	}
 	var allow [][]byte
@@ -198,7 +202,7 @@ func (t *txn) signInFinish(s vault.Signed, out *vault.StaffActed) (refused, err 
 	if err := engine.Put(t, state.StaffSessions, thumb, state.SessionUse{Member: member, Last: session.Began}, session.Expires+sessionLife.Milliseconds()); err != nil {
 		return nil, err
 	}
-	t.Append(actor{member, m, session}.entry("signed in", grant.String(), device))
+	t.Append(actor{id: member, row: m, session: session}.entry("signed in", grant.String(), device))
 	view, _, err := t.viewSession(session, thumb)
 	if err != nil {
 		return nil, err
