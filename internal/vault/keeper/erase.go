@@ -10,7 +10,6 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
-	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
 )
 
@@ -26,7 +25,7 @@ const (
 
 // markSalt takes the place of an entry's random salt.
 func (k *Keeper) markSalt(what string, person id.Person, n int) [32]byte {
-	return [32]byte(k.keys.MAC(keyring.PurposePersonTag, k.keys.RealmBytes(), []byte(engine.KindMark), []byte(what), []byte(person), []byte(itoa(int64(n)))))
+	return engine.MarkSalt(k.keys, what, string(person), n)
 }
 
 func (k *Keeper) markLeaf(what string, person id.Person, n int) string {

@@ -244,7 +244,7 @@ func (k *Keeper) Office() *staffing.Office { return k.office }
 func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {
 	_, err = k.update(ctx, func(t *txn) error {
 		t.Append(engine.Entry{Kind: "staff", View: "suspended after a restore", Role: "system"})
-		n, err = k.office.Suspend(t.Txn.Txn.Txn)
+		n, err = k.office.Suspend(t.Txn.Txn.Txn, func(string) bool { return false }, true)
 		return err
 	})
 	return n, err

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
 
@@ -21,10 +22,10 @@ const kindGap = "gap"
 
 // Marks (erase.go) of what must not come back with an older copy.
 const (
-	markEnded   = "credential" // a staff key's or a partner's, by its thumbprint
-	markVoid    = "card"       // by the card's key
-	markChange  = "change"     // a centre's roster mode, by the centre and when it was switched on
-	markRevoked = "revoked"    // all certificates of a person, by the person and how often that was
+	markEnded   = staffing.MarkEnded // a staff key's or a partner's, by its thumbprint; of members what staffing says
+	markVoid    = "card"             // by the card's key
+	markChange  = "change"           // a centre's roster mode, by the centre and when it was switched on
+	markRevoked = "revoked"          // all certificates of a person, by the person and how often that was
 )
 
 // changeSalt is that of a mark of what keeper/changes ended.
@@ -88,13 +89,13 @@ func (t *txn) suspend(in map[string]bool, all bool) error {
 	if err != nil {
 		return err
 	}
-	what, members := "suspended after a restore", 0
-	if all {
-		if members, err = t.k.office.Suspend(t.Txn.Txn.Txn); err != nil {
-			return err
-		}
-	} else {
+	what := "suspended after a restore"
+	if !all {
 		what = "ended again after a restore"
+	}
+	members, err := t.k.office.Suspend(t.Txn.Txn.Txn, ended, all)
+	if err != nil {
+		return err
 	}
 	t.Append(engine.Entry{Kind: "staff", View: what, Role: "system", Reason: itoa(int64(staff)) + " staff keys, " + itoa(int64(partners)) + " partners, " + itoa(int64(members)) + " members of staff"})
 	return nil

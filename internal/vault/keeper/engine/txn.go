@@ -540,5 +540,11 @@ func (t *Txn) Mark(salt [32]byte) { t.marks = append(t.marks, &Entry{Kind: KindM
 // Unmark takes the marks back.
 func (t *Txn) Unmark() { t.marks = nil }
 
+// MarkSalt takes the place of the random salt in a mark of what happened to a subject for
+// the n-th time.
+func MarkSalt(keys *keyring.Ring, what, subject string, n int) [32]byte {
+	return [32]byte(keys.MAC(keyring.PurposePersonTag, keys.RealmBytes(), []byte(KindMark), []byte(what), []byte(subject), []byte(strconv.Itoa(n))))
+}
+
 // MarkLeaf is the leaf of a mark with a salt.
 func MarkLeaf(salt [32]byte) []byte { return ledger.LeafData(ledger.Commit(salt, []byte(markBody))) }

@@ -219,6 +219,7 @@ func (t *txn) endDevice(a *actor, body []byte, out *vault.StaffActed) error {
 		return fault.New(fault.NotFound, "device", "no such device, or it was ended before")
 	}
 	m.Devices[i].State = state.DeviceEnded
+	t.markEnded(deviceMark(f.Device))
 	out.Ended = t.endStaffSessions(&m, "")
 	t.Append(a.entry("device ended", reason, f.Device))
 	return t.putMember(f.Member, m)
@@ -248,6 +249,7 @@ func (t *txn) disable(a *actor, body []byte, out *vault.StaffActed) error {
 // disabled ends everything of a member. The caller appends the entry.
 func (t *txn) disabled(member string, m *state.StaffMember) (int, error) {
 	n := t.endStaffSessions(m, "")
+	t.markEnded(member)
 	m.State = state.MemberDisabled
 	for i := range m.Devices {
 		m.Devices[i].State = state.DeviceEnded
@@ -293,12 +295,10 @@ func (t *txn) endGrant(a *actor, body []byte, out *vault.StaffActed) error {
 	case i < 0:
 		return fault.New(fault.NotFound, "grant", "this member does not hold that role")
 	}
-	m.Grants = slices.Delete(m.Grants, i, i+1)
-	if !slices.ContainsFunc(m.Grants, func(o access.Grant) bool { return o.Scope == g.Scope }) {
-		if err := t.join(f.Member, g.Scope, true); err != nil {
-			return err
-		}
+	if err := t.takeGrant(f.Member, &m, g); err != nil {
+		return err
 	}
+	t.markEnded(grantMark(f.Member, g))
 	out.Ended = t.endStaffSessions(&m, "")
 	t.Append(a.entry("role taken: "+g.String(), reason, f.Member))
 	return t.putMember(f.Member, m)

@@ -346,6 +346,7 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 	}
 	if i := slices.IndexFunc(m.Devices, func(d state.StaffDevice) bool { return d.ID == p.Device && d.State == state.DevicePending }); i >= 0 {
 		m.Devices[i].State = state.DeviceEnded
+		t.markEnded(deviceMark(p.Device))
 		if err := t.putMember(p.Member, m); err != nil {
 			return err
 		}

@@ -150,6 +150,7 @@ func (t *txn) passkeyOf(member string, m *state.StaffMember, a passkey.Assertion
 	}
 	if fault.CodeOf(err) == passkey.CodeCopied {
 		d.State = state.DeviceEnded
+		t.markEnded(deviceMark(d.ID))
 		t.endStaffSessions(m, "")
 		t.Append(engine.Entry{Kind: kindStaff, View: "device ended: its count did not grow", Role: "system", Actor: member, Evidence: d.ID})
 		t.k.log.Warn("alarm: a staff passkey may have been copied; it was ended", "alarm", "staff")
@@ -464,6 +465,9 @@ func (t *txn) enrolled(member string, m *state.StaffMember, d *state.StaffDevice
 			return noLink()
 		}
 		for i := range m.Devices {
+			if m.Devices[i].State != state.DeviceEnded {
+				t.markEnded(deviceMark(m.Devices[i].ID))
+			}
 			m.Devices[i].State = state.DeviceEnded
 		}
 		t.endStaffSessions(m, "")
