@@ -19,6 +19,7 @@ type form struct {
 	each  bool
 	check func(asked) error // before the household it is about sends it: that nobody else's changed anything
 	after func()            // after each answer
+	used  func(who string)  // after a member's request that went through
 }
 
 // forms has one for every endpoint.
@@ -399,14 +400,14 @@ func (w *stage) staffForms(out map[string]form) {
 			return q
 		}}
 	}
-	vaccinators := []string{byVacc2, byVacc} // what does not name a centre is about one's own
-	staff("POST", "/v3/staff/sessions", []string{byManager}, func() asked {
+	vaccinators := []string{byVacc2, byVacc, byMVacc} // what does not name a centre is about one's own
+	staff("POST", "/v3/staff/sessions", []string{byManager, byMManager}, func() asked {
 		d := w.today
 		return asked{body: map[string]any{"center_id": d.Centre, "session_id": d.Session, "date": d.Date, "zone": "Asia/Kolkata",
 			"name": d.CentreName, "district_name": d.District, "state_name": d.State, "vaccine": d.Vaccine}}
 	})
 	staff("POST", harness.WalkInPath, vaccinators, func() asked { return asked{body: harness.Person{Name: "New Endpoint", ID: s.PAN()}.Form()} })
-	staff("GET", harness.StaffViewPath, []string{byVacc}, func() asked {
+	staff("GET", harness.StaffViewPath, []string{byVacc, byMVacc, byMVerifier}, func() asked {
 		q, ref, _ := w.booked(w.today)
 		q.path, q.evidence = harness.StaffViewPath+"?beneficiary_reference_id="+ref, "code "+s.SecurityCode(q.mobile, ref)
 		return q
@@ -416,48 +417,48 @@ func (w *stage) staffForms(out map[string]form) {
 		w.given(card)
 		return asked{path: harness.StaffCertPath + "?beneficiary_reference_id=" + card.Reference, evidence: "card " + card.Text, secrets: []string{"Asha Endpoint", card.Reference}}
 	})
-	staff("POST", harness.OnspotPath, []string{byVacc}, func() asked {
+	staff("POST", harness.OnspotPath, []string{byVacc, byMVacc}, func() asked {
 		card := s.WalkIn(harness.Person{Name: "Asha Endpoint"})
 		return asked{body: harness.OnspotForm(w.today, card, 1), secrets: []string{"Asha Endpoint", card.Reference}}
 	})
-	staff("POST", harness.StaffCodePath, vaccinators, func() asked {
+	staff("POST", harness.StaffCodePath, append([]string{byMVerifier}, vaccinators...), func() asked {
 		q, ref := w.home("Asha Endpoint")
 		q.body = map[string]any{"beneficiary_reference_id": ref}
 		return q
 	})
-	staff("POST", harness.VaccinatePath, []string{byVacc}, func() asked {
+	staff("POST", harness.VaccinatePath, []string{byVacc, byMVacc}, func() asked {
 		q, ref, _ := w.booked(w.today)
 		q.body = harness.DoseForm(w.today, ref, s.SecurityCode(q.mobile, ref), 1)
 		return q
 	})
-	staff("POST", harness.GivenPath, []string{byVacc}, func() asked {
+	staff("POST", harness.GivenPath, []string{byVacc, byMVacc}, func() asked {
 		card := s.WalkIn(harness.Person{Name: "Asha Endpoint"})
 		return asked{secrets: []string{"Asha Endpoint", card.Reference}, body: map[string]any{"source": "abroad", "country": "SG", "beneficiary_reference_id": card.Reference,
 			"center_id": w.today.Centre, "vaccine": "COVISHIELD", "dose": 1, "dose_date": s.Now().AddDate(0, 0, -90).Format("02-01-2006"),
 			"vaccinator_name": "Demo Vaccinator", "card": card.Text}}
 	})
-	staff("POST", harness.UnmatchedPath, []string{byManager}, func() asked { return asked{body: map[string]any{"center_id": w.today.Centre}} })
-	staff("GET", harness.ProposePath, []string{byManager}, func() asked {
+	staff("POST", harness.UnmatchedPath, []string{byManager, byMManager}, func() asked { return asked{body: map[string]any{"center_id": w.today.Centre}} })
+	staff("GET", harness.ProposePath, []string{byManager, byMManager}, func() asked {
 		q, id := w.proposed()
 		q.path = fmt.Sprintf("%s?center_id=%d&correction_id=%s", harness.ProposePath, w.today.Centre, id["correction_id"])
 		return q
 	})
-	staff("POST", harness.ProposePath, []string{byManager}, func() asked {
+	staff("POST", harness.ProposePath, []string{byManager, byMManager}, func() asked {
 		q, ref, event := w.written()
 		q.body = w.revoke(ref, event)
 		return q
 	})
-	staff("POST", dayListPath, []string{byVacc}, func() asked {
+	staff("POST", dayListPath, []string{byVacc, byMVacc}, func() asked {
 		q, _, _ := w.booked(w.today)
 		q.body = map[string]any{"center_id": w.today.Centre, "session_id": w.today.Session}
 		return q
 	})
 	staff("POST", openRowPath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "nonce": "n"}} })
 	staff("POST", closePath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "reason": "left"}} })
-	staff("GET", "/v3/staff/tripped", []string{byManager}, func() asked {
+	staff("GET", "/v3/staff/tripped", []string{byManager, byMManager}, func() asked {
 		return asked{path: fmt.Sprintf("/v3/staff/tripped?center_id=%d", w.today.Centre)}
 	})
-	staff("POST", harness.ApprovePath, []string{byVacc}, func() asked { q, body := w.proposed(); q.body = body; return q })
+	staff("POST", harness.ApprovePath, []string{byVacc, byMVacc, byMManager}, func() asked { q, body := w.proposed(); q.body = body; return q })
 }
 
 func (w *stage) revoke(ref, event string) map[string]any {
