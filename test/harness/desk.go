@@ -118,25 +118,6 @@ func (d *Desk) Fresh(act string, body map[string]any) Answer {
 	return d.Ask("POST", act, raw, "X-Assertion", d.Assertion(n.Part("options"), "POST", act, raw))
 }
 
-// FreshPost carries out a request of another staff route, below /api, that a passkey signs.
-func (d *Desk) FreshPost(path string, body map[string]any) Answer {
-	d.tb.Helper()
-	n := d.Ask("POST", "nonce", map[string]any{})
-	if !n.OK() {
-		return n
-	}
-	body["nonce"] = n.Field("nonce")
-	raw, err := json.Marshal(body)
-	if err != nil {
-		d.tb.Fatal(err)
-	}
-	proof, err := d.Key.Sign(Claims("POST", d.API+path, raw, d.Now()))
-	if err != nil {
-		d.tb.Fatal(err)
-	}
-	return d.Client().Must("POST", path, raw, "DPoP", proof, "X-Assertion", d.assertion(n.Part("options"), "POST", path, raw))
-}
-
 // Assertion is the header by which a passkey signs one request.
 func (d *Desk) Assertion(options []byte, method, act string, raw []byte) string {
 	d.tb.Helper()

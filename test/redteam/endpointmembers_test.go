@@ -157,6 +157,9 @@ func (w *stage) identityForms(out map[string]form) {
 	about("roster", heads, false, func() map[string]any {
 		return map[string]any{"member_id": subject.Member, "center_id": w.today.Centre, "date": w.s.Indian(), "on": true}
 	})
+	about("changes", heads, true, func() map[string]any {
+		return map[string]any{"nonce": none, "kind": "roster-mode", "center_id": w.today.Centre, "on": true}
+	})
 	get := func(act, query string, may []string) {
 		out["GET /api"+harness.IdentityPath+act] = form{may: may, each: true, make: func() asked {
 			q := w.nobody()
@@ -168,5 +171,6 @@ func (w *stage) identityForms(out map[string]form) {
 	get("proposals", "", everyone)
 	get("members", "", heads)
 	get("members/one", "?member_id="+subject.Member, heads)
+	get("changes/one", "?proposal_id="+w.proposer.Must(w.proposer.Fresh("changes", map[string]any{"kind": "roster-mode", "center_id": w.today.Centre, "on": true})).Field("proposal_id"), heads)
 	get("roster", fmt.Sprintf("?center_id=%d&date=%s", w.today.Centre, w.s.Indian()), heads)
 }

@@ -212,7 +212,7 @@ func (w *stage) send(who, method string, q asked) harness.Answer {
 		header = append(header, w.partner.Headers(c, method, q.path, raw)...)
 	}
 	if q.fresh && slices.Contains(members(), who) {
-		return w.desks[who].FreshPost(q.path, maps.Clone(q.body))
+		return w.desks[who].FreshAt(q.path, maps.Clone(q.body))
 	}
 	if k, ok := w.keys[who]; ok {
 		signs := raw

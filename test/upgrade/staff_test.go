@@ -95,7 +95,7 @@ func makeStaff(t *testing.T, s *harness.Server, f *staffFacts) *staffFacts {
 	}
 	closed := false
 	for _, r := range rows.Rows {
-		a := v.Must(v.FreshPost("/v3/staff/day-list/open", map[string]any{"row_id": r.Row}))
+		a := v.Must(v.FreshAt("/v3/staff/day-list/open", map[string]any{"row_id": r.Row}))
 		f.Openings++
 		ref := a.Field("beneficiary_reference_id")
 		switch mobile := mobiles[ref]; {
