@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tikakosh/internal/doctor"
+	"tikakosh/internal/portal/staff"
 	"tikakosh/internal/store/postgres"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/store/sqlite"
@@ -45,7 +46,7 @@ func (c *doctorCmd) Run() error {
 		doctor.Sync(l.root, time.Now), doctor.OpenFiles(leastFiles), doctor.Memory(), doctor.One("running", c.running),
 		doctor.Ports(map[string]string{"api": c.Listen, "operator": c.OpsAddr, "outbox": c.Outbox}), doctor.Modes(in.modes()),
 		{Name: "roles", Run: in.checkRoles}, doctor.One("courier", c.checkCourier), {Name: "keys", Run: c.checkKeys},
-		{Name: "database", Run: c.checkDatabases}, {Name: "backups", Run: func(ctx context.Context) []doctor.Result { return c.checkBackups(ctx, in) }}, {Name: "addresses", Run: c.checkAddresses}}
+		{Name: "database", Run: c.checkDatabases}, {Name: "backups", Run: func(ctx context.Context) []doctor.Result { return c.checkBackups(ctx, in) }}, {Name: "addresses", Run: c.checkAddresses}, doctor.Same("staff client", c.StaffOrigin, staff.Sum(), staff.Fetched)}
 	all := doctor.Run(context.Background(), checks)
 	if c.JSON {
 		if err := doctor.PrintJSON(os.Stdout, all); err != nil {

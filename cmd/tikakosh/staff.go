@@ -31,6 +31,7 @@ type staffCmd struct {
 	Confirm staffConfirmCmd `cmd:"" help:"Take staff credentials and partners into use again that a restore behind the ledger suspended."`
 
 	SetupLink staffSetupCmd     `cmd:"" help:"Make the link for the first administrator, while there is none."`
+	Client    staffClientCmd    `cmd:"" help:"Compare the staff client that browsers get with this program's and with the one on the ledger."`
 	Members   staffMembersCmd   `cmd:"" help:"List the members of staff who sign in with passkeys; names stay sealed."`
 	Proposals staffProposalsCmd `cmd:"" help:"List what waits for a second approval."`
 	Approve   staffApproveCmd   `cmd:"" help:"Approve, after its day of waiting, what nobody else could: the invitations of a single administrator."`

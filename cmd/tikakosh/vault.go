@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/metrics"
 	"tikakosh/internal/notify"
+	"tikakosh/internal/portal/staff"
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/sqldb"
 	"tikakosh/internal/supervise"
@@ -193,7 +194,7 @@ func (c *vaultCmd) config() keeper.Config {
 	devices := budgets.DefaultNewDevices()
 	devices.SystemStart, devices.DistrictStart = c.NewDevices, max(1, c.NewDevices/20)
 	return keeper.Config{NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
-		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(),
+		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(), StaffClient: staff.Sum(),
 		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }
 

@@ -13,6 +13,7 @@ const (
 	MethodStaffEnd       = "staff.member-disable"
 	MethodStaffApprove   = "staff.approve"
 	MethodStaffProposals = "staff.proposals"
+	MethodStaffClient    = "staff.client"
 	MethodIdentityBegin  = MethodIdentity + "begin"
 	MethodIdentityForAct = MethodIdentity + "act"
 )
@@ -55,4 +56,9 @@ func (c *Client) StaffApprove(ctx context.Context, r StaffOperatorRequest) (Staf
 // StaffProposals lists what waits, without names (operator's socket only).
 func (c *Client) StaffProposals(ctx context.Context) (StaffActed, error) {
 	return call[StaffOperatorRequest, StaffActed](ctx, c, MethodStaffProposals, StaffOperatorRequest{})
+}
+
+// StaffClient is which staff client is on the ledger (operator's socket only).
+func (c *Client) StaffClient(ctx context.Context) (StaffClientShown, error) {
+	return call[Empty, StaffClientShown](ctx, c, MethodStaffClient, Empty{})
 }

@@ -150,3 +150,11 @@ type StaffOperatorRequest struct {
 	Proposal string
 	Reason   string
 }
+
+// StaffClientShown is the staff client that the vault last put on the ledger: the SHA-256
+// of its bundle in hex, "" for none, when (Unix milliseconds) and as which entry.
+type StaffClientShown struct {
+	Sum   string
+	At    int64
+	Index int64
+}

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io/fs"
+	"maps"
 	"mime"
 	"net/http"
 	"path"
@@ -85,17 +86,24 @@ func kindOf(name string) string {
 // the order of their names in bytes (LC_ALL=C), each "HEX  NAME" and a line feed.
 func Sum() string {
 	all := bundle()
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
+	sum, err := sumOf(all, func(name string) ([]byte, error) { return all[name].body, nil })
+	if err != nil {
+		panic(err) // nothing is read
 	}
-	slices.Sort(names)
+	return sum
+}
+
+func sumOf(all map[string]file, body func(name string) ([]byte, error)) (string, error) {
 	h := sha256.New()
-	for _, name := range names {
-		sum := sha256.Sum256(all[name].body)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		raw, err := body(name)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(raw)
 		h.Write([]byte(hex.EncodeToString(sum[:]) + "  " + name + "\n"))
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // settings are what the bundle has to be told. API is the base address that requests

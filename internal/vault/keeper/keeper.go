@@ -94,6 +94,7 @@ type Config struct {
 	Restore     *RestoreOrder      // of a restore before this start; nil: none
 	Policies    fs.FS              // an operator's own policies; nil: those of the program
 	ChangeDelay time.Duration      // between the approval of a change and its coming into force; 0, and less than a day: a day
+	StaffClient string             // SHA-256 of the staff client that is served, in hex; "" for none
 }
 
 // Provider is key custody; see keyring.Provider.
@@ -203,7 +204,7 @@ func (k *Keeper) policyAlarm(do policy.Action, ids []string) {
 // vault was down; it then stays closed.
 func (k *Keeper) Verify(ctx context.Context) error {
 	return k.eng.Verify(ctx, k.applyRestore, func(ctx context.Context) error {
-		if err := k.recordDictionary(ctx); err != nil {
+		if err := k.recordSelf(ctx); err != nil {
 			return err
 		}
 		if err := k.confirmKeys(ctx); err != nil {
@@ -226,26 +227,6 @@ func (k *Keeper) Leaves(ctx context.Context, from uint64, limit int) ([][]byte, 
 
 // Ready is closed when requests are let in.
 func (k *Keeper) Ready() <-chan struct{} { return k.eng.Ready() }
-
-// recordDictionary puts the digest of the data dictionary on the ledger when it
-// is not the last one recorded (design.md 4).
-func (k *Keeper) recordDictionary(ctx context.Context) error {
-	_, err := k.transact(ctx, func(t *txn) error {
-		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(dictionaryTopic), 0, 1)
-		if err != nil {
-			return err
-		}
-		if len(last) == 1 {
-			e, err := k.eng.OpenEntry(last[0])
-			if err != nil || e.Evidence == state.DictionaryDigest() {
-				return err
-			}
-		}
-		t.Append(engine.Entry{Kind: "dictionary", View: "data dictionary", Role: "system", Evidence: state.DictionaryDigest(), Topic: dictionaryTopic})
-		return nil
-	})
-	return err
-}
 
 // Run sends notices and keeps house until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
@@ -283,6 +264,3 @@ func (k *Keeper) expire(ctx context.Context) {
 	k.proofs.Forget(k.now().Unix())
 	k.eng.ExpireRows(ctx)
 }
-
-// dictionaryTopic is no person's id.
-const dictionaryTopic = id.Person("dictionary")

@@ -90,6 +90,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodStaffEnd, []Caller{operator}, bind(k.office.StaffEnd)},
 		{vault.MethodStaffApprove, []Caller{operator}, bind(k.office.StaffApprove)},
 		{vault.MethodStaffProposals, []Caller{operator}, bind(k.office.StaffProposals)},
+		{vault.MethodStaffClient, []Caller{operator}, bind(k.StaffClient)},
 		{vault.MethodStaffEnrol, []Caller{operator}, bind(k.EnrolStaff)},
 		{vault.MethodStaffDisable, []Caller{operator}, bind(k.DisableStaff)},
 		{vault.MethodEmailCode, []Caller{web}, bind(k.EmailCode)},
