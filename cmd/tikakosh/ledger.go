@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -73,6 +75,7 @@ type ledgerAuditCmd struct {
 	Realm  int    `default:"1" help:"Realm number."`
 	Origin string `default:"tikakosh.local/ledger/1" help:"Name of the ledger."`
 	JSON   bool   `help:"Print the report as JSON."`
+	Rules  bool   `help:"Print also how often each policy decided, by kind of entry; --json has it always."`
 
 	DB      string `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 	VaultDB string `name:"vault-db" env:"TIKAKOSH_VAULT_DB" help:"The vault's database, likewise."`
@@ -126,6 +129,11 @@ func (c *ledgerAuditCmd) Run() error {
 		}
 		fmt.Printf("%d ledger entries, %d people, %d sealed parts; %d waiting, %d abandoned, %d findings\n",
 			rep.Entries, rep.Persons, rep.Parts, rep.Waiting, rep.Abandoned, len(rep.Findings))
+		if c.Rules {
+			for _, what := range slices.Sorted(maps.Keys(rep.Decided)) {
+				fmt.Printf("%s\t%d\n", what, rep.Decided[what])
+			}
+		}
 	}
 	if len(rep.Findings) > 0 {
 		return errors.New("the registry does not match the ledger")

@@ -11,6 +11,7 @@ func hindiIdentity() map[string]string {
 		"the roster of that day is full":                                                                                  "उस दिन की ड्यूटी सूची भर चुकी है",
 		"your role does not give that one; whoever's does decides":                                                        "आपकी भूमिका वह भूमिका नहीं दे सकती; जिसकी दे सकती है वही तय करेगा",
 		"you hold no role any more; ask whoever invited you":                                                              "अब आपकी कोई भूमिका नहीं है; जिसने आपको आमंत्रित किया उनसे पूछें",
+		"it is not time yet":                                                                                              "अभी इसका समय नहीं हुआ है",
 		"X-Assertion has to be a passkey's answer as JSON, in base64url":                                                  "X-Assertion में पासकी का उत्तर JSON के रूप में, base64url में होना चाहिए",
 		"somebody else has to approve this first; keep the link until then":                                               "पहले किसी और को इसे स्वीकृत करना होगा; तब तक लिंक सँभालकर रखें",
 		"there is an administrator already: they invite others":                                                           "एक प्रशासक पहले से है: वही दूसरों को आमंत्रित करता है",

@@ -235,7 +235,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		if replayed {
 			return enc, proof.Bad("the proof was used before"), nil
 		}
-		refused, err = t.wrongStaffCode(staff, "", p)
+		refused, err = t.wrongStaffCode(staff, "", p, "")
 		return enc, refused, err
 	}
 	i, session, err := t.openBooking(p, f.centre, f.product.Code)
@@ -257,7 +257,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 			return enc, proof.Bad("the proof was used before"), nil
 		}
 		if _, right := t.rightCodeFor(r.Person, &p, session, f.code); i < 0 || !right {
-			refused, err = t.wrongStaffCode(staff, r.Person, p)
+			refused, err = t.wrongStaffCode(staff, r.Person, p, t.refusedBy(permit, row, f.centre, viewVerify))
 			return enc, refused, err
 		}
 	}
@@ -270,12 +270,12 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 
 // wrongStaffCode counts a wrong code, for the staff member and the booking, and
 // notes the refusal where the person can see it.
-func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person) (refused, err error) {
+func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person, policies string) (refused, err error) {
 	if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
 		return nil, err
 	}
 	if person != "" {
-		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Reason: "wrong security code"})
+		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Reason: "wrong security code", Policy: policies})
 		if err := engine.Put(t, state.Persons, string(person), p, 0); err != nil {
 			return nil, err
 		}

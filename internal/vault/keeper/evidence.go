@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"tikakosh/internal/access/policy"
@@ -152,6 +153,13 @@ func notAtWork(permit policy.Permit, text string) error {
 	default:
 		return permits.Refused(text)
 	}
+}
+
+// refusedBy names the policies that let somebody at work do what they do, and those by
+// which it opens nobody who showed nothing that is right.
+func (t *txn) refusedBy(act policy.Permit, row state.Staff, c id.Centre, view string) string {
+	bare := t.k.permits.Opens(row, c, view, policy.Facts{Open: true, Rostered: true, Evidence: policy.NoEvidence})
+	return strings.TrimSpace(act.Policies() + " " + bare.Policies())
 }
 
 // onRoster reports whether a member of staff is on a centre's roster of the day it is

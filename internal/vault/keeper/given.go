@@ -131,7 +131,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 			if !known {
 				who = ""
 			}
-			refused, err = t.wrongStaffCode(staff, who, p)
+			refused, err = t.wrongStaffCode(staff, who, p, t.refusedBy(permit, row, g.centre, viewVerify))
 			return err
 		}
 		c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: session.Name, Reason: "dose", Evidence: shown.kind,

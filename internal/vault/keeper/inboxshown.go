@@ -114,7 +114,7 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 		if used { // it was counted then
 			return false, nil
 		}
-		_, err := t.wrongStaffCode(staff, r.Person, p)
+		_, err := t.wrongStaffCode(staff, r.Person, p, t.refusedBy(permit, row, f.centre, viewVerify))
 		return false, err
 	}
 	day := t.k.dayAt(session.Zone, at)

@@ -53,19 +53,20 @@ func parseRoster(body []byte) (f rosterBody, err error) {
 }
 
 // atWork is a vaccinator with an open session, and the session that is asked for.
-func (t *txn) atWork(s vault.Signed, wanted id.Session, do policy.Action) (staff id.Staff, row state.Staff, session state.OpenSession, err error) {
+func (t *txn) atWork(s vault.Signed, wanted id.Session, do policy.Action) (staff id.Staff, row state.Staff, session state.OpenSession, policies string, err error) {
 	staff, row, sessions, facts, err := t.staffAtWork(s)
 	if err != nil {
-		return staff, row, session, err
+		return staff, row, session, "", err
 	}
-	if permit := t.k.permits.May(row, do, row.Centre, facts); !permit.Allowed() {
-		return staff, row, session, notAtWork(permit, "only a vaccinator of the centre opens a record")
+	permit := t.k.permits.May(row, do, row.Centre, facts)
+	if !permit.Allowed() {
+		return staff, row, session, "", notAtWork(permit, "only a vaccinator of the centre opens a record")
 	}
 	i := slices.IndexFunc(sessions, func(o state.OpenSession) bool { return wanted == "" || o.Session == wanted })
 	if i < 0 {
-		return staff, row, session, fault.New(fault.NotFound, "session", "that session is not open at this centre today")
+		return staff, row, session, "", fault.New(fault.NotFound, "session", "that session is not open at this centre today")
 	}
-	return staff, row, sessions[i], nil
+	return staff, row, sessions[i], permit.Policies(), nil
 }
 
 // rosterMode reports whether a centre opens from its list.
@@ -88,7 +89,8 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 		l = listing{mode: vault.DayListCode}
 		var err error
 		var row state.Staff
-		if l.staff, row, l.session, err = t.atWork(r.Signed, f.Session, policy.StaffList); err != nil {
+		var policies string
+		if l.staff, row, l.session, policies, err = t.atWork(r.Signed, f.Session, policy.StaffList); err != nil {
 			return err
 		}
 		on, err := t.rosterMode(l.session.Centre)
@@ -110,7 +112,7 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 		c := release.Claim{View: viewDayList, Role: roleVaccinator, Actor: string(l.staff), Place: l.session.Name, Reason: evidenceRoster, Evidence: string(l.session.Session),
 			Permit: t.k.permits.Opens(row, row.Centre, viewDayList, policy.Facts{Open: true, Rostered: true, Listed: on, Evidence: policy.EvidenceRoster})}
 		if !on {
-			t.Append(engine.Entry{Kind: "list", View: viewDayList, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: vault.DayListCode})
+			t.Append(engine.Entry{Kind: "list", View: viewDayList, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: vault.DayListCode, Policy: policies})
 			return nil
 		}
 		l.mode = vault.DayListRoster
@@ -322,7 +324,7 @@ func (k *Keeper) RosterOpen(ctx context.Context, r vault.RosterOpenRequest) (vau
 // listed checks who asks, that they may open from the list, and whom the row names. A
 // refusal that leaves a trace is returned apart from an error.
 func (t *txn) listed(s vault.Signed, f rosterBody) (staff id.Staff, row state.Staff, person id.Person, session state.OpenSession, refused, err error) {
-	staff, row, session, err = t.atWork(s, "", policy.StaffListOpen)
+	staff, row, session, _, err = t.atWork(s, "", policy.StaffListOpen)
 	if err != nil {
 		return staff, row, "", session, nil, err
 	}
@@ -344,15 +346,16 @@ func (t *txn) listed(s vault.Signed, f rosterBody) (staff id.Staff, row state.St
 	}
 	person, session2, ok := t.rowOf(staff, sessions, f.Row)
 	if !ok {
-		return staff, row, "", session, t.elsewhere(staff, session, "", state.Person{}), nil
+		return staff, row, "", session, t.elsewhere(staff, row, session, "", state.Person{}), nil
 	}
 	return staff, row, person, session2, nil, nil
 }
 
 // elsewhere refuses a row of another day, centre or member of staff, or of somebody who
 // has no appointment here any more, and tells those who watch.
-func (t *txn) elsewhere(staff id.Staff, s state.OpenSession, person id.Person, p state.Person) error {
-	t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: "not on the list of this session"})
+func (t *txn) elsewhere(staff id.Staff, row state.Staff, s state.OpenSession, person id.Person, p state.Person) error {
+	unlisted := t.k.permits.Opens(row, s.Centre, viewVerify, policy.Facts{Open: true, Rostered: true, Fresh: true, Evidence: policy.EvidenceRoster})
+	t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: "not on the list of this session", Policy: unlisted.Policies()})
 	if err := budgets.Note(budgetRows{t}, t.budgetPlace(staff, s), "elsewhere"); err != nil {
 		return err
 	}
@@ -370,7 +373,7 @@ func (t *txn) openRow(o *release.Opening, staff id.Staff, row state.Staff, s sta
 		i = bookedIn(p, s)
 	}
 	if i < 0 {
-		return v, t.elsewhere(staff, s, person, p), nil
+		return v, t.elsewhere(staff, row, s, person, p), nil
 	}
 	if early != nil {
 		v = *early
@@ -380,7 +383,7 @@ func (t *txn) openRow(o *release.Opening, staff id.Staff, row state.Staff, s sta
 	c := release.Claim{View: viewVerify, Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: evidenceRoster, Evidence: string(p.Bookings[i].Hold),
 		Permit: t.k.permits.Opens(row, s.Centre, viewVerify, policy.Facts{Open: true, Rostered: true, Listed: true, Fresh: true, Evidence: policy.EvidenceRoster})}
 	if v.Outcome != budget.Allow {
-		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: evidenceRoster + ": " + string(v.Reason)})
+		t.Append(engine.Entry{Kind: "refusal", Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place, Reason: evidenceRoster + ": " + string(v.Reason), Policy: c.Permit.Policies()})
 		return v, needCode(v), nil
 	}
 	openedBy(&p.Bookings[i], staff)

@@ -66,7 +66,7 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 		}
 		if found {
 			t.Append(engine.Entry{Kind: "refusal", Person: r.Person, House: p.Household, View: view, Role: roleVaccinator, Actor: string(staff),
-				Place: sessions[0].Name, Reason: "nothing shown, or not the right thing"})
+				Place: sessions[0].Name, Reason: "nothing shown, or not the right thing", Policy: t.refusedBy(permit, row, row.Centre, view)})
 			if err := engine.Put(t, state.Persons, string(r.Person), p, 0); err != nil {
 				return c, nil, nil, err
 			}

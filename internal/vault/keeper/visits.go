@@ -34,7 +34,7 @@ func (k *Keeper) VisitClose(ctx context.Context, r vault.VisitCloseRequest) (vau
 	var refused error
 	receipts, err := k.update(ctx, func(t *txn) error {
 		refused = nil
-		staff, row, session, err := t.atWork(r.Signed, "", policy.StaffVisitClose)
+		staff, row, session, policies, err := t.atWork(r.Signed, "", policy.StaffVisitClose)
 		if err != nil {
 			return err
 		}
@@ -44,14 +44,14 @@ func (k *Keeper) VisitClose(ctx context.Context, r vault.VisitCloseRequest) (vau
 		}
 		person, s, ok := t.rowOf(staff, sessions, f.Row)
 		if !ok {
-			refused = t.elsewhere(staff, session, "", state.Person{})
+			refused = t.elsewhere(staff, row, session, "", state.Person{})
 			return nil
 		}
 		v, err := t.budgeted(staff, s, budget.GaveNone, person)
 		if err != nil {
 			return err
 		}
-		e := engine.Entry{Kind: "visit", View: "closed without a dose", Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: reason}
+		e := engine.Entry{Kind: "visit", View: "closed without a dose", Role: roleVaccinator, Actor: string(staff), Place: s.Name, Reason: reason, Policy: policies}
 		if v.Outcome != budget.Allow {
 			e.Kind, refused = "refusal", needCode(v)
 		}

@@ -38,6 +38,10 @@ type Report struct {
 	Abandoned int // sealed, never stored, older than a day: not tampering
 	Waiting   int // sealed and not reported yet
 	Findings  []Finding
+
+	// Decided counts what the policies decided: acts, openings and refusals by kind and the
+	// ids of the policies, a tab between them, and nothing about people.
+	Decided map[string]int64
 }
 
 // abandonedAfter is when a seal that was never stored counts as abandoned.
@@ -99,7 +103,7 @@ func (l *personLedger) has(h vault.Hash) bool {
 // may be running: the registry is read first, the ledger after it, and what was
 // committed meanwhile is not missed.
 func (k *Auditor) Audit(ctx context.Context, registry iter.Seq2[vault.Record, error]) (Report, error) {
-	var rep Report
+	rep := Report{Decided: map[string]int64{}}
 	var begin int64
 	if err := k.eng.View(ctx, func(t *engine.Txn) (err error) {
 		begin, _, err = t.Head()
@@ -210,6 +214,9 @@ func (k *Auditor) readLedger(ctx context.Context, rep *Report, have *auditedRows
 			}
 			noteEntry(e, people)
 			have.note(e)
+			if e.Policy != "" {
+				rep.Decided[e.Kind+"\t"+e.Policy]++
+			}
 			lost = vouched(e, lost)
 			rep.Entries++
 		}
