@@ -193,17 +193,25 @@ type walkInBooking struct {
 	OTP     string      `json:"otp"`
 }
 
+// parseWalkInBooking reads such a body: one person, a dose's number, a session and a
+// slot. fault.Invalid.
+func parseWalkInBooking(body []byte) (f walkInBooking, dose int, err error) {
+	malformed := fault.New(fault.Invalid, "USRRES0001", "the request body is not the JSON object that is wanted")
+	if len(body) > 8192 || json.Unmarshal(body, &f) != nil || len(f.People) != 1 {
+		return f, 0, malformed
+	}
+	if dose, err = strconv.Atoi(string(f.Dose)); err != nil || f.Session == "" || f.Slot == "" {
+		return f, 0, malformed
+	}
+	return f, dose, nil
+}
+
 // WalkInBook implements the vault's word: the place is held, and the person is
 // here and showed it.
 func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vault.Booked, error) {
-	var f walkInBooking
-	malformed := fault.New(fault.Invalid, "USRRES0001", "the request body is not the JSON object that is wanted")
-	if len(r.Signed.Body) > 8192 || json.Unmarshal(r.Signed.Body, &f) != nil || len(f.People) != 1 {
-		return vault.Booked{}, malformed
-	}
-	dose, err := strconv.Atoi(string(f.Dose))
-	if err != nil || f.Session == "" || f.Slot == "" {
-		return vault.Booked{}, malformed
+	f, dose, err := parseWalkInBooking(r.Signed.Body)
+	if err != nil {
+		return vault.Booked{}, err
 	}
 	req := vault.StaffViewRequest{Signed: r.Signed, Reference: id.Reference(f.People[0]), Person: r.Record.Person, Record: r.Record,
 		Evidence: vault.Evidence{Code: string(f.Code), Card: f.Card, Txn: f.Txn, Digest: f.OTP}}

@@ -71,16 +71,26 @@ func (k *Keeper) VisitClose(ctx context.Context, r vault.VisitCloseRequest) (vau
 	return done(receipts), err
 }
 
-// Tripped implements the vault's word: why members of staff of a centre are asked for
-// codes, for its manager. It names nobody who came, and is an entry.
-func (k *Keeper) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tripped, error) {
-	u, err := url.Parse(r.Signed.URL)
-	if err != nil || !strings.HasSuffix(u.Path, vault.RouteTripped) || len(r.Signed.Body) > 0 {
-		return vault.Tripped{}, proof.Bad("the proof is for another request")
+// trippedAsked reads of a signed address which centre is meant. fault.Unauthorized,
+// fault.Invalid.
+func trippedAsked(s vault.Signed) (id.Centre, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil || !strings.HasSuffix(u.Path, vault.RouteTripped) || len(s.Body) > 0 {
+		return 0, proof.Bad("the proof is for another request")
 	}
 	n, err := strconv.ParseInt(u.Query().Get("center_id"), 10, 64)
 	if err != nil || n <= 0 {
-		return vault.Tripped{}, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id")
+		return 0, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id")
+	}
+	return id.Centre(n), nil
+}
+
+// Tripped implements the vault's word: why members of staff of a centre are asked for
+// codes, for its manager. It names nobody who came, and is an entry.
+func (k *Keeper) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tripped, error) {
+	n, err := trippedAsked(r.Signed)
+	if err != nil {
+		return vault.Tripped{}, err
 	}
 	var out vault.Tripped
 	receipts, err := k.update(ctx, func(t *txn) error {
@@ -89,7 +99,7 @@ func (k *Keeper) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tri
 		if err != nil {
 			return err
 		}
-		permit := k.permits.May(row, policy.StaffTripped, id.Centre(n), policy.Facts{})
+		permit := k.permits.May(row, policy.StaffTripped, n, policy.Facts{})
 		if !permit.Allowed() {
 			return forbiddenAt("the manager")
 		}

@@ -3,6 +3,7 @@ package staffing
 import (
 	"context"
 
+	"tikakosh/internal/access"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -105,7 +106,19 @@ func (k *Office) StaffApprove(ctx context.Context, r vault.StaffOperatorRequest)
 		if err != nil {
 			return err
 		}
-		if !p.Alone {
+		m, err := t.staffMember(p.Member)
+		if err != nil {
+			return err
+		}
+		over := m.Grants
+		if p.Grant.Valid() {
+			over = []access.Grant{p.Grant}
+		}
+		_, others, err := t.others(p, over)
+		if err != nil {
+			return err
+		}
+		if !p.Alone || others > 0 { // somebody may have come meanwhile
 			return fault.New(fault.Forbidden, "second", "another administrator approves this, at the staff client")
 		}
 		if err := t.waited(p); err != nil {

@@ -63,19 +63,9 @@ func (t *txn) signedAct(act string, a *actor, r vault.StaffAct, out *vault.Staff
 func (t *txn) staffProposed(a *actor, p state.StaffProposal, over []access.Grant, life time.Duration, out *vault.StaffActed) (string, error) {
 	name, now := id.NewOrdered(), t.k.now()
 	p.By, p.At, p.NotBefore, p.Expires, p.State = a.id, now.UnixMilli(), now.UnixMilli(), now.Add(life).UnixMilli(), state.ProposalWaiting
-	able, err := t.approvers(over)
+	able, others, err := t.others(p, over)
 	if err != nil {
 		return "", err
-	}
-	subject, _, err := engine.Get[state.StaffMember](t, state.StaffMembers, p.Member)
-	if err != nil {
-		return "", err
-	}
-	others := 0
-	for human := range able {
-		if human != a.row.Human && human != subject.Human {
-			others++
-		}
 	}
 	p.Alone = others == 0
 	if len(able) < enoughStaff {
@@ -89,6 +79,22 @@ func (t *txn) staffProposed(a *actor, p state.StaffProposal, over []access.Grant
 	t.Append(a.entry("proposed: "+p.Kind, grantText(p.Grant), name))
 	out.Proposal, out.Kind, out.Member, out.From, out.Expires, out.State = name, p.Kind, p.Member, p.NotBefore, p.Expires, p.State
 	return name, engine.Put(t, state.StaffProposals, name, p, 0)
+}
+
+// others counts the humans who could decide over these grants, and those among them who
+// are neither the proposer nor whom it is about.
+func (t *txn) others(p state.StaffProposal, over []access.Grant) (able map[string]bool, others int, err error) {
+	if able, err = t.approvers(over); err != nil {
+		return nil, 0, err
+	}
+	by, _, err1 := engine.Get[state.StaffMember](t, state.StaffMembers, p.By)
+	subject, _, err2 := engine.Get[state.StaffMember](t, state.StaffMembers, p.Member)
+	for human := range able {
+		if human != by.Human && human != subject.Human {
+			others++
+		}
+	}
+	return able, others, firstErr(err1, err2)
 }
 
 // waitPublicly puts a proposal on the public list, where everybody sees for a day that
