@@ -8,6 +8,8 @@ import (
 	"tikakosh/internal/edge"
 )
 
+//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path .
+
 // Route is one row of the table. BodyLimit is in bytes; 0 means no body. Fields are the
 // fields that the form or the query may have: any other is refused. Personal pages are never
 // stored by anybody.

@@ -9,8 +9,6 @@ import (
 	"tikakosh/internal/portal/catalogue"
 )
 
-//go:generate go run github.com/a-h/templ/cmd/templ@v0.3.977 generate -path .
-
 // Page is what every screen has besides its own contents. The Tongue says its texts.
 type Page struct {
 	*catalogue.Tongue
