@@ -5,7 +5,7 @@ import "tikakosh/test/harness"
 // withoutStaffKeys are those whose request carries no proof by a key of staff, and none for
 // a bearer: neither makes a device of a household.
 func withoutStaffKeys() []string {
-	return []string{byNone, byOther, byPartner, byStranger, byBoth, byOwn}
+	return []string{byNone, byOther, byPartner, byStranger, byBoth, byOwn, byMInvited}
 }
 
 // deviced is a household with a device of its own.
