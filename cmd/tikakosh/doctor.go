@@ -45,7 +45,7 @@ func (c *doctorCmd) Run() error {
 	checks := []doctor.Check{doctor.Clock(), doctor.Entropy(), doctor.Disk("data", l.root, leastDisk), doctor.Disk("logs", l.logs(), leastDisk),
 		doctor.Sync(l.root, time.Now), doctor.OpenFiles(leastFiles), doctor.Memory(), doctor.One("running", c.running),
 		doctor.Ports(map[string]string{"api": c.Listen, "operator": c.OpsAddr, "outbox": c.Outbox}), doctor.Modes(in.modes()),
-		{Name: "roles", Run: in.checkRoles}, doctor.One("courier", c.checkCourier), {Name: "keys", Run: c.checkKeys},
+		{Name: "roles", Run: in.checkRoles}, doctor.One("courier", c.checkCourier), {Name: "keys", Run: c.checkKeys}, {Name: "policies", Run: c.checkPolicies},
 		{Name: "database", Run: c.checkDatabases}, {Name: "backups", Run: func(ctx context.Context) []doctor.Result { return c.checkBackups(ctx, in) }}, {Name: "addresses", Run: c.checkAddresses}, doctor.Same("staff client", c.StaffOrigin, staff.Sum(), staff.Fetched)}
 	all := doctor.Run(context.Background(), checks)
 	if c.JSON {

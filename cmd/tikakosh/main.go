@@ -31,6 +31,7 @@ type cli struct {
 	Ops         opsCmd         `cmd:"" hidden:"" help:"Run the ops role alone (started by run)."`
 	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
+	Policies    policiesCmd    `cmd:"" help:"Check, begin and show the policies of an installation."`
 	Partner     partnerCmd     `cmd:"" help:"Enrol partner applications and sign their requests."`
 	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
 	Doctor      doctorCmd      `cmd:"" help:"Check a machine and a configuration before the first start; takes the flags of run."`

@@ -143,7 +143,7 @@ func newWebFigures(set *metrics.Set) *metrics.Web {
 func alarmsOf(role string) []string {
 	switch role {
 	case "vault":
-		return []string{"caller", "failed-guesses", "inbox", "key-change", "key-custody", "key-shares", "logs", "new-devices", "notice", "policy"}
+		return []string{"caller", "failed-guesses", "inbox", "key-change", "key-custody", "key-shares", "logs", "new-devices", "notice", "policies", "policy"}
 	case "supervisor":
 		return []string{"clock", "logs"}
 	}

@@ -42,6 +42,7 @@ type runFlags struct {
 	logFlags
 	backupFlags
 	opsFlags
+	Policies    string `type:"existingdir" help:"Folder with *.cedar files: this installation's own policies. They are in force from the first start on; later, other files are a proposal that two people approve (docs/OPERATIONS.md)."`
 	StaffListen string `name:"staff-listen" help:"Address of the staff client, as in 127.0.0.1:8082; what browsers see of it is --staff-origin. Without it the client is not served; a demo serves it at 127.0.0.1:8082."`
 
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
@@ -83,6 +84,7 @@ type installation struct {
 	staff    net.Listener // of the staff client; nil: none
 	outbox   net.Listener
 	secret   string // of the outbox page's address
+	policies map[string]string
 	routes   []byte // of the courier, with their passwords; nil with an outbox
 	logs     *rolelog.Store
 	ops      net.Listener // nil: none
@@ -124,6 +126,11 @@ func (in *installation) run(ctx context.Context) error {
 	if err := in.flags.resolve(in.log); err != nil {
 		return err
 	}
+	policies, err := policyFiles(in.flags.Policies)
+	if err != nil {
+		return err
+	}
+	in.policies = policies
 	if err := in.prepare(); err != nil {
 		return err
 	}
@@ -131,7 +138,6 @@ func (in *installation) run(ctx context.Context) error {
 		return err
 	}
 	defer in.logs.Close()
-	var err error
 	if in.flags.Routes != "" {
 		if _, in.routes, err = loadRoutes(in.flags.Routes); err != nil {
 			return err
@@ -316,6 +322,15 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 		webArgs = append(webArgs, "--no-limits")
 	}
 	vaultNames, vaultFiles := []string{"courier", "web", "worker"}, []*os.File{courierC, webS, workerS}
+	if in.policies != nil {
+		f, err := policiesFile(in.policies)
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		all = append(all, f)
+		vaultNames, vaultFiles = append(vaultNames, "policies"), append(vaultFiles, f)
+	}
 	courierArgs, courierNames, courierFiles := []string{"courier", "serve", clockArg}, []string{"courier"}, []*os.File{courierS}
 	if way.outbox {
 		courierArgs = append(courierArgs, "--outbox")

@@ -50,6 +50,7 @@ type vaultFlags struct {
 	NewDevices       int           `name:"new-devices" default:"200000" help:"How many households devices new to them may open in an hour while there are less than four weeks of history; a district may a twentieth of it. Beyond that, new devices see initials until the hour is over. From then on the limit is three times what is usual at that hour."`
 	HouseEvery       time.Duration `name:"house-every" default:"1m" hidden:"" help:"How often what is over is ended."`
 	StaffOrigin      []string      `name:"staff-origin" help:"Origin of the staff client, as in https://staff.vaccination.example: where passkeys are good. May be repeated; the others are under the first one's host. Without it staff do not sign in (on this machine alone: http://localhost and the API's port)."`
+	ChangeDelay      time.Duration `name:"change-delay" default:"24h" help:"How long a change of policies, budgets or a centre's roster mode waits after its approval, in public. At least a day."`
 	BackupRecipient  []string      `name:"backup-recipient" help:"age public key (age1…) that backups are made for; may be repeated."`
 	KeyAnnounce      time.Duration `default:"10s" hidden:"" help:"How long a new bearer key is announced before it signs."`
 	KeyPublish       time.Duration `default:"10m" hidden:"" help:"How long a new certificate or ledger key is published before it signs."`
@@ -68,6 +69,7 @@ func (f vaultFlags) args() []string {
 	for _, o := range f.StaffOrigin {
 		a = append(a, "--staff-origin="+o)
 	}
+	a = append(a, "--change-delay="+f.ChangeDelay.String())
 	if f.DemoNumbers {
 		a = append(a, "--demo-numbers")
 	}
@@ -150,6 +152,9 @@ func (c *vaultCmd) Run() error {
 	if config.Staff, err = staffSite(c.Issuer, c.StaffOrigin); err != nil {
 		return err
 	}
+	if config.Policies, err = inheritedPolicies(); err != nil {
+		return err
+	}
 	if config.Restore, err = restoreOrder(l); err != nil {
 		return err
 	}
@@ -193,7 +198,7 @@ func (c *vaultCmd) config() keeper.Config {
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
 	devices := budgets.DefaultNewDevices()
 	devices.SystemStart, devices.DistrictStart = c.NewDevices, max(1, c.NewDevices/20)
-	return keeper.Config{NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+	return keeper.Config{ChangeDelay: c.ChangeDelay, NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(), StaffClient: staff.Sum(),
 		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }

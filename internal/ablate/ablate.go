@@ -121,8 +121,11 @@ const (
 // is described to have done; no other build holds the code that does.
 const Lookup Control = "lookup"
 
-// ChangeDelay: what two people agreed on waits for a day (R44).
-const ChangeDelay Control = "change-delay"
+// The controls of what lets staff open more (R44).
+const (
+	ChangeDelay  Control = "change-delay"  // what two people agreed on waits for a day
+	PolicyFolder Control = "policy-folder" // a start with other policies does not put them into force
+)
 
 // The controls of devices (ADR 39).
 const (
@@ -142,6 +145,6 @@ func All() []Control {
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
-		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder,
 	}...)
 }

@@ -122,6 +122,7 @@ func hindiForms() [][4]string {
 		{"", " is a positive number", "", " एक धनात्मक संख्या होती है"},
 		{"", " is not that of the published session", "", " प्रकाशित सत्र का नहीं है"},
 		{"this dose cannot be booked before ", "", "यह खुराक इस तारीख से पहले नहीं ली जा सकती: ", ""},
+		{"these policies are refused: ", "", "ये नीतियाँ अस्वीकार की गईं: ", ""},
 		{"this name cannot be taken: ", "it has an invisible character", "यह नाम नहीं लिया जा सकता: ", "इसमें न दिखने वाला अक्षर है"},
 		{"this name cannot be taken: ", "it has more than 100 characters", "यह नाम नहीं लिया जा सकता: ", "यह 100 अक्षरों से लंबा है"},
 		{"this name cannot be taken: ", "it has a character that names do not have", "यह नाम नहीं लिया जा सकता: ", "इसमें ऐसा चिह्न है जो नामों में नहीं होता"},

@@ -35,7 +35,7 @@ func hindiIdentity() map[string]string {
 		"this was approved already; it comes into force by itself":                                                        "यह पहले ही स्वीकृत है; यह अपने आप लागू होगा",
 		"something else came into force since this was proposed; propose it again":                                        "इस प्रस्ताव के बाद कुछ और लागू हो गया; फिर से प्रस्ताव करें",
 		"too many changes wait; decide about those first":                                                                 "बहुत-से बदलाव प्रतीक्षा में हैं; पहले उन पर निर्णय लें",
-		"a change is of kind roster-mode, with center_id and on, or budgets, with budgets":                                "बदलाव roster-mode प्रकार का होता है, center_id और on के साथ, या budgets प्रकार का, budgets के साथ",
+		"a change has kind roster-mode with center_id and on, budgets with budgets, or policies with files":               "बदलाव roster-mode प्रकार का होता है (center_id और on के साथ), budgets का (budgets के साथ) या policies का (files के साथ)",
 		"one of these figures is none of a budget's":                                                                      "इनमें से एक संख्या किसी बजट की नहीं है",
 		"a grant is ROLE@PLACE":                                                                                           "भूमिका ROLE@PLACE के रूप में लिखी जाती है",
 		"this member holds that role already, or too many":                                                                "यह भूमिका इस सदस्य के पास पहले से है, या भूमिकाएँ बहुत अधिक हैं",

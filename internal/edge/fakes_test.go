@@ -342,6 +342,10 @@ func (b *backend) Corrections(_ context.Context, r vault.CorrectionsRequest) (va
 	return vault.Corrections{Waiting: []vault.WaitingCorrection{{ID: id.New(), Body: "{}"}}}, b.word()
 }
 
+func (b *backend) Rules(context.Context) (vault.Rules, error) {
+	return vault.Rules{Policies: strings.Repeat("0", 64), Since: 1}, b.word()
+}
+
 func (b *backend) SecondPersonActs(context.Context, vault.SecondPersonRequest) (vault.SecondPersonActs, error) {
 	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{ID: id.New(), Centre: 1, Kind: "revoke"}}}, b.word()
 }

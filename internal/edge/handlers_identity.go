@@ -40,6 +40,8 @@ type identityForm struct {
 	On         *bool           `json:"on"`
 	Kind       *string         `json:"kind"`
 	Budgets    *map[string]int `json:"budgets"`
+
+	Files *map[string]string `json:"files"`
 }
 
 // identityRoute is one act: how it is asked, which fields must be there, and what is
@@ -82,6 +84,9 @@ func identityRoutes() []Route {
 		r := Route{Method: "POST", Path: vault.RouteIdentity + "/" + a.act, Audience: Staff, Action: a.action, Rate: RateSelf, ContentType: typeJSON, BodyLimit: bodySmall, Own: true, Handler: identityAct(a)}
 		if a.newcomer {
 			r.Audience, r.Rate = Newcomer, RateCode
+		}
+		if a.act == vault.ActChange {
+			r.BodyLimit = vault.MaxChange
 		}
 		out = append(out, r)
 	}
@@ -290,6 +295,8 @@ type wireActed struct {
 	Force     string             `json:"in_force_from,omitempty"`
 	Budgets   map[string]int     `json:"budgets,omitempty"`
 	Now       map[string]int     `json:"budgets_in_force,omitempty"`
+	Files     *map[string]string `json:"files,omitempty"`
+	FilesNow  *map[string]string `json:"files_in_force,omitempty"`
 	Receipts  []string           `json:"receipts"`
 }
 
@@ -307,6 +314,9 @@ func actedWire(a vault.StaffActed) wireActed {
 	}
 	if a.Change != nil {
 		w.Budgets, w.Now = a.Change.Budgets, a.Change.Now
+		if a.Change.Policies {
+			w.Files, w.FilesNow = &a.Change.Files, &a.Change.FilesNow
+		}
 	}
 	if a.Session != nil {
 		s := staffSessionWire(*a.Session)

@@ -16,49 +16,52 @@ import (
 type SecondPersons interface {
 	Corrections(ctx context.Context, r vault.CorrectionsRequest) (vault.Corrections, error)
 	SecondPersonActs(ctx context.Context, r vault.SecondPersonRequest) (vault.SecondPersonActs, error)
+	Rules(ctx context.Context) (vault.Rules, error)
 }
 
-// publicActsCache is how long the first page of the public list is served before the
-// vault is asked again.
-const publicActsCache = 15 * time.Second
+// publicCache is how long a public answer of the vault's is served before it is asked
+// again.
+const publicCache = 15 * time.Second
 
-// publicActsWait bounds one question: everybody who asks meanwhile waits for it.
-const publicActsWait = 2 * time.Second
+// publicWait bounds one question: everybody who asks meanwhile waits for it.
+const publicWait = 2 * time.Second
 
-// publicActs keeps the first page of the public list. While the vault is down the
-// one it gave last goes on being served, and it is not asked by every caller.
-type publicActs struct {
+// remembered keeps a public answer of the vault's. While the vault is down the one it
+// gave last goes on being served, and it is not asked by every caller.
+type remembered[T any] struct {
 	mu   sync.Mutex
 	at   time.Time
-	page *vault.SecondPersonActs
+	last *T
 	err  error
 }
 
-func (p *publicActs) get(ctx context.Context, from SecondPersons, now time.Time) (vault.SecondPersonActs, error) {
+func (p *remembered[T]) get(ctx context.Context, ask func(context.Context) (T, error), now time.Time) (T, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	age, life := now.Sub(p.at), publicActsCache
+	age, life := now.Sub(p.at), publicCache
 	if p.err != nil {
 		life = revocationRetry
 	}
 	if p.at.IsZero() || age < 0 || age >= life {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publicActsWait)
-		got, err := from.SecondPersonActs(ctx, vault.SecondPersonRequest{})
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publicWait)
+		got, err := ask(ctx)
 		cancel()
 		if p.at, p.err = now, err; err == nil {
-			p.page = &got
+			p.last = &got
 		}
 	}
-	if p.page != nil {
-		return *p.page, nil
+	if p.last != nil {
+		return *p.last, nil
 	}
-	return vault.SecondPersonActs{}, p.err
+	var none T
+	return none, p.err
 }
 
 func secondRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/api/v3/staff/corrections", Audience: Staff, Action: "staff.corrections", Rate: RateSelf, ContentType: typeJSON, Handler: waitingCorrections},
 		{Method: "GET", Path: "/api/v3/status/corrections", Audience: Public, Action: "status.corrections", Rate: RateSearch, ContentType: typeJSON, Handler: secondPersonActs},
+		{Method: "GET", Path: "/api/v3/status/rules", Audience: Public, Action: "status.rules", Rate: RateSearch, ContentType: typeJSON, Handler: rulesInForce},
 	}
 }
 
@@ -112,7 +115,7 @@ func secondPersonActs(c *Ctx) error {
 	var err error
 	switch {
 	case after == "":
-		got, err = c.s.acts.get(c.r.Context(), c.s.cfg.Second, c.s.cfg.Now())
+		got, err = c.s.PublicActs(c.r.Context())
 	case id.Valid(after):
 		got, err = c.s.cfg.Second.SecondPersonActs(c.r.Context(), vault.SecondPersonRequest{After: after})
 	default:
@@ -130,17 +133,48 @@ func secondPersonActs(c *Ctx) error {
 		Done   string `json:"approved_at"`
 		Digest string `json:"digest,omitempty"`
 		Drop   bool   `json:"dropped,omitempty"`
+
+		Figures map[string]int `json:"figures,omitempty"`
 	}
 	out := struct {
 		Entries []row `json:"entries"`
 		More    bool  `json:"more"`
 	}{[]row{}, got.More}
 	for _, a := range got.Acts {
-		r := row{a.ID, int64(a.Centre), a.Kind, instant(a.At), instant(a.NotBefore), "", a.Digest, a.Dropped}
+		r := row{a.ID, int64(a.Centre), a.Kind, instant(a.At), instant(a.NotBefore), "", a.Digest, a.Dropped, a.Figures}
 		if a.Done > 0 {
 			r.Done = instant(a.Done)
 		}
 		out.Entries = append(out.Entries, r)
+	}
+	c.public(15)
+	return c.json(out)
+}
+
+// rulesInForce says which policies and budgets are in force: GET /api/v3/status/rules.
+func rulesInForce(c *Ctx) error {
+	got, err := c.s.Rules(c.r.Context())
+	if err != nil {
+		return err
+	}
+	type policies struct {
+		Digest   string `json:"digest"`
+		Defaults bool   `json:"defaults"`
+		Since    string `json:"since"`
+		Other    bool   `json:"other_folder_refused,omitempty"`
+	}
+	type budgets struct {
+		Digest   string         `json:"digest"`
+		Defaults bool           `json:"defaults"`
+		Since    string         `json:"since,omitempty"`
+		Figures  map[string]int `json:"figures"`
+	}
+	out := struct {
+		Policies policies `json:"policies"`
+		Budgets  budgets  `json:"budgets"`
+	}{policies{got.Policies, !got.Own, instant(got.Since), got.Other}, budgets{got.BudgetsDigest, !got.BudgetsOwn, "", got.Budgets}}
+	if got.BudgetsSince > 0 {
+		out.Budgets.Since = instant(got.BudgetsSince)
 	}
 	c.public(15)
 	return c.json(out)

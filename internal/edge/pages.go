@@ -57,7 +57,14 @@ func (s *Server) RevocationList(ctx context.Context) ([]byte, error) {
 
 // PublicActs is the first page of what waits in public for a second member of staff.
 func (s *Server) PublicActs(ctx context.Context) (vault.SecondPersonActs, error) {
-	return s.acts.get(ctx, s.cfg.Second, s.cfg.Now())
+	return s.acts.get(ctx, func(ctx context.Context) (vault.SecondPersonActs, error) {
+		return s.cfg.Second.SecondPersonActs(ctx, vault.SecondPersonRequest{})
+	}, s.cfg.Now())
+}
+
+// Rules are the policies and budgets in force, at most a few seconds old.
+func (s *Server) Rules(ctx context.Context) (vault.Rules, error) {
+	return s.rules.get(ctx, s.cfg.Second.Rules, s.cfg.Now())
 }
 
 // VaultServes asks the vault whether it does.

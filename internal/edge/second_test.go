@@ -15,10 +15,6 @@ type actsVault struct {
 	err   error
 }
 
-func (v *actsVault) Corrections(context.Context, vault.CorrectionsRequest) (vault.Corrections, error) {
-	return vault.Corrections{}, nil
-}
-
 func (v *actsVault) SecondPersonActs(context.Context, vault.SecondPersonRequest) (vault.SecondPersonActs, error) {
 	v.asked++
 	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{ID: "one"}}}, v.err
@@ -29,9 +25,12 @@ func (v *actsVault) SecondPersonActs(context.Context, vault.SecondPersonRequest)
 func TestPublicActsWhileTheVaultIsDown(t *testing.T) {
 	down := fault.New(fault.Unavailable, "", "down")
 	now := time.UnixMilli(1_795_500_000_000)
-	v, acts := &actsVault{err: down}, publicActs{}
+	v, acts := &actsVault{err: down}, remembered[vault.SecondPersonActs]{}
+	ask := func(ctx context.Context) (vault.SecondPersonActs, error) {
+		return v.SecondPersonActs(ctx, vault.SecondPersonRequest{})
+	}
 	for range 5 {
-		if _, err := acts.get(t.Context(), v, now); !fault.Is(err, fault.Unavailable) {
+		if _, err := acts.get(t.Context(), ask, now); !fault.Is(err, fault.Unavailable) {
 			t.Fatal(err)
 		}
 	}
@@ -39,12 +38,12 @@ func TestPublicActsWhileTheVaultIsDown(t *testing.T) {
 		t.Errorf("asked %d times while down", v.asked)
 	}
 	v.err, now = nil, now.Add(2*time.Second)
-	if got, err := acts.get(t.Context(), v, now); err != nil || len(got.Acts) != 1 {
+	if got, err := acts.get(t.Context(), ask, now); err != nil || len(got.Acts) != 1 {
 		t.Fatalf("%+v %v", got, err)
 	}
 	v.err, now = down, now.Add(time.Minute)
 	for range 5 {
-		if got, err := acts.get(t.Context(), v, now); err != nil || len(got.Acts) != 1 {
+		if got, err := acts.get(t.Context(), ask, now); err != nil || len(got.Acts) != 1 {
 			t.Fatalf("%+v %v", got, err)
 		}
 	}

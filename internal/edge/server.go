@@ -127,7 +127,8 @@ type Server struct {
 	revoked  revocationList
 	staff    staffNames
 	reports  reportAnswers
-	acts     publicActs
+	acts     remembered[vault.SecondPersonActs]
+	rules    remembered[vault.Rules]
 	writes   *limiter // of doses without evidence
 	cfg      Config
 	mux      *http.ServeMux

@@ -206,8 +206,9 @@ type SecondPersonAct struct {
 	At        int64
 	NotBefore int64
 	Done      int64
-	Digest    string // of what a change of policies or budgets would put into force
-	Dropped   bool   // withdrawn, or lapsed when its time came
+	Digest    string         // of what a change of policies or budgets would put into force
+	Figures   map[string]int // of a change of budgets
+	Dropped   bool           // withdrawn, or lapsed when its time came
 }
 
 // SecondPersonActs is a page of that list, oldest first.

@@ -44,6 +44,7 @@ const MaxChange = 256 << 10
 const (
 	ChangeRosterMode = "roster-mode" // whether a centre opens people from its day's list
 	ChangeBudgets    = "budgets"
+	ChangePolicies   = "policies"
 )
 
 // StaffAct is a signed request of a member of staff. Everything it asks is in what was
@@ -115,6 +116,10 @@ type StaffProposal struct {
 type ChangeShown struct {
 	Budgets map[string]int
 	Now     map[string]int
+
+	Files    map[string]string // policies, by file name
+	FilesNow map[string]string
+	Policies bool // Files are what it is about
 }
 
 // StaffActed is the answer to every act of staff identities; each fills what it is

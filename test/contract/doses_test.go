@@ -73,6 +73,7 @@ func (r *tour) doses(c *harness.Client) {
 	r.private(one, one.Field("view_ref"))
 	r.signed(k, harness.ApprovePath, change)
 	r.good(c, "GET", harness.StatusPath, nil)
+	r.good(c, "GET", harness.RulesPath, nil)
 }
 
 // signedGet is good with a staff key's proof over the address with its query.

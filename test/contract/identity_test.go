@@ -112,6 +112,9 @@ func (r *tour) identities() {
 	fresh(v, "devices/link", map[string]any{})
 	on := fresh(a, "changes", map[string]any{"kind": "roster-mode", "center_id": 7, "on": true})
 	more := fresh(a, "changes", map[string]any{"kind": "budgets", "budgets": map[string]int{"base": 29}})
+	files := fresh(a, "changes", map[string]any{"kind": "policies", "files": policyFiles(r.T, a.Server)})
+	get(b, "changes/one?proposal_id="+files.Field("proposal_id"))
+	post(a, "withdraw", map[string]any{"proposal_id": files.Field("proposal_id")})
 	get(b, "proposals")
 	get(b, "changes/one?proposal_id="+more.Field("proposal_id"))
 	fresh(b, "approve", map[string]any{"proposal_id": on.Field("proposal_id")})
@@ -130,6 +133,14 @@ func (r *tour) identities() {
 	post(a, "devices/end", map[string]any{"member_id": x.Member, "device_id": x.Device, "reason": "lost"})
 	post(a, "members/disable", map[string]any{"member_id": x.Member, "reason": "left"})
 	post(c, "sign-out", map[string]any{})
+}
+
+// policyFiles are the policies that come with the program, with one more.
+func policyFiles(t *testing.T, s *harness.Server) map[string]string {
+	t.Helper()
+	files := s.PolicyFiles()
+	files["more.cedar"] = "@id(\"no-lists\")\nforbid (principal is Staff, action == Action::\"staff.list\", resource);\n"
+	return files
 }
 
 // identityForms are the good requests of the routes of staff who sign in, in the order

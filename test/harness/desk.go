@@ -150,19 +150,13 @@ func (d *Desk) FreshAt(path string, body map[string]any) Answer {
 	return d.Client().Must("POST", path, raw, "DPoP", proof, "X-Assertion", d.assertion(n.Part("options"), "POST", path, raw))
 }
 
-// Wait moves the server's clock forward.
-func (s *Server) Wait(d time.Duration) {
-	s.tb.Helper()
-	s.SetClock(time.Until(s.Now().Add(d)))
-}
-
 // RosterMode switches a centre's roster mode on as it is meant: by two people, and a day.
 // Both are signed in again.
 func (d *Desk) RosterMode(second *Desk, centre int64) {
 	d.tb.Helper()
 	p := d.Must(d.Fresh("changes", map[string]any{"kind": "roster-mode", "center_id": centre, "on": true}))
 	second.Must(second.Fresh("approve", map[string]any{"proposal_id": p.Field("proposal_id")}))
-	d.Wait(24*time.Hour + time.Second)
+	d.Forward(24*time.Hour + time.Second)
 	d.Must(d.SignIn(""))
 	second.Must(second.SignIn(""))
 }

@@ -16,6 +16,7 @@ const (
 	ProposePath   = "/v3/staff/corrections"
 	ApprovePath   = "/v3/staff/corrections/approve"
 	StatusPath    = "/v3/status/corrections"
+	RulesPath     = "/v3/status/rules"
 )
 
 // Waiting asks, with a staff key, what waits at its centre for a second person, or

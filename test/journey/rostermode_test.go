@@ -83,7 +83,7 @@ func TestRosterMode(t *testing.T) {
 	if mode, rows := theDay(t, v, day); mode != "code" || (len(rows) > 0 && rows[0].Row != "") {
 		t.Fatalf("within the day: mode %s", mode)
 	}
-	s.Wait(24*time.Hour + time.Second)
+	s.Forward(24*time.Hour + time.Second)
 	for _, d := range []*harness.Desk{a, m, v, second} {
 		d.Must(d.SignIn(""))
 	}

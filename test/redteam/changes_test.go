@@ -3,6 +3,8 @@ package redteam
 import (
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -18,7 +20,8 @@ func opensFromList(s *harness.Server) bool {
 }
 
 // TestR44ChangedAlone turns on what lets staff open without a code: one administrator for
-// themself, two without waiting, and a database administrator in the vault's rows.
+// themself, two without waiting, an operator by the policies' folder, and a database administrator in
+// the vault's rows.
 func TestR44ChangedAlone(t *testing.T) {
 	t.Parallel()
 	propose := func(d *harness.Desk) string {
@@ -32,13 +35,13 @@ func TestR44ChangedAlone(t *testing.T) {
 		d := s.FirstAdministrator("Nita Test")
 		p := propose(d)
 		figures := d.Must(d.Fresh("changes", map[string]any{"kind": "budgets", "budgets": map[string]int{"base": 400, "centre": 5000}})).Field("proposal_id")
-		s.Wait(25 * time.Hour)
+		s.Forward(25 * time.Hour)
 		d.Must(d.SignIn(""))
 		a := approve(d, p)
 		if b := approve(d, figures); b.OK() != a.OK() {
 			t.Errorf("budgets: %s", b.Text())
 		}
-		s.Wait(25 * time.Hour)
+		s.Forward(25 * time.Hour)
 		return opensFromList(s), fmt.Sprintf("their own approval a day later: %d", a.Status)
 	}
 	atOnce := func(t *testing.T, s *harness.Server) (bool, string) {
@@ -46,15 +49,15 @@ func TestR44ChangedAlone(t *testing.T) {
 		second := first.Invite(nil, "Omar Test", harness.National)
 		p := propose(first)
 		if a := approve(second, p); !a.OK() { // two administrators are few: the approval waits, too
-			s.Wait(24*time.Hour + time.Second)
+			s.Forward(24*time.Hour + time.Second)
 			first.Must(first.SignIn(""))
 			second.Must(second.SignIn(""))
 			second.Must(approve(second, p))
 		}
-		s.Wait(23 * time.Hour)
+		s.Forward(23 * time.Hour)
 		early := opensFromList(s)
 		if !s.Ablated() {
-			s.Wait(time.Hour)
+			s.Forward(time.Hour)
 			if !opensFromList(s) {
 				t.Error("a day after the approval it is not in force")
 			}
@@ -68,7 +71,34 @@ func TestR44ChangedAlone(t *testing.T) {
 		opens := opensFromList(s)
 		return opens, fmt.Sprintf("the list opens: %v", opens)
 	}
+	folder := shared.plain().For(t).PolicyDir()
+	file := filepath.Join(folder, "centre.cedar")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func(t *testing.T, s *harness.Server) (bool, string) {
+		more := "\n@id(\"manager-lists\")\npermit (principal is Staff, action == Action::\"staff.list\", resource) when { principal.role == Role::\"manager\" };\n"
+		if err := os.WriteFile(file, append(text[:len(text):len(text)], more...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := os.WriteFile(file, text, 0o644); err != nil {
+				t.Error(err)
+			}
+		}()
+		lists := func() int {
+			day := s.OpenToday()
+			return s.Client().Signed(s.StaffKey("manager"), dayListPath, map[string]any{"center_id": day.Centre, "session_id": day.Session}).Status
+		}
+		before := lists()
+		s.Stop()
+		s.Up()
+		after := lists()
+		return before == 403 && after == 200, fmt.Sprintf("the manager's list before the start: %d, after it: %d", before, after)
+	}
 	run(t, "R44", trial{name: "one administrator", off: []string{"second-person"}, own: true, try: alone},
 		trial{name: "at once", off: []string{"change-delay"}, own: true, try: atOnce},
+		trial{name: "other files at a start", off: []string{"policy-folder"}, own: true, base: harness.Options{Args: []string{"--policies", folder}}, try: files},
 		trial{name: "in the database", off: []string{"row-mac"}, own: true, try: rows})
 }

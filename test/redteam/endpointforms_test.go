@@ -64,7 +64,7 @@ func (w *stage) publicForms(out map[string]form) {
 		"/api/v2/appointment/sessions/public/findByPin", "/v2/appointment/sessions/public/findByPin?pincode=110001"+date,
 		"/api/v2/registration/beneficiary/genders", "/v2/registration/beneficiary/genders", "/api/v2/registration/beneficiary/idTypes", "/v2/registration/beneficiary/idTypes",
 		"/api/v3/consents", "/v3/consents", "/api/v3/draws/{session_id}", "/v3/draws/"+w.drawn(), "/api/v3/keys", "/v3/keys", "/api/v3/revocations", "/v3/revocations",
-		"/api/v3/scheduling/$bulk-publish", "/v3/scheduling/$bulk-publish", "/api/v3/status/corrections", "/v3/status/corrections",
+		"/api/v3/scheduling/$bulk-publish", "/v3/scheduling/$bulk-publish", "/api/v3/status/corrections", "/v3/status/corrections", "/api/v3/status/rules", "/v3/status/rules",
 		"/api/v3/vaccination/status/knowYourStatus", "/v3/vaccination/status/knowYourStatus")
 	root := func(name, path string) {
 		out["GET "+name] = form{may: everybody(), make: func() asked { q := w.nobody(); q.path, q.root = path, true; return q }}

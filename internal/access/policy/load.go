@@ -56,39 +56,13 @@ func Default(alarm Alarm) (*Engine, error) {
 	return build(files, alarm)
 }
 
-// FromDir makes the engine of the guard rails and every *.cedar file at the top of dir,
-// which take the place of the other policies that come with the program. It returns a
-// fault.Invalid that names file and line of the first thing wrong: what does not parse,
-// an action, type, attribute, role, evidence or view that the schema does not know, an
-// id that is missing or taken, a policy that is in error for some question.
+// FromDir is FromFiles of every *.cedar file at the top of dir.
 func FromDir(dir fs.FS, alarm Alarm) (*Engine, error) {
-	names, err := fs.Glob(dir, "*.cedar")
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "policies")
-	}
-	if len(names) == 0 || len(names) > maxFiles {
-		return nil, wrong("the policies' folder holds no file *.cedar, or more than 50")
-	}
-	var files []file
-	for _, name := range names {
-		info, err := fs.Stat(dir, name)
-		if err != nil {
-			return nil, wrong("%s: %v", name, err)
-		}
-		if !info.Mode().IsRegular() || info.Size() > maxFile {
-			return nil, wrong("%s: no file, or too large", name)
-		}
-		text, err := fs.ReadFile(dir, name)
-		if err != nil {
-			return nil, wrong("%s: %v", name, err)
-		}
-		files = append(files, file{name, text})
-	}
-	e, err := build(files, alarm)
+	files, err := ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	return e, e.probe()
+	return FromFiles(files, alarm)
 }
 
 // Files are the policies that come with the program, to begin one's own with: file

@@ -63,20 +63,22 @@ func scopeOf(n string) budget.Scope {
 
 // Settings are the figures in force: those that two people approved last, or the defaults.
 func Settings(rows Rows) (budget.Settings, error) {
+	s, _, err := InForce(rows)
+	return without(s), err
+}
+
+// InForce are those figures, and since when, in Unix milliseconds; 0: the defaults.
+func InForce(rows Rows) (s budget.Settings, since int64, err error) {
 	row, ok, err := rows.Get(settingsKey)
 	if err != nil || !ok {
-		return without(budget.DefaultSettings()), err
+		return budget.DefaultSettings(), 0, err
 	}
-	var s budget.Settings
 	dec := json.NewDecoder(bytes.NewReader(row.State))
 	dec.DisallowUnknownFields()
 	if dec.Decode(&s) != nil {
-		return s, malformed("the settings")
+		return s, 0, malformed("the settings")
 	}
-	if err := s.Validate(); err != nil {
-		return s, err
-	}
-	return without(s), nil
+	return s, row.At, s.Validate()
 }
 
 // without lifts the limits that a test build switches off.

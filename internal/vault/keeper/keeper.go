@@ -6,7 +6,6 @@ package keeper
 
 import (
 	"context"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -92,7 +91,7 @@ type Config struct {
 	HouseEvery  time.Duration      // 0: a minute
 	NewDevices  budgets.NewDevices // how many households new devices open in an hour; the zero value: the defaults
 	Restore     *RestoreOrder      // of a restore before this start; nil: none
-	Policies    fs.FS              // an operator's own policies; nil: those of the program
+	Policies    map[string]string  // files of policies that this start was given, checked; nil: none. See changes.Config
 	ChangeDelay time.Duration      // between the approval of a change and its coming into force; 0, and less than a day: a day
 	StaffClient string             // SHA-256 of the staff client that is served, in hex; "" for none
 }
@@ -169,9 +168,6 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
 		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
 	rules, err := policy.Default(k.policyAlarm)
-	if cfg.Policies != nil {
-		rules, err = policy.FromDir(cfg.Policies, k.policyAlarm)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +176,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
-	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
+	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)
 		if err == nil && !ok {

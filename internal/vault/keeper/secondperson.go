@@ -421,7 +421,11 @@ func (k *Keeper) SecondPersonActs(ctx context.Context, r vault.SecondPersonReque
 			if err != nil {
 				return err
 			}
-			out.Acts = append(out.Acts, vault.SecondPersonAct{ID: name, Centre: row.Centre, Kind: row.Kind, At: row.At, NotBefore: row.NotBefore, Done: row.Done,
+			figures, err := k.changes.Figures(t.Txn.Txn.Txn, name)
+			if err != nil {
+				return err
+			}
+			out.Acts = append(out.Acts, vault.SecondPersonAct{Figures: figures, ID: name, Centre: row.Centre, Kind: row.Kind, At: row.At, NotBefore: row.NotBefore, Done: row.Done,
 				Digest: row.Sum, Dropped: row.State == state.ProposalWithdrawn || row.State == state.ChangeLapsed})
 		}
 		out.More = len(rows) == publicPage

@@ -113,6 +113,7 @@ func (k *Keeper) methods() []method {
 		{vault.MethodTripped, []Caller{web}, bind(k.Tripped)},
 		{vault.MethodStatistics, []Caller{worker}, bind(k.Statistics)},
 		{vault.MethodRecount, []Caller{worker}, bind(k.Recount)},
+		{vault.MethodRules, all, bind(k.changes.Rules)},
 		{vault.MethodKeys, all, bind(k.Keys)},
 		{vault.MethodStatus, all, bind(k.Status)},
 	}...)

@@ -9,6 +9,10 @@ const Changes Table = "change"
 // ChangesOpen is the key of the row whose Open lists the changes that are not over.
 const ChangesOpen = "open"
 
+// PoliciesNow is the key of the row of the policies in force: Content their files, none
+// for those of the program, Digest that of all that is in force.
+const PoliciesNow = "policies"
+
 // The states of a change, besides those of a proposal: ProposalWaiting, ProposalApproved
 // (it waits for its time), ProposalWithdrawn.
 const (
@@ -16,15 +20,16 @@ const (
 	ChangeLapsed  = "lapsed" // its time came, and it no longer fitted
 )
 
-// Change is one change. Content is what it puts into force: figures or files, as JSON.
+// Change is one change. Content is what it puts into force: figures or files, as JSON;
+// Digest stands for it: of policies, that of all that is then in force.
 type Change struct {
 	Kind      string    `json:",omitempty"`
 	Centre    id.Centre `json:",omitempty"`
 	On        bool      `json:",omitempty"`
 	Content   []byte    `json:",omitempty"`
-	Digest    string    `json:",omitempty"` // SHA-256 of Content
+	Digest    string    `json:",omitempty"`
 	Base      string    `json:",omitempty"` // digest of what it takes the place of
-	By        string    `json:",omitempty"` // member id
+	By        string    `json:",omitempty"` // member id, or "operator": then nobody's word yet
 	Second    string    `json:",omitempty"`
 	At        int64     `json:",omitempty"`
 	NotBefore int64     `json:",omitempty"` // from when on it can be approved

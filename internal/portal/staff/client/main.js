@@ -6,13 +6,14 @@ import { dropKey, keptKey } from './key.js';
 import { button, el, show, speak, t, tell, warn } from './page.js';
 import { enrolView, signInView } from './enter.js';
 import { meView } from './me.js';
+import { changeView, changesView } from './changes.js';
 import { inviteView, memberView, membersView, proposalsView } from './people.js';
 
 const token = location.pathname === '/enrol' ? location.hash.slice(1) : '';
 if (location.pathname !== '/' || token) history.replaceState(null, '', '/');
 
 const languages = { en: 'English', hi: 'हिन्दी' };
-const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView };
+const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView };
 const clockMost = 45; // seconds that this computer's clock may be wrong; the vault takes 60
 
 /** app is what the views share. */
@@ -22,6 +23,8 @@ const app = {
   me: null, // {session, member, devices, sessions}
   member: null, // whose view is open
   go, failed, signedIn, signedOut, freshAsker, reload,
+  change: null, // which one is shown
+  mayDecide: () => /^(custodian|privacy)@national$/.test(app.me?.session.grant ?? ''),
   mayManage: () => /^(national|state|district|manager)@/.test(app.me?.session.grant ?? ''),
 };
 
@@ -43,6 +46,7 @@ async function reload() {
     if (!app.ask) return await signInView(app);
     const name = location.hash.slice(1);
     if (name === 'member' && app.member) return await memberView(app);
+    if (name === 'change' && app.change) return await changeView(app);
     await (views[name] ?? meView)(app);
   } catch (e) {
     await failed(e);
@@ -99,7 +103,7 @@ async function failed(e) {
 function navigation() {
   const nav = document.getElementById('nav');
   const here = location.hash.slice(1) || 'me';
-  const names = !app.me ? [] : app.mayManage() ? ['me', 'proposals', 'invite', 'members'] : ['me'];
+  const names = !app.me ? [] : app.mayManage() ? ['me', 'proposals', 'invite', 'members', 'changes'] : app.mayDecide() ? ['me', 'proposals', 'changes'] : ['me'];
   nav.hidden = names.length === 0;
   nav.replaceChildren(...names.map((n) => el('a', {
     href: '#' + n, 'aria-current': n === here ? 'page' : null,

@@ -1,6 +1,7 @@
 // Inviting, deciding as the second person, and what is done about others.
 
 import { button, el, field, form, show, t, tell, when } from './page.js';
+import { changeText, isChange } from './changes.js';
 import { deviceItem, ended, grantText, linkBox, sessionItem } from './me.js';
 
 // Where each role is held; the vault says so again.
@@ -64,11 +65,12 @@ export async function proposalsView(app) {
   const { proposals } = await app.ask.get('proposals');
   const again = () => proposalsView(app);
   const item = (p) => el('li', { 'data-proposal': p.proposal_id },
-    el('p', {}, t('proposal.' + p.kind, { name: p.name })),
+    isChange(p) ? changeText(p) : el('p', {}, t('proposal.' + p.kind, { name: p.name })),
     p.grant && el('p', {}, grantText(p.grant)),
     el('p', { class: 'hint' }, t('proposal.times', { at: when(p.proposed_at), from: when(p.approve_from), until: when(p.expires_at) })),
     el('p', { class: 'hint' }, t('proposal.is.' + p.state) + (p.mine ? ' · ' + t('proposal.mine') : '')),
     el('p', { class: 'row' },
+      isChange(p) && p.kind !== 'roster-mode' && button(t('change.show'), '', () => { app.change = p.proposal_id; app.go('change'); }, app.failed),
       !p.mine && p.state === 'waiting' && button(t('proposal.approve'), 'main', async () => {
         await app.ask.fresh('approve', { proposal_id: p.proposal_id });
         await again();

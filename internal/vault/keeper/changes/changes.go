@@ -8,6 +8,7 @@ package changes
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,9 +40,13 @@ const (
 
 // Config is what the part needs. Delay is at least MinDelay; less is taken as MinDelay. Salt
 // is that of a mark on the ledger of what was ended and must not come back with an older copy.
+// Given are the policies' files of this start, nil: none; what is in force is not theirs to
+// say, but at a first start.
 type Config struct {
 	Permits permits.Asker
 	Salt    func(what string) [32]byte
+	Given   map[string]string
+	Alarm   policy.Alarm
 	Delay   time.Duration
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -56,12 +61,20 @@ type Office struct {
 	delay   time.Duration
 	now     func() time.Time
 	log     *slog.Logger
-	due     atomic.Int64 // when the next approved change comes into force, in Unix milliseconds; 0: none is known
+	given   map[string]string
+	alarm   policy.Alarm
+	other   atomic.Bool // this start was given other policies than those in force
+
+	mu      sync.Mutex
+	engines map[string]*policy.Engine // by digest of their files
+
+	turn sync.Mutex   // held while what is in force changes, or is read again
+	due  atomic.Int64 // when the next approved change comes into force, in Unix milliseconds; 0: none is known
 }
 
 // New makes the part and has the members' office pass changes on to it.
 func New(cfg Config, eng *engine.Engine, staff *staffing.Office) *Office {
-	o := &Office{eng: eng, staff: staff, permits: cfg.Permits, salt: cfg.Salt, delay: max(cfg.Delay, MinDelay), now: cfg.Now, log: cfg.Log}
+	o := &Office{eng: eng, staff: staff, permits: cfg.Permits, given: cfg.Given, alarm: cfg.Alarm, engines: map[string]*policy.Engine{}, salt: cfg.Salt, delay: max(cfg.Delay, MinDelay), now: cfg.Now, log: cfg.Log}
 	staff.Serve(o)
 	return o
 }
@@ -106,15 +119,9 @@ func (o *Office) Propose(t *engine.Txn, who staffing.Who, body []byte, out *vaul
 	if row.Digest == row.Base {
 		return asItIs()
 	}
-	able, err := o.able(t, approve, at)
-	if err != nil {
+	if err := o.proposedBy(t, who, &row, approve, at); err != nil {
 		return err
 	}
-	row.By, row.State, row.At, row.NotBefore = who.Member, state.ProposalWaiting, o.ms(), o.ms()
-	if able < enoughPeople && !ablate.Off(ablate.ChangeDelay) {
-		row.NotBefore += smallWait.Milliseconds()
-	}
-	row.Expires = row.NotBefore + proposalLife.Milliseconds()
 	name := id.NewOrdered()
 	if err := o.open(t, name, who.Member); err != nil {
 		return err
@@ -125,6 +132,20 @@ func (o *Office) Propose(t *engine.Txn, who staffing.Who, body []byte, out *vaul
 	t.Append(entry(who, "proposed: "+row.Kind, row, name, permit))
 	out.Proposal, out.Kind, out.From, out.Expires, out.State = name, row.Kind, row.NotBefore, row.Expires, row.State
 	return engine.Put(t, state.Changes, name, row, 0)
+}
+
+// proposedBy makes a change somebody's proposal of now.
+func (o *Office) proposedBy(t *engine.Txn, who staffing.Who, row *state.Change, approve policy.Action, at access.Scope) error {
+	able, err := o.able(t, approve, at)
+	if err != nil {
+		return err
+	}
+	row.By, row.State, row.At, row.NotBefore = who.Member, state.ProposalWaiting, o.ms(), o.ms()
+	if able < enoughPeople && !ablate.Off(ablate.ChangeDelay) {
+		row.NotBefore += smallWait.Milliseconds()
+	}
+	row.Expires = row.NotBefore + proposalLife.Milliseconds()
+	return nil
 }
 
 // endRosterMode ends a centre's roster mode, and what waits to switch it on: that lets open
@@ -184,6 +205,9 @@ func (o *Office) Approve(t *engine.Txn, who staffing.Who, name string, out *vaul
 	row, known, err := o.waiting(t, name)
 	if err != nil || !known {
 		return known, err
+	}
+	if row.By == byOperator {
+		return true, o.takenUp(t, who, name, row, out)
 	}
 	propose, approve, at, err := o.asked(t, row)
 	if err != nil {
@@ -342,15 +366,24 @@ func entry(who staffing.Who, view string, row state.Change, name string, p polic
 	return e
 }
 
-// Start reads which changes wait for their time. It is called before the first request.
+// Start puts the approved policies into force and reads which changes wait for their time.
+// It is called before the first request. fault.Invalid: the approved policies are none for
+// this release.
 func (o *Office) Start(ctx context.Context) error {
 	_, err := o.eng.Transact(ctx, func(t *engine.Txn) error {
-		t.ReadOnly()
-		next, err := o.next(t)
-		if err == nil {
-			t.After(func() { o.due.Store(next) })
+		e, err := o.startPolicies(t, o.given)
+		if err != nil {
+			return err
 		}
+		next, err := o.next(t)
+		t.After(func() {
+			o.permits.Ask(e)
+			o.due.Store(next)
+		})
 		return err
 	})
+	if err == nil && o.other.Load() {
+		o.log.Error("alarm: the policies' folder of this start holds other policies than those that two people approved; they are not in force, and stand as the operator's proposal", "alarm", "policies", "in_force", o.permits.Policies().Digest())
+	}
 	return err
 }

@@ -29,6 +29,15 @@ func (o *Office) Settle(ctx context.Context) error {
 // Look finds out what is due, and puts it into force, whether or not this process knows of
 // anything: now and then, because a commit in doubt leaves it not knowing.
 func (o *Office) Look(ctx context.Context) error {
+	if err := o.look(ctx); err != nil {
+		return err
+	}
+	return o.Settle(ctx)
+}
+
+func (o *Office) look(ctx context.Context) error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
 	before := o.due.Load()
 	var next int64
 	err := o.eng.View(ctx, func(t *engine.Txn) (err error) {
@@ -39,12 +48,17 @@ func (o *Office) Look(ctx context.Context) error {
 		return err
 	}
 	o.learn(before, next)
-	return o.Settle(ctx)
+	return o.refresh(ctx)
 }
 
-// settle puts into force what is due.
+// settle puts into force what is due, unless another request just did.
 func (o *Office) settle(ctx context.Context) error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
 	before := o.due.Load()
+	if before == 0 || o.ms() < before {
+		return nil
+	}
 	_, err := o.eng.Update(ctx, func(t *engine.Txn) error {
 		index, _, err := engine.Get[state.Change](t, state.Changes, state.ChangesOpen)
 		if err != nil {

@@ -20,11 +20,12 @@ func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
 // form is the signed body of a proposal.
 type form struct {
-	Nonce   string         `json:"nonce"`
-	Kind    string         `json:"kind"`
-	Centre  id.Centre      `json:"center_id"`
-	On      *bool          `json:"on"`
-	Budgets map[string]int `json:"budgets"`
+	Nonce   string            `json:"nonce"`
+	Kind    string            `json:"kind"`
+	Centre  id.Centre         `json:"center_id"`
+	On      *bool             `json:"on"`
+	Budgets map[string]int    `json:"budgets"`
+	Files   map[string]string `json:"files"`
 }
 
 // parse reads a proposal and checks that it has the fields of its kind and no others.
@@ -34,10 +35,13 @@ func parse(body []byte) (f form, err error) {
 	if dec.Decode(&f) != nil || dec.More() {
 		return f, fault.New(fault.Invalid, "USRRES0001", "the request body is not the JSON object that is wanted")
 	}
-	roster := f.Centre > 0 && f.On != nil && f.Budgets == nil
-	figures := f.Centre == 0 && f.On == nil && len(f.Budgets) > 0
-	if (f.Kind != vault.ChangeRosterMode || !roster) && (f.Kind != vault.ChangeBudgets || !figures) {
-		return f, fault.New(fault.Invalid, "USRRES0001", "a change is of kind roster-mode, with center_id and on, or budgets, with budgets")
+	alone := f.Centre == 0 && f.On == nil
+	switch {
+	case f.Kind == vault.ChangeRosterMode && f.Centre > 0 && f.On != nil && f.Budgets == nil && f.Files == nil:
+	case f.Kind == vault.ChangeBudgets && alone && len(f.Budgets) > 0 && f.Files == nil:
+	case f.Kind == vault.ChangePolicies && alone && f.Budgets == nil && f.Files != nil:
+	default:
+		return f, fault.New(fault.Invalid, "USRRES0001", "a change has kind roster-mode with center_id and on, budgets with budgets, or policies with files")
 	}
 	return f, nil
 }
@@ -75,6 +79,10 @@ func (o *Office) wanted(t *engine.Txn, f form) (row state.Change, err error) {
 			return row, fault.Wrap(fault.Internal, err, "budgets")
 		}
 		row.Digest = digest(row.Content)
+	case vault.ChangePolicies:
+		if row.Content, row.Digest, err = o.wantedPolicies(f.Files); err != nil {
+			return row, err
+		}
 	}
 	row.Base, err = o.base(t, row)
 	return row, err
@@ -94,6 +102,10 @@ func (o *Office) base(t *engine.Txn, row state.Change) (string, error) {
 	if row.Kind == vault.ChangeRosterMode {
 		on, err := budgets.Roster(rows{t}, row.Centre)
 		return rosterDigest(row.Centre, on), err
+	}
+	if row.Kind == vault.ChangePolicies {
+		now, _, err := policiesNow(t)
+		return now.Digest, err
 	}
 	s, err := budgets.Settings(rows{t})
 	if err != nil {
@@ -115,6 +127,9 @@ func (o *Office) apply(t *engine.Txn, row state.Change) error {
 	if row.Kind == vault.ChangeRosterMode {
 		return budgets.SetRoster(rows{t}, row.Centre, row.On, id.Staff(row.By), id.Staff(row.Second), o.ms())
 	}
+	if row.Kind == vault.ChangePolicies {
+		return o.applyPolicies(t, row)
+	}
 	s, err := figures(row.Content)
 	if err != nil {
 		return err
@@ -133,8 +148,24 @@ func figures(content []byte) (budget.Settings, error) {
 // shown is what a change says, beside what is in force.
 func (o *Office) shown(t *engine.Txn, row state.Change) (*vault.ChangeShown, error) {
 	out := &vault.ChangeShown{}
-	if row.Kind != vault.ChangeBudgets {
+	switch row.Kind {
+	case vault.ChangeRosterMode:
 		return out, nil
+	case vault.ChangePolicies:
+		_, now, err := policiesNow(t)
+		if err != nil {
+			return nil, err
+		}
+		then, err := filesOf(row.Content)
+		if err != nil {
+			return nil, err
+		}
+		out.Policies = true
+		if out.FilesNow, err = texts(now); err != nil {
+			return nil, err
+		}
+		out.Files, err = texts(then)
+		return out, err
 	}
 	now, err := budgets.Settings(rows{t})
 	if err != nil {

@@ -3,6 +3,8 @@
 package permits
 
 import (
+	"sync/atomic"
+
 	"tikakosh/internal/access"
 	"tikakosh/internal/access/policy"
 	"tikakosh/internal/fault"
@@ -17,14 +19,23 @@ const (
 	System  = "system"
 )
 
-// Asker asks. It is safe for concurrent use.
-type Asker struct{ policies *policy.Engine }
+// Asker asks. Copies of it ask the same policies. It is safe for concurrent use.
+type Asker struct {
+	policies *atomic.Pointer[policy.Engine]
+}
 
 // New asks those policies.
-func New(e *policy.Engine) Asker { return Asker{e} }
+func New(e *policy.Engine) Asker {
+	a := Asker{new(atomic.Pointer[policy.Engine])}
+	a.Ask(e)
+	return a
+}
 
 // Policies in force.
-func (a Asker) Policies() *policy.Engine { return a.policies }
+func (a Asker) Policies() *policy.Engine { return a.policies.Load() }
+
+// Ask has others asked from now on.
+func (a Asker) Ask(e *policy.Engine) { a.policies.Store(e) }
 
 // May asks whether a member of staff may do something at a centre; 0 is the
 // installation.
@@ -35,7 +46,7 @@ func (a Asker) May(row state.Staff, do policy.Action, c id.Centre, f policy.Fact
 // MayAt is May at a place that the vault has on record: a grant of a district or state
 // covers a centre only where it is known in which that lies.
 func (a Asker) MayAt(row state.Staff, do policy.Action, at access.Scope, f policy.Facts) policy.Permit {
-	return a.policies.Decide(policy.Question{Who: acting(row), Do: do, At: at, Facts: f})
+	return a.Policies().Decide(policy.Question{Who: acting(row), Do: do, At: at, Facts: f})
 }
 
 // Opens asks whether a member of staff may open a person at a centre in a view, on what
@@ -64,7 +75,7 @@ func (a Asker) Own(role, view string) policy.Permit {
 	case System:
 		q.Who = policy.System()
 	}
-	return a.policies.Decide(q)
+	return a.Policies().Decide(q)
 }
 
 // acting is a member of staff as the policies know them: a human at the place of the

@@ -1,0 +1,69 @@
+// What two people agree on, a day before it is in force: policies, budgets, and whether a
+// centre opens people from its day's list.
+
+import { button, el, field, form, show, t, when } from './page.js';
+
+/** isChange says whether a proposal is about the installation or a centre, and not about a colleague. */
+export const isChange = (p) => ['policies', 'budgets', 'roster-mode'].includes(p.kind);
+
+/** system says whether a grant decides about the whole installation. */
+const system = (grant) => /^(national|custodian)@/.test(grant);
+
+/** changeText is what a proposal of a change says in short. */
+export function changeText(p) {
+  return [el('p', {}, t('change.' + p.kind, { centre: p.center_id ?? '' })),
+    p.digest && el('p', { class: 'hint' }, t('change.digest', { digest: p.digest })),
+    p.in_force_from && el('p', {}, t('change.from', { from: when(p.in_force_from) })),
+    p.proposed_by === 'operator' && el('p', {}, t('change.operator'))];
+}
+
+/** changeView is what a change would put into force, beside what is. */
+export async function changeView(app) {
+  const told = await app.ask.get('changes/one?proposal_id=' + app.change);
+  const now = told.budgets_in_force ?? told.files_in_force ?? {};
+  const then = told.budgets ?? told.files ?? {};
+  const names = [...new Set([...Object.keys(now), ...Object.keys(then)])].sort().filter((n) => now[n] !== then[n]);
+  const part = (n) => (told.files
+    ? [el('h2', {}, n), el('h3', {}, t('change.now')), el('pre', {}, now[n] ?? t('change.nothing')), el('h3', {}, t('change.then')), el('pre', {}, then[n] ?? t('change.nothing'))]
+    : [el('p', {}, t('change.figure', { name: n, now: now[n], then: then[n] }))]);
+  show(t('change.title'), changeText({ ...told, digest: '' }), names.map(part).flat(),
+    !told.files && !told.budgets ? null : names.length === 0 && el('p', {}, t('change.same')),
+    el('p', { class: 'row' }, button(t('change.back'), '', () => app.go('proposals'), app.failed)));
+}
+
+/** proposed says what happens next. */
+function proposed(told) {
+  show(t('change.done'), el('p', {}, told.state === 'waiting' ? t('change.next', { from: when(told.approve_from), until: when(told.expires_at) }) : t('change.atOnce')));
+}
+
+/** changesView proposes a change. */
+export function changesView(app) {
+  const grant = app.me.session.grant;
+  const own = grant.split('@')[1].split('/');
+  const centre = el('input', { name: 'center', inputmode: 'numeric', pattern: '[1-9][0-9]{0,9}', required: true, value: own[0] === 'centre' ? own[3] : '' });
+  const mode = el('select', { name: 'on' }, el('option', { value: 'true' }, t('change.on')), el('option', { value: 'false' }, t('change.off')));
+  const roster = [el('h2', {}, t('change.rosterTitle')), el('p', {}, t('change.rosterHow')),
+    form([field(t('change.centre'), centre), field(t('change.mode'), mode)], t('change.propose'), async () => {
+      proposed(await app.ask.fresh('changes', { kind: 'roster-mode', center_id: Number(centre.value), on: mode.value === 'true' }));
+    }, app.failed)];
+  show(t('changes.title'), el('p', {}, t('changes.how')), roster, system(grant) ? [budgetsForm(app), policiesForm(app)].flat() : null);
+}
+
+function budgetsForm(app) {
+  const name = el('input', { name: 'figure', required: true, pattern: '[a-z_]{1,40}', autocomplete: 'off' });
+  const value = el('input', { name: 'value', inputmode: 'numeric', pattern: '[0-9]{1,8}', required: true });
+  return [el('h2', {}, t('change.budgetsTitle')),
+    form([field(t('change.name'), name, t('change.nameHint')), field(t('change.value'), value)], t('change.propose'), async () => {
+      proposed(await app.ask.fresh('changes', { kind: 'budgets', budgets: { [name.value]: Number(value.value) } }));
+    }, app.failed)];
+}
+
+function policiesForm(app) {
+  const files = el('input', { name: 'files', type: 'file', multiple: true, accept: '.cedar' });
+  return [el('h2', {}, t('change.policiesTitle')),
+    form([field(t('change.files'), files, t('change.filesHint'))], t('change.propose'), async () => {
+      const texts = {};
+      for (const f of files.files) texts[f.name] = await f.text();
+      proposed(await app.ask.fresh('changes', { kind: 'policies', files: texts }));
+    }, app.failed)];
+}
