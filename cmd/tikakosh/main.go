@@ -32,6 +32,7 @@ type cli struct {
 	Seed        seedCmd        `cmd:"" hidden:"" help:"Fill a demo (started by demo)."`
 	Staff       staffCmd       `cmd:"" help:"Enrol staff device keys and sign staff requests."`
 	Policies    policiesCmd    `cmd:"" help:"Check, begin and show the policies of an installation."`
+	Department  departmentCmd  `cmd:"" help:"Departments whose staff sign in at their own identity provider."`
 	Partner     partnerCmd     `cmd:"" help:"Enrol partner applications and sign their requests."`
 	Ledger      ledgerCmd      `cmd:"" help:"Verify the ledger's files; compare the registry with the ledger."`
 	Doctor      doctorCmd      `cmd:"" help:"Check a machine and a configuration before the first start; takes the flags of run."`

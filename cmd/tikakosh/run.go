@@ -45,6 +45,8 @@ type runFlags struct {
 	Policies    string `type:"existingdir" help:"Folder with *.cedar files: this installation's own policies. They are in force from the first start on; later, other files are a proposal that two people approve (docs/OPERATIONS.md)."`
 	StaffListen string `name:"staff-listen" help:"Address of the staff client, as in 127.0.0.1:8082; what browsers see of it is --staff-origin. Without it the client is not served; a demo serves it at 127.0.0.1:8082."`
 
+	DepartmentSecrets string `name:"department-secrets" help:"File (mode 600) with the client secrets or keys by which this installation is known at departments' identity providers; only the web role gets it."`
+
 	AlsoListen []string `name:"also-listen" help:"Further addresses of the API, each served by a web process of its own."`
 
 	// For tests, which wait for these.
@@ -297,6 +299,9 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	way, err6 := in.messageWay()
 	all = append(all, apiFile, way.file)
 	webNames, webHas, err := in.staffFile([]string{"vault", "api"}, []*os.File{webC, apiFile})
+	if err == nil {
+		webNames, webHas, err = in.secretsFile(webNames, webHas)
+	}
 	all = append(all, webHas[2:]...)
 	if err := errors.Join(err, err1, err2, err3, err4, err5, err6); err != nil {
 		closeAll()

@@ -163,7 +163,11 @@ func (c *serveCmd) Run() error {
 	cards := registry.NewCards(r.people, r.vault)
 	access, flush := accessLogger("web")
 	defer flush()
-	srv, err := edge.New(edge.Config{Alerts: r.alerts, Leaving: registry.NewLeaving(r.people, r.vault), Emails: r.vault, Devices: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
+	signIns, err := newDirectory(r.vault, r.now, log)
+	if err != nil {
+		return err
+	}
+	srv, err := edge.New(edge.Config{Departments: signIns, Alerts: r.alerts, Leaving: registry.NewLeaving(r.people, r.vault), Emails: r.vault, Devices: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
 		}, Codes: r.vault, Second: r.vault, Identities: r.vault, Rosters: registry.NewRosters(r.people, r.vault, r.rows.Expected), Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
@@ -188,7 +192,7 @@ func (c *serveCmd) Run() error {
 	sharing, stopSharing := context.WithCancel(context.WithoutCancel(ctx)) // bookings under way are finished after ctx
 	shared, removed := r.bookings.Run(sharing), r.people.Run(sharing)
 	defer func() { stopSharing(); shared(); removed() }()
-	staffEnds, err := serveStaff(ctx, stop, srv, c.PublicURL, r.now, log)
+	staffEnds, err := serveStaff(ctx, stop, srv, c.PublicURL, r.now, shownDepartments(signIns), log)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (in *installation) announceClient() {
 // serveStaff serves the staff client in the background, where the web role was handed a
 // listener for it. What it returns is closed when that has ended; a listener that fails
 // ends the role, which is then started anew.
-func serveStaff(ctx context.Context, end func(), srv *edge.Server, api string, now func() time.Time, log *slog.Logger) (<-chan struct{}, error) {
+func serveStaff(ctx context.Context, end func(), srv *edge.Server, api string, now func() time.Time, departments func(context.Context) []staff.Department, log *slog.Logger) (<-chan struct{}, error) {
 	ended := make(chan struct{})
 	f, ok := inheritedIf("staff")
 	if !ok {
@@ -88,7 +88,7 @@ func serveStaff(ctx context.Context, end func(), srv *edge.Server, api string, n
 	}
 	go func() {
 		defer close(ended)
-		if err := srv.RunStaff(ctx, ln, staff.Handler(api, now)); err != nil {
+		if err := srv.RunStaff(ctx, ln, staff.Handler(api, now, departments)); err != nil {
 			log.Error("the staff client's listener ended", "error", err.Error())
 			end()
 		}

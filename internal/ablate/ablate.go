@@ -84,6 +84,18 @@ const (
 	StaffPage    Control = "staff-page"    // the staff client is in nobody's frame and runs its own files only
 )
 
+// The controls of staff who sign in at their department (ADR 37).
+const (
+	OIDCSignature Control = "oidc-signature" // an ID token is signed by a key of the provider's, with that key's algorithm
+	OIDCIssuer    Control = "oidc-issuer"    // it is by this issuer
+	OIDCAudience  Control = "oidc-audience"  // it is for this client and no other
+	OIDCNonce     Control = "oidc-nonce"     // it answers the question that this session's key asked
+	OIDCFactor    Control = "oidc-factor"    // the person was just asked for a phishing-resistant factor
+	OIDCCeiling   Control = "oidc-ceiling"   // it gives no role above the department's ceiling
+	OIDCLeaver    Control = "oidc-leaver"    // who left is out at once, whatever sessions they have
+	OIDCSecond    Control = "oidc-second"    // a department's configuration adds nothing without a second person and a day
+)
+
 // KeyHistory: what an earlier key named, wrapped or signed stays good through a
 // change of keys.
 const KeyHistory Control = "key-history"
@@ -145,6 +157,7 @@ func All() []Control {
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder,
 	}...)
 }

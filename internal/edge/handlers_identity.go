@@ -42,6 +42,10 @@ type identityForm struct {
 	Budgets    *map[string]int `json:"budgets"`
 
 	Files *map[string]string `json:"files"`
+
+	Department *string `json:"department"`
+	Code       *string `json:"code"`
+	Verifier   *string `json:"verifier"`
 }
 
 // identityRoute is one act: how it is asked, which fields must be there, and what is
@@ -60,6 +64,8 @@ func identityActs() []identityRoute {
 		{vault.ActEnrolFinish, "staff.enrol", true, false, "ceremony credential"},
 		{vault.ActSignInBegin, "staff.sign-in", true, true, ""},
 		{vault.ActSignInFinish, "staff.sign-in", true, false, "ceremony credential"},
+		{vault.ActDepartmentBegin, "staff.sign-in", true, true, "department"},
+		{vault.ActDepartmentFinish, "staff.sign-in", true, false, "ceremony department code verifier"},
 		{vault.ActSignOut, "staff.sign-out", false, false, ""},
 		{vault.ActGrantChosen, "staff.grant.choose", false, false, "grant"},
 		{vault.ActSessionsEnd, "staff.sessions.end", false, false, "member_id"},
@@ -115,6 +121,9 @@ func identityAct(a identityRoute) func(*Ctx) error {
 				return missing(name)
 			}
 		}
+		if a.act == vault.ActDepartmentFinish {
+			return c.departmentDone(f)
+		}
 		if a.begins {
 			got, err := c.s.cfg.Identities.StaffBegin(c.r.Context(), vault.StaffAct{Signed: c.staff})
 			if err != nil {
@@ -122,12 +131,13 @@ func identityAct(a identityRoute) func(*Ctx) error {
 			}
 			return c.json(ceremonyWire(a, got))
 		}
-		return c.identityDone()
+		return c.identityDone("")
 	}
 }
 
-func (c *Ctx) identityDone() error {
-	got, err := c.s.cfg.Identities.StaffAct(c.r.Context(), vault.StaffAct{Signed: c.staff})
+// identityDone carries an act out; token is of a sign-in at a department.
+func (c *Ctx) identityDone(token string) error {
+	got, err := c.s.cfg.Identities.StaffAct(c.r.Context(), vault.StaffAct{Signed: c.staff, Token: token})
 	if err != nil {
 		return err
 	}
@@ -139,7 +149,7 @@ func identityShown(check func(*Ctx) error) func(*Ctx) error {
 		if err := check(c); err != nil {
 			return err
 		}
-		return c.identityDone()
+		return c.identityDone("")
 	}
 }
 
@@ -177,7 +187,7 @@ func rosterQuery(c *Ctx) error {
 // has reports whether a field is there with something in it.
 func (f identityForm) has(name string) bool {
 	text := map[string]*string{"link": f.Link, "ceremony": f.Ceremony, "grant": f.Grant, "member_id": f.Member, "device_id": f.Device, "reason": f.Reason,
-		"nonce": f.Nonce, "name": f.Name, "kind": f.Kind, "proposal_id": f.Proposal, "date": f.Date}
+		"nonce": f.Nonce, "name": f.Name, "kind": f.Kind, "proposal_id": f.Proposal, "date": f.Date, "department": f.Department, "code": f.Code, "verifier": f.Verifier}
 	switch name {
 	case "credential":
 		return len(f.Credential) > 0
@@ -261,11 +271,13 @@ type wireProposal struct {
 	On      bool   `json:"on,omitempty"`
 	Digest  string `json:"digest,omitempty"`
 	Force   string `json:"in_force_from,omitempty"`
+
+	Department json.RawMessage `json:"department,omitempty"` // a configuration that waits, as it would be in force
 }
 
 func proposalWire(p vault.StaffProposal) wireProposal {
 	w := wireProposal{ID: p.ID, Kind: p.Kind, Member: p.Member, Name: p.Name, Grant: p.Grant, Device: p.Device, By: p.By, Mine: p.Mine, At: instant(p.At), From: instant(p.NotBefore),
-		Expires: instant(p.Expires), State: p.State, Centre: p.Centre, On: p.On, Digest: p.Digest}
+		Expires: instant(p.Expires), State: p.State, Centre: p.Centre, On: p.On, Digest: p.Digest, Department: p.Department}
 	if p.Force > 0 {
 		w.Force = instant(p.Force)
 	}

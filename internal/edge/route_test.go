@@ -70,6 +70,8 @@ func bodies() map[string]string {
 		"/api/v3/staff/identity/enrol/finish":        `{"ceremony":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","credential":{}}`,
 		"/api/v3/staff/identity/sign-in/begin":       `{}`,
 		"/api/v3/staff/identity/sign-in/finish":      `{"ceremony":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","credential":{}}`,
+		"/api/v3/staff/identity/department/begin":    `{"department":"health"}`,
+		"/api/v3/staff/identity/department/finish":   `{"ceremony":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","department":"health","code":"x","verifier":"y"}`,
 		"/api/v3/staff/identity/sign-out":            `{}`,
 		"/api/v3/staff/identity/session/grant":       `{"grant":"auditor@national"}`,
 		"/api/v3/staff/identity/sessions/end":        `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,

@@ -92,34 +92,36 @@ type Config struct {
 	Codes      Codes
 	Second     SecondPersons
 	Identities Identities
-	Rosters    Rosters
-	Partners   Partners
-	People     People
-	Doses      Doses
-	Search     Search
-	Bookings   Bookings
-	Alerts     Alerts
-	Emails     Emails
-	Devices    Devices
-	Leaving    Leaving
-	Reports    Reports
-	Slip       SlipWriter
-	Cards      Cards
-	CardCodes  CardCodes
-	WalkIns    WalkIns
-	CardPDF    CardWriter
-	Places     *places.Places
-	Keys       vault.Keys
-	KeysLater  bool // Keys is empty, FollowKeys brings them; what needs them is refused meanwhile
-	LedgerDir  string
-	PublicURL  string
-	Proxies    []netip.Prefix
-	NoLimits   bool
-	Now        func() time.Time
-	Logger     *slog.Logger
-	Access     *slog.Logger // for the lines of public searches; nil: Logger
-	Watch      Watch        // nil: nobody
-	Tracer     Tracer       // nil: no traces
+	// Departments exchange the codes of sign-ins at departments; nil: there are none.
+	Departments Departments
+	Rosters     Rosters
+	Partners    Partners
+	People      People
+	Doses       Doses
+	Search      Search
+	Bookings    Bookings
+	Alerts      Alerts
+	Emails      Emails
+	Devices     Devices
+	Leaving     Leaving
+	Reports     Reports
+	Slip        SlipWriter
+	Cards       Cards
+	CardCodes   CardCodes
+	WalkIns     WalkIns
+	CardPDF     CardWriter
+	Places      *places.Places
+	Keys        vault.Keys
+	KeysLater   bool // Keys is empty, FollowKeys brings them; what needs them is refused meanwhile
+	LedgerDir   string
+	PublicURL   string
+	Proxies     []netip.Prefix
+	NoLimits    bool
+	Now         func() time.Time
+	Logger      *slog.Logger
+	Access      *slog.Logger // for the lines of public searches; nil: Logger
+	Watch       Watch        // nil: nobody
+	Tracer      Tracer       // nil: no traces
 }
 
 // Server answers the API. It is safe for concurrent use.

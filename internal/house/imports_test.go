@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/staffing vault/keeper/changes vault/keeper/ways "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/departments vault/keeper/staffing vault/keeper/changes vault/keeper/ways "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -80,13 +80,18 @@ func plan() []room {
 		{"internal/vault/keeper/proof", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
 		{"internal/vault/keeper/release", leaves + " access/policy vault/keeper/permits vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
-		{"internal/vault/keeper/staffing", leaves + " access access/passkey access/policy registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits", ""},
+		{"internal/vault/keeper/departments", leaves + " access/department vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
+		{"internal/vault/keeper/staffing", leaves + " access access/department access/passkey access/policy registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits vault/keeper/departments", ""},
 		{"internal/vault/keeper/changes", leaves + " access access/policy access/budget vault vault/state vault/budgets vault/keeper/engine vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper", keeperParts + leaves + " access access/passkey access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 
 		{"internal/access", "id fault", ""},
 		{"internal/access/policy", "id fault ablate access", ""},
 		{"internal/access/passkey", "fault", ""},
+		{"internal/access/department", "fault ablate access", ""},
+		{"internal/access/department/departmenttest", "", "net http"},
+		{"internal/access/department/console", "fault access/department access/exchange vault", ""},
+		{"internal/access/exchange", "fault access/department", "http"},
 		{"internal/access/passkey/passkeytest", "", ""},
 
 		{"internal/registry/rules", "id fault civil", ""},
@@ -127,8 +132,8 @@ func plan() []room {
 		{"api", "", ""},
 		{"bench", leaves + " store/sqldb store/sqlite store/postgres store/pgtest", "net http exec sql"},
 		{"bench/search", "", "net http exec"},
-		{"test/harness", leaves + " store/pgtest access/passkey/passkeytest", "net http exec sql"},
-		{"test/redteam", leaves, "net http exec sql"},
+		{"test/harness", leaves + " store/pgtest access/passkey/passkeytest access/department/departmenttest", "net http exec sql"},
+		{"test/redteam", leaves + " access/department/departmenttest", "net http exec sql"},
 		{"test/powercut", "", "exec sql"},
 		{"test/journey", leaves, "net http exec sql"},
 		{"test/contract", leaves, "net http exec sql"},

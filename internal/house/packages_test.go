@@ -16,13 +16,14 @@ const maxPackage = 2500
 // keeper has here is for the words of staff members and budgets, which are composed there.
 func tooLarge() map[string]int {
 	return map[string]int{
-		"internal/vault/keeper":       14000,
-		"internal/vault":              3000, // every word of the vault, for callers
-		"internal/scheduling":         4000,
-		"internal/certificate/encode": 3800,
-		"internal/edge":               7500,
-		"cmd/tikakosh":                9300,
-		"test/harness":                3400,
+		"internal/vault/keeper":          14000,
+		"internal/vault":                 3200, // every word of the vault, for callers
+		"internal/scheduling":            4000,
+		"internal/certificate/encode":    3800,
+		"internal/vault/keeper/staffing": 2900, // members of departments came and acts became policy questions at once: split next
+		"internal/edge":                  7500,
+		"cmd/tikakosh":                   9500,
+		"test/harness":                   3600,
 	}
 }
 

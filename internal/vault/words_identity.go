@@ -15,26 +15,30 @@ const (
 	ActSignInBegin  = "sign-in/begin"
 	ActSignInFinish = "sign-in/finish"
 	ActSignOut      = "sign-out"
-	ActMe           = "me"
-	ActGrantChosen  = "session/grant"
-	ActSessionsEnd  = "sessions/end"
-	ActNonce        = "nonce"
-	ActDeviceLink   = "devices/link"
-	ActDeviceEnd    = "devices/end"
-	ActInvite       = "invitations"
-	ActGrant        = "grants"
-	ActGrantEnd     = "grants/end"
-	ActRecover      = "recovery"
-	ActApprove      = "approve"
-	ActWithdraw     = "withdraw"
-	ActProposals    = "proposals"
-	ActMembers      = "members"
-	ActMember       = "members/one"
-	ActDisable      = "members/disable"
-	ActRosterPut    = "roster"
-	ActRoster       = "roster" // by GET; ActRosterPut by POST
-	ActChange       = "changes"
-	ActChangeShown  = "changes/one"
+
+	ActDepartmentBegin  = "department/begin" // of a sign-in at a department (ADR 37)
+	ActDepartmentFinish = "department/finish"
+
+	ActMe          = "me"
+	ActGrantChosen = "session/grant"
+	ActSessionsEnd = "sessions/end"
+	ActNonce       = "nonce"
+	ActDeviceLink  = "devices/link"
+	ActDeviceEnd   = "devices/end"
+	ActInvite      = "invitations"
+	ActGrant       = "grants"
+	ActGrantEnd    = "grants/end"
+	ActRecover     = "recovery"
+	ActApprove     = "approve"
+	ActWithdraw    = "withdraw"
+	ActProposals   = "proposals"
+	ActMembers     = "members"
+	ActMember      = "members/one"
+	ActDisable     = "members/disable"
+	ActRosterPut   = "roster"
+	ActRoster      = "roster" // by GET; ActRosterPut by POST
+	ActChange      = "changes"
+	ActChangeShown = "changes/one"
 )
 
 // MaxChange bounds, in bytes, the body of a proposed change: it holds all policies.
@@ -49,7 +53,10 @@ const (
 
 // StaffAct is a signed request of a member of staff. Everything it asks is in what was
 // signed.
-type StaffAct struct{ Signed Signed }
+type StaffAct struct {
+	Signed Signed
+	Token  string `json:",omitempty"` // of a sign-in at a department: its ID token, which the vault verifies itself
+}
 
 // StaffCeremony is a question of the vault's: to a passkey, or for the next signed act
 // (a nonce). Options are WebAuthn's. Expires in Unix milliseconds.
@@ -104,6 +111,9 @@ type StaffProposal struct {
 	NotBefore int64
 	Expires   int64
 	State     string
+
+	// Of a department's configuration: what is to come into force; Digest is its digest.
+	Department json.RawMessage `json:",omitempty"`
 
 	// Of a change (ADR 36), which is about no member.
 	Centre int64

@@ -146,13 +146,18 @@ func (d *desk) clock() {
 // eval is the value of an expression or promise in the page, as text.
 func (d *desk) eval(js string) string {
 	d.Helper()
-	ctx, end := context.WithTimeout(d.ctx, patience)
-	defer end()
-	out, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(async () => String(await (`+strings.TrimSuffix(js, ";")+`)))()`, chromedp.EvalAwaitPromise))
+	out, err := d.try(js)
 	if err != nil {
 		d.Fatalf("%s: %v in %s", d.name, err, js)
 	}
 	return out
+}
+
+// try is eval where the page may be on its way to another.
+func (d *desk) try(js string) (string, error) {
+	ctx, end := context.WithTimeout(d.ctx, patience)
+	defer end()
+	return chromedp.Run(ctx, chromedp.Evaluate[string](`(async () => String(await (`+strings.TrimSuffix(js, ";")+`)))()`, chromedp.EvalAwaitPromise))
 }
 
 func (d *desk) text() string {
@@ -169,7 +174,7 @@ func (d *desk) text() string {
 func (d *desk) until(what, js string) {
 	d.Helper()
 	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(20 * time.Millisecond) {
-		if d.eval(js) == "true" {
+		if got, err := d.try(js); err == nil && got == "true" {
 			return
 		}
 	}

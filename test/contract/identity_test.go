@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"tikakosh/internal/access/department/departmenttest"
 	"tikakosh/test/harness"
 )
 
@@ -16,12 +17,15 @@ import (
 type staffWorld struct {
 	server  *harness.Server
 	a, b, c *harness.Desk
+	at      *departmenttest.Provider // of a department in force
 }
 
 func newStaffWorld(life *harness.Life, b *harness.Builder) func() *staffWorld {
 	return sync.OnceValue(func() *staffWorld {
 		w := &staffWorld{server: harness.Start(life, b, harness.Options{})}
 		w.a, w.b, w.c = w.server.Administrators()
+		w.at = w.server.Department(w.a, nil)
+		w.at.Public(true)
 		return w
 	})
 }
@@ -105,6 +109,7 @@ func (r *tour) identities() {
 	}
 	post(v, "sign-in/finish", map[string]any{"ceremony": begun.Field("ceremony"), "credential": json.RawMessage(made)})
 	get(v, "me")
+	r.department(w, post, get)
 	post(v, "session/grant", map[string]any{"grant": "vaccinator@centre/21/395/7"})
 	day := v.Now().Format("02-01-2006")
 	post(a, "roster", map[string]any{"member_id": v.Member, "center_id": 7, "date": day, "on": true})
@@ -141,6 +146,28 @@ func policyFiles(t *testing.T, s *harness.Server) map[string]string {
 	files := s.PolicyFiles()
 	files["more.cedar"] = "@id(\"no-lists\")\nforbid (principal is Staff, action == Action::\"staff.list\", resource);\n"
 	return files
+}
+
+// department signs somebody in at theirs, and shows a configuration that waits.
+func (r *tour) department(w *staffWorld, post func(*harness.Desk, string, map[string]any) harness.Answer, get func(*harness.Desk, string) harness.Answer) {
+	r.Helper()
+	d := w.server.For(r.T).Desk()
+	d.Language = r.lang
+	w.at.Login(map[string]any{"sub": "tour", "roles": []string{"lead-7"}})
+	begun := post(d, "department/begin", map[string]any{"department": "health"})
+	if begun.Field("ceremony") == "" {
+		r.Fatal("no ceremony")
+	}
+	d.NewKey()
+	at, a := d.AtDepartment()
+	d.Must(a)
+	post(d, "department/finish", map[string]any{"ceremony": at.Ceremony, "department": "health", "code": at.Code, "verifier": at.Verifier})
+	get(d, "me")
+	more := map[string][]string{"jab-7": {"vaccinator@centre/21/395/7"}, "lead-7": {"manager@centre/21/395/7", "vaccinator@centre/21/395/7"}, "in " + r.lang + ".": {"verifier@centre/21/395/7"}}
+	if harness.Waiting(w.server.For(r.T).SetDepartment(w.at, map[string]any{"mapping": more})) == "" {
+		r.Fatal("nothing waits")
+	}
+	get(w.desk(r.T, w.a), "proposals")
 }
 
 // identityForms are the good requests of the routes of staff who sign in, in the order
@@ -189,6 +216,18 @@ func identityForms(t *testing.T, add func(path string, send func(*testing.T, []b
 	in.Passkeys = c.Passkeys
 	plain(in, "sign-in/begin", map[string]any{})
 	ceremony(in, "sign-in/begin", "sign-in/finish", map[string]any{}, func(o []byte) ([]byte, error) { return in.Passkeys.Get(o, nil) })
+	plain(a.Server.Desk(), "department/begin", map[string]any{"department": "health"})
+	add(harness.IdentityPath+"department/finish", func(t *testing.T, raw []byte) harness.Answer {
+		t.Helper()
+		d := a.Server.Desk()
+		w.at.Login(map[string]any{"sub": "forms", "roles": []string{"jab-7"}})
+		at, begun := d.AtDepartment()
+		d.Must(begun)
+		for mark, text := range map[string]string{placeholder: at.Ceremony, "placeholder-code": at.Code, "placeholder-verifier": at.Verifier} {
+			raw = bytes.ReplaceAll(raw, []byte(mark), []byte(text))
+		}
+		return d.Ask("POST", "department/finish", raw)
+	}, map[string]any{"ceremony": placeholder, "department": "health", "code": "placeholder-code", "verifier": "placeholder-verifier"})
 	plain(a, "nonce", map[string]any{})
 	plain(b, "session/grant", map[string]any{"grant": harness.National})
 	fresh(a, "invitations", map[string]any{"name": "Hema Test", "grant": "auditor@national", "staff_number": "EMP-7"})

@@ -132,6 +132,8 @@ func (w *stage) identityForms(out map[string]form) {
 	post("enrol/finish", nil, map[string]any{"ceremony": none, "credential": credential})
 	post("sign-in/begin", []string{byPartner, byStranger, byBoth, byMInvited}, map[string]any{})
 	post("sign-in/finish", nil, map[string]any{"ceremony": none, "credential": credential})
+	post("department/begin", nil, map[string]any{"department": "none"})
+	post("department/finish", nil, map[string]any{"ceremony": none, "department": "none", "code": "x", "verifier": "x"})
 	add("POST", "sign-out", everyone, true, false, func() map[string]any { return map[string]any{} }, w.signedIn)
 	post("nonce", everyone, map[string]any{})
 	post("session/grant", []string{byMNational}, map[string]any{"grant": harness.National})

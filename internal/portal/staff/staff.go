@@ -5,6 +5,7 @@ package staff
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -35,8 +36,9 @@ const permissions = "publickey-credentials-get=(self), publickey-credentials-cre
 const page = "index.html"
 
 // pages are the addresses of the page: a link's is apart, so that its token is read
-// there and nowhere else.
-func pages() []string { return []string{"/", "/enrol"} }
+// there and nowhere else, and so is that where a department's provider sends browsers
+// back to.
+func pages() []string { return []string{"/", "/enrol", "/department"} }
 
 type file struct {
 	body []byte
@@ -113,11 +115,21 @@ type settings struct {
 	API    string `json:"api"`
 	Now    int64  `json:"now"`
 	Bundle string `json:"bundle"`
+
+	Departments []Department `json:"departments"`
+}
+
+// Department is one at whose own identity provider staff sign in (ADR 37). Names by
+// language.
+type Department struct {
+	ID    string            `json:"id"`
+	Names map[string]string `json:"names"`
 }
 
 // Handler serves the bundle by GET and HEAD. api is the public base address of the API,
-// without a path. It is safe for concurrent use.
-func Handler(api string, now func() time.Time) http.Handler {
+// without a path; departments lists those that have a button. It is safe for concurrent
+// use.
+func Handler(api string, now func() time.Time, departments func(context.Context) []Department) http.Handler {
 	all, sum := bundle(), Sum()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
@@ -127,7 +139,7 @@ func Handler(api string, now func() time.Time) http.Handler {
 			return
 		}
 		if r.URL.Path == "/config.json" {
-			raw, err := json.Marshal(settings{API: api, Now: now().Unix(), Bundle: sum})
+			raw, err := json.Marshal(settings{API: api, Now: now().Unix(), Bundle: sum, Departments: departments(r.Context())})
 			if err != nil {
 				w.WriteHeader(http.StatusInternalServerError)
 				return

@@ -1,6 +1,7 @@
 package staff
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -121,7 +122,10 @@ func answer(method, target string, header ...string) *http.Response {
 		r.Header.Set(header[i], header[i+1])
 	}
 	w := httptest.NewRecorder()
-	Handler("https://api.example", func() time.Time { return time.Unix(1_800_000_000, 0) }).ServeHTTP(w, r)
+	Handler("https://api.example", func() time.Time { return time.Unix(1_800_000_000, 0) },
+		func(context.Context) []Department {
+			return []Department{{ID: "health", Names: map[string]string{"en": "Health"}}}
+		}).ServeHTTP(w, r)
 	return w.Result()
 }
 
@@ -133,6 +137,7 @@ func TestHandler(t *testing.T) {
 	}{
 		{"GET", "/", 200, "text/html; charset=utf-8", "no-store"},
 		{"GET", "/enrol", 200, "text/html; charset=utf-8", "no-store"},
+		{"GET", "/department?code=x&state=y", 200, "text/html; charset=utf-8", "no-store"},
 		{"HEAD", "/", 200, "text/html; charset=utf-8", "no-store"},
 		{"GET", "/main.js", 200, "text/javascript; charset=utf-8", "no-cache"},
 		{"GET", "/text/hi.json", 200, "application/json", "no-cache"},
@@ -163,7 +168,7 @@ func TestHandler(t *testing.T) {
 		t.Errorf("the same file is sent again: %q, %d", tag, res.StatusCode)
 	}
 	var got settings
-	if err := json.NewDecoder(answer("GET", "/config.json").Body).Decode(&got); err != nil || got.API != "https://api.example" || got.Bundle != Sum() || got.Now != 1_800_000_000 {
+	if err := json.NewDecoder(answer("GET", "/config.json").Body).Decode(&got); err != nil || got.API != "https://api.example" || got.Bundle != Sum() || got.Now != 1_800_000_000 || len(got.Departments) != 1 || got.Departments[0].ID != "health" {
 		t.Errorf("settings %+v %v", got, err)
 	}
 }

@@ -33,6 +33,11 @@ type StaffMember struct {
 	Grants   []access.Grant
 	Devices  []StaffDevice
 	Sessions []StaffSession
+
+	// Of a member who signs in at their department (ADR 37): which one, and that it said
+	// itself that they left.
+	Department string `json:",omitempty"`
+	Left       bool   `json:",omitempty"`
 }
 
 // The states of a device.
@@ -60,7 +65,7 @@ type StaffDevice struct {
 type StaffSession struct {
 	Key     string // RFC 7638 thumbprint
 	JWK     []byte
-	Device  string
+	Device  string // or "department:" and the id of the one at which it began
 	Grant   access.Grant
 	Began   int64
 	Expires int64
@@ -105,7 +110,12 @@ type StaffProposal struct {
 	Expires   int64
 	State     string
 	Secret    []byte `json:",omitempty"`
-	Alone     bool   `json:",omitempty"` // nobody else could approve: the operator may, after the wait
+
+	// Of a department's configuration: whose, and its digest.
+	Department string `json:",omitempty"`
+	Digest     string `json:",omitempty"`
+
+	Alone bool `json:",omitempty"` // nobody else could approve: the operator may, after the wait
 }
 
 // StaffArea is a place: where it lies, as the first grant there said, and who holds a
@@ -126,10 +136,13 @@ type Ceremony struct {
 	Kind      string
 	Key       string // thumbprint that begin was signed by
 	Challenge []byte
-	Member    string     `json:",omitempty"`
-	Name      []byte     `json:",omitempty"` // sealed: of a set-up
-	Proposal  string     `json:",omitempty"`
-	Run       vault.Hash // of the process that made it
-	Expires   int64
-	Used      bool
+	Member    string `json:",omitempty"`
+	Name      []byte `json:",omitempty"` // sealed: of a set-up
+	Proposal  string `json:",omitempty"`
+
+	Department string `json:",omitempty"` // at which the sign-in is
+
+	Run     vault.Hash // of the process that made it
+	Expires int64
+	Used    bool
 }

@@ -47,7 +47,7 @@ const (
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
 		Issued, Revocations, Corrections, KeyStates, Departures, Budgets, Changes,
-		StaffMembers, StaffProposals, StaffAreas, Rosters}
+		StaffMembers, StaffProposals, StaffAreas, Rosters, StaffDepartments}
 }
 
 // Passing lists the tables whose rows expire.

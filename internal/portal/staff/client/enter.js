@@ -2,6 +2,7 @@
 
 import { Refused, passkeyGet, passkeyMake } from './ask.js';
 import { keepKey } from './key.js';
+import { departmentButtons } from './department.js';
 import { button, el, field, form, show, t, tell } from './page.js';
 
 /** signInView lets who has a passkey in. */
@@ -9,6 +10,7 @@ export function signInView(app) {
   show(t('in.title'),
     el('p', {}, t('in.how')),
     el('p', { class: 'row' }, button(t('in.do'), 'main', () => signIn(app), app.failed)),
+    departmentButtons(app),
     el('h2', {}, t('in.lost')),
     el('p', {}, t('in.lostHow')));
 }

@@ -5,6 +5,7 @@
 const database = 'tikakosh-staff';
 const store = 'keys';
 const slot = 'session';
+const waiting = 'waiting'; // of a sign-in at a department: the key, and what its answer must hold
 
 /** b64 is base64url without padding. */
 export function b64(bytes) {
@@ -12,6 +13,9 @@ export function b64(bytes) {
   for (const b of new Uint8Array(bytes)) text += String.fromCharCode(b);
   return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
+
+/** unb64 reads it. */
+export const unb64 = (text) => Uint8Array.from(atob(String(text).replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
 
 /** utf8 is a text's bytes. */
 export const utf8 = (text) => new TextEncoder().encode(text);
@@ -57,6 +61,19 @@ export const keepKey = (k) => act('readwrite', (s) => s.put(k, slot));
 
 /** dropKey forgets it. */
 export const dropKey = () => act('readwrite', (s) => s.delete(slot));
+
+/** keepWaiting keeps what a sign-in at a department comes back to. */
+export const keepWaiting = (w) => act('readwrite', (s) => s.put(w, waiting));
+
+/** dropWaiting forgets it. */
+export const dropWaiting = () => act('readwrite', (s) => s.delete(waiting));
+
+/** takeWaiting gives it once. */
+export async function takeWaiting() {
+  const w = await act('readonly', (s) => s.get(waiting));
+  await dropWaiting();
+  return w;
+}
 
 /** prove signs one request: its method, whole address, body and time, once. */
 export async function prove(k, method, address, body) {

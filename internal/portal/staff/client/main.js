@@ -4,12 +4,14 @@
 import { Asker, Refused, able } from './ask.js';
 import { dropKey, keptKey } from './key.js';
 import { button, el, show, speak, t, tell, warn } from './page.js';
+import { returned } from './department.js';
 import { enrolView, signInView } from './enter.js';
 import { meView } from './me.js';
 import { changeView, changesView } from './changes.js';
 import { inviteView, memberView, membersView, proposalsView } from './people.js';
 
 const token = location.pathname === '/enrol' ? location.hash.slice(1) : '';
+const answer = location.pathname === '/department' ? new URLSearchParams(location.hash.slice(1) || location.search) : null;
 if (location.pathname !== '/' || token) history.replaceState(null, '', '/');
 
 const languages = { en: 'English', hi: 'हिन्दी' };
@@ -22,16 +24,22 @@ const app = {
   ask: null, // an Asker with the session's key, or null
   me: null, // {session, member, devices, sessions}
   member: null, // whose view is open
-  go, failed, signedIn, signedOut, freshAsker, reload,
+  go, failed, signedIn, signedOut, freshAsker, asker, reload,
   change: null, // which one is shown
   mayDecide: () => /^(custodian|privacy)@national$/.test(app.me?.session.grant ?? ''),
+  get departments() { return settings.departments; }, // [{id, names}] where one can sign in besides
+  get language() { return language; },
   mayManage: () => /^(national|state|district|manager)@/.test(app.me?.session.grant ?? ''),
 };
 
 let language, settings;
 
 function freshAsker() {
-  return new Asker(settings.api, language, null).anew();
+  return asker(null).anew();
+}
+
+function asker(key) {
+  return new Asker(settings.api, language, key);
 }
 
 /** go opens a view by its name in the address. */
@@ -56,7 +64,7 @@ async function reload() {
 }
 
 async function signedIn(key, told) {
-  app.ask = new Asker(settings.api, language, key);
+  app.ask = asker(key);
   app.me = { session: told.session, member: told.member };
   app.link = '';
   history.replaceState(null, '', '/#me');
@@ -136,7 +144,7 @@ async function start() {
   if (!able()) return show(t('old.title'), el('p', {}, t('old')));
   const key = await keptKey();
   if (key && !app.link) {
-    app.ask = new Asker(settings.api, language, key);
+    app.ask = asker(key);
     try {
       app.me = await app.ask.get('me');
     } catch (e) {
@@ -147,6 +155,7 @@ async function start() {
   }
   addEventListener('hashchange', () => { tell(''); reload(); });
   await reload();
+  if (answer && !app.ask) await returned(app, answer).catch(failed);
   const wrong = Math.abs(Date.now() / 1000 - settings.now);
   if (wrong > clockMost) warn(t('clock', { n: Math.round(wrong / 60) || 1 }));
 }

@@ -57,7 +57,7 @@ export async function meView(app) {
       }, app.failed)),
       button(t('me.out'), 'main', async () => { await app.ask.post('sign-out', {}); await app.signedOut(t('me.outDone')); }, app.failed)),
     el('h2', {}, t('me.devices')),
-    el('ul', { class: 'cards' }, me.devices.map((d) => deviceItem(d, () => ended(app, 'devices/end', { member_id: id, device_id: d.device_id, reason: 'ended by its owner' }, again), app.failed))),
+    el('ul', { class: 'cards' }, (me.devices ?? []).map((d) => deviceItem(d, () => ended(app, 'devices/end', { member_id: id, device_id: d.device_id, reason: 'ended by its owner' }, again), app.failed))),
     el('p', {}, t('device.addHow')),
     el('p', { class: 'row' }, button(t('device.add'), '', async () => {
       const told = await app.ask.fresh('devices/link', {});

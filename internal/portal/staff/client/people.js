@@ -67,6 +67,7 @@ export async function proposalsView(app) {
   const item = (p) => el('li', { 'data-proposal': p.proposal_id },
     isChange(p) ? changeText(p) : el('p', {}, t('proposal.' + p.kind, { name: p.name })),
     p.grant && el('p', {}, grantText(p.grant)),
+    p.department && [el('p', {}, t('dep.says')), el('p', { class: 'hint' }, t('dep.digest', { digest: p.digest })), el('pre', { tabindex: '0' }, JSON.stringify(p.department, null, 2))],
     el('p', { class: 'hint' }, t('proposal.times', { at: when(p.proposed_at), from: when(p.approve_from), until: when(p.expires_at) })),
     el('p', { class: 'hint' }, t('proposal.is.' + p.state) + (p.mine ? ' · ' + t('proposal.mine') : '')),
     el('p', { class: 'row' },

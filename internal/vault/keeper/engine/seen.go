@@ -60,7 +60,7 @@ func (m *memory) id(name string) (out rowID) {
 func class(t state.Table) (state.Table, int) {
 	switch t {
 	case state.StaffKeys, state.OpenSessions, state.MobileIndexes, state.Partners, state.KeyStates,
-		state.StaffMembers, state.StaffProposals, state.StaffAreas, state.Rosters:
+		state.StaffMembers, state.StaffProposals, state.StaffAreas, state.Rosters, state.StaffDepartments:
 		return state.StaffKeys, 0
 	case state.Households, state.Persons, state.IDTags, state.Cards:
 		return state.Persons, grantingLimit

@@ -27,6 +27,9 @@ func (k *Office) StaffAct(ctx context.Context, r vault.StaffAct) (vault.StaffAct
 		case "POST " + vault.ActSignInFinish:
 			refused, err = t.signInFinish(r.Signed, &out)
 			return err
+		case "POST " + vault.ActDepartmentFinish:
+			refused, err = t.departmentFinish(r.Signed, r.Token, &out)
+			return err
 		case "POST " + vault.ActEnrolFinish:
 			refused, err = t.enrolFinish(r.Signed, &out)
 			return err
@@ -294,6 +297,8 @@ func (t *txn) endGrant(a *actor, body []byte, out *vault.StaffActed) error {
 		return notTheirs()
 	case i < 0:
 		return fault.New(fault.NotFound, "grant", "this member does not hold that role")
+	case m.Department != "":
+		return theirs()
 	}
 	if err := t.takeGrant(f.Member, &m, g); err != nil {
 		return err

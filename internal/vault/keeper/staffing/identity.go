@@ -397,7 +397,7 @@ func (t *txn) approvers(grants []access.Grant) (map[string]bool, error) {
 				if err != nil {
 					return nil, err
 				}
-				if row.State == state.MemberActive && access.MayManage(row.Grants, grants) {
+				if row.State == state.MemberActive && access.MayManage(row.Grants, grants) && (row.Department == "" || hasPasskey(row)) {
 					out[row.Human] = true
 				}
 			}

@@ -49,28 +49,14 @@ func (k *Office) StaffSetup(ctx context.Context, _ vault.StaffOperatorRequest) (
 func (k *Office) StaffMembers(ctx context.Context, _ vault.StaffOperatorRequest) (vault.StaffActed, error) {
 	return k.operate(ctx, func(t *txn, out *vault.StaffActed) error {
 		out.Members = []vault.StaffMember{}
-		const page = 500
-		for after := ""; ; {
-			rows, err := t.Tx.Scan(t.Ctx, state.StaffMembers, after, page)
-			if err != nil {
-				return err
+		return t.Each(func(member string, m *state.StaffMember) error {
+			v := vault.StaffMember{ID: member, State: m.State, Since: m.Since, Grants: []string{}}
+			for _, g := range m.Grants {
+				v.Grants = append(v.Grants, g.String())
 			}
-			for _, s := range rows {
-				m, err := t.staffMember(s.Key)
-				if err != nil {
-					return err
-				}
-				v := vault.StaffMember{ID: s.Key, State: m.State, Since: m.Since, Grants: []string{}}
-				for _, g := range m.Grants {
-					v.Grants = append(v.Grants, g.String())
-				}
-				out.Members = append(out.Members, v)
-				after = s.Key
-			}
-			if len(rows) < page {
-				return nil
-			}
-		}
+			out.Members = append(out.Members, v)
+			return nil
+		})
 	})
 }
 
@@ -106,7 +92,7 @@ func (k *Office) StaffApprove(ctx context.Context, r vault.StaffOperatorRequest)
 		if err != nil {
 			return err
 		}
-		m, err := t.staffMember(p.Member)
+		m, err := t.subjectOf(p)
 		if err != nil {
 			return err
 		}

@@ -166,6 +166,8 @@ func (t *txn) proposeGrant(a *actor, f signedBody, out *vault.StaffActed) error 
 		return ownDecision()
 	case m.State != state.MemberActive:
 		return fault.New(fault.Conflict, "member", "this member does not work here now")
+	case m.Department != "":
+		return theirs()
 	case slices.Contains(m.Grants, g) || len(m.Grants) >= grantsMost:
 		return fault.New(fault.Conflict, "grant", "this member holds that role already, or too many")
 	}
@@ -197,13 +199,15 @@ func (t *txn) proposeDevice(a *actor, out *vault.StaffActed) error {
 
 // mayApproveStaff reports why a member may not be the second human for a proposal now.
 func (t *txn) mayApproveStaff(a *actor, p state.StaffProposal) error {
-	m, err := t.staffMember(p.Member)
+	m, err := t.subjectOf(p)
 	if err != nil {
 		return err
 	}
-	by, err := t.staffMember(p.By)
-	if err != nil {
-		return err
+	by := state.StaffMember{State: state.MemberActive} // a department is proposed at the machine, approved here
+	if p.Kind != state.ProposeDepartment {
+		if by, err = t.staffMember(p.By); err != nil {
+			return err
+		}
 	}
 	right, places := access.MayManage(a.grants(), m.Grants), placesOf(m)
 	if p.Grant.Valid() {
@@ -268,7 +272,7 @@ func (t *txn) approveStaff(a *actor, name string, out *vault.StaffActed) error {
 // approvedStaff carries out what needs nobody else any more, and lets links be used.
 func (t *txn) approvedStaff(name string, p state.StaffProposal, second string, out *vault.StaffActed) error {
 	p.State, p.Second = state.ProposalApproved, second
-	m, err := t.staffMember(p.Member)
+	m, err := t.subjectOf(p)
 	if err != nil {
 		return err
 	}
@@ -276,6 +280,14 @@ func (t *txn) approvedStaff(name string, p state.StaffProposal, second string, o
 	switch p.Kind {
 	case state.ProposeInvitation:
 		if err := t.placed(p.Grant.Scope, true); err != nil {
+			return err
+		}
+	case state.ProposeDepartment:
+		p.State = state.ProposalUsed
+		if err := t.rows().Approved(name, p); err != nil {
+			return err
+		}
+		if out.Ended, err = t.rows().Out(p.Department, staffOf{t}); err != nil {
 			return err
 		}
 	case state.ProposeRecovery:
@@ -295,7 +307,7 @@ func (t *txn) approvedStaff(name string, p state.StaffProposal, second string, o
 		}
 		p.State, m.Devices[i].State = state.ProposalUsed, state.DeviceActive
 	}
-	if p.State == state.ProposalUsed {
+	if p.State == state.ProposalUsed && p.Kind != state.ProposeDepartment {
 		out.Ended = t.endStaffSessions(&m, "")
 		if err := t.putMember(p.Member, m); err != nil {
 			return err
@@ -335,7 +347,7 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 	if !ok || (p.State != state.ProposalWaiting && p.State != state.ProposalApproved) || p.Kind == state.ProposeSetup {
 		return fault.New(fault.NotFound, "proposal", "no such proposal, or it was carried out")
 	}
-	m, err := t.staffMember(p.Member)
+	m, err := t.subjectOf(p)
 	if err != nil {
 		return err
 	}
@@ -354,6 +366,11 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 		m.Devices[i].State = state.DeviceEnded
 		t.markEnded(deviceMark(p.Device))
 		if err := t.putMember(p.Member, m); err != nil {
+			return err
+		}
+	}
+	if p.Kind == state.ProposeDepartment {
+		if err := t.rows().Dropped(f.Proposal, p); err != nil {
 			return err
 		}
 	}
@@ -392,7 +409,7 @@ func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
 	}
 	out.Proposals = []vault.StaffProposal{}
 	err := t.recent(func(name string, p state.StaffProposal) error {
-		m, err := t.staffMember(p.Member)
+		m, err := t.subjectOf(p)
 		if err != nil || len(out.Proposals) >= proposalsPage {
 			return err
 		}
@@ -402,7 +419,11 @@ func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
 		}
 		v := viewProposalOf(name, p)
 		v.Mine = mine
-		v.Name, err = t.k.memberName(p.Member, m)
+		if p.Kind == state.ProposeDepartment {
+			err = t.rows().Show(p, &v)
+		} else {
+			v.Name, err = t.k.memberName(p.Member, m)
+		}
 		out.Proposals = append(out.Proposals, v)
 		return err
 	})

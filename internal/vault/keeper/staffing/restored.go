@@ -27,6 +27,11 @@ func (t *txn) markEnded(what string) { t.Mark(engine.MarkSalt(t.k.keys, MarkEnde
 // proposals are worthless. It counts the members it changed. The caller appends the entry.
 func (k *Office) Suspend(on *engine.Txn, ended func(mark string) bool, all bool) (n int, err error) {
 	t := k.in(on)
+	if all { // what lost entries took away from a department must not come back
+		if err := t.rows().Suspended(); err != nil {
+			return 0, err
+		}
+	}
 	const page = 500
 	for after := ""; ; {
 		rows, err := t.Tx.Scan(t.Ctx, state.StaffMembers, after, page)

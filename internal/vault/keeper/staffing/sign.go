@@ -57,6 +57,8 @@ func (k *Office) StaffBegin(ctx context.Context, r vault.StaffAct) (vault.StaffC
 		switch act {
 		case "POST " + vault.ActSignInBegin:
 			out, err = t.signInBegin(r.Signed)
+		case "POST " + vault.ActDepartmentBegin:
+			out, err = t.departmentBegin(r.Signed)
 		case "POST " + vault.ActEnrolBegin:
 			out, err = t.enrolBegin(r.Signed)
 		case "POST " + vault.ActNonce:
@@ -95,9 +97,10 @@ func (t *txn) useCeremony(name, kind, key string) (c state.Ceremony, ok bool, er
 }
 
 const (
-	ceremonySignIn = "sign-in"
-	ceremonyEnrol  = "enrol"
-	ceremonyNonce  = "nonce"
+	ceremonySignIn     = "sign-in"
+	ceremonyEnrol      = "enrol"
+	ceremonyNonce      = "nonce"
+	ceremonyDepartment = "department"
 )
 
 func (t *txn) signInBegin(s vault.Signed) (vault.StaffCeremony, error) {
@@ -126,6 +129,9 @@ func (t *txn) nonce(s vault.Signed) (vault.StaffCeremony, error) {
 		if d.State == state.DeviceActive {
 			allow = append(allow, d.Credential)
 		}
+	}
+	if err := signsNothing(a.row); err != nil {
+		return vault.StaffCeremony{}, err
 	}
 	out, err := t.ceremony(state.Ceremony{Kind: ceremonyNonce, Key: a.session.Key, Member: a.id}, nonceLife.Milliseconds())
 	out.Options = t.k.site.Request(nil, allow, nonceLife.Milliseconds())
@@ -188,22 +194,27 @@ func (t *txn) signInFinish(s vault.Signed, out *vault.StaffActed) (refused, err 
 	}
 	member := memberOf(answer.Handle)
 	m, ok, err := engine.Get[state.StaffMember](t, state.StaffMembers, member)
-	if err != nil || !ok || m.State != state.MemberActive {
+	if err != nil || !ok || m.State != state.MemberActive || m.Department != "" { // whose department lets them in, comes in there
 		return signInRefused(), err
 	}
 	device, refused, err := t.passkeyOf(member, &m, answer, c.Challenge)
 	if err != nil || refused != nil {
 		return refused, err
 	}
-	grant, err := chosen(m, f.Grant)
-	if err != nil {
+	return t.signedIn(member, m, state.StaffSession{Key: thumb, JWK: jwk, Device: device}, f.Grant, out)
+}
+
+// signedIn lets a session in, of a member who was found to be who they say.
+func (t *txn) signedIn(member string, m state.StaffMember, s state.StaffSession, as string, out *vault.StaffActed) (refused, err error) {
+	if s.Grant, err = chosen(m, as); err != nil {
 		return err, nil
 	}
-	session := t.beginSession(&m, state.StaffSession{Key: thumb, JWK: jwk, Device: device, Grant: grant})
+	thumb := s.Key
+	session := t.beginSession(&m, s)
 	if err := engine.Put(t, state.StaffSessions, thumb, state.SessionUse{Member: member, Last: session.Began}, session.Expires+sessionLife.Milliseconds()); err != nil {
 		return nil, err
 	}
-	t.Append(actor{id: member, row: m, session: session}.entry("signed in", grant.String(), device))
+	t.Append(actor{id: member, row: m, session: session}.entry("signed in", s.Grant.String(), s.Device))
 	view, _, err := t.viewSession(session, thumb)
 	if err != nil {
 		return nil, err
