@@ -149,6 +149,12 @@ const (
 	NewBreaker Control = "new-breaker" // how many households new devices open in an hour
 )
 
+// The controls of break-glass and re-linking.
+const (
+	GlassCap   Control = "glass-cap"   // two views by break-glass of a member of staff and day
+	GlassWords Control = "glass-words" // who approves break-glass signs what was asked, word for word
+)
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -158,6 +164,6 @@ func All() []Control {
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
-		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, GlassCap, GlassWords,
 	}...)
 }

@@ -14,6 +14,7 @@ type Rosters interface {
 	Open(ctx context.Context, signed vault.Signed) (vault.RosterOpened, error)
 	VisitClose(ctx context.Context, r vault.VisitCloseRequest) (vault.Done, error)
 	Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tripped, error)
+	TrippedSeen(ctx context.Context, r vault.SeenRequest) (vault.Done, error)
 }
 
 func rosterRoutes() []Route {
@@ -23,6 +24,7 @@ func rosterRoutes() []Route {
 	return []Route{
 		post("/api/v3/staff/day-list", "staff.list", dayList),
 		post("/api/v3/staff/day-list/open", "staff.list.open", openRow),
+		post("/api/v3/staff/tripped/seen", "staff.tripped.seen", trippedSeen),
 		post("/api/v3/staff/visits/close", "staff.visit.close", closeVisit),
 		{Method: "GET", Path: "/api/v3/staff/tripped", Audience: Staff, Action: "staff.tripped", Rate: RateSelf, ContentType: typeJSON, Handler: tripped},
 	}
@@ -119,28 +121,63 @@ func closeVisit(c *Ctx) error {
 	}{done.Receipt})
 }
 
-// tripped lists why members of staff of a centre are asked for codes, to its manager: GET
-// ?center_id=. The vault reads the address itself, as it was signed.
+// tripped lists why members of staff are asked for codes, and what else those who watch
+// are to see: GET, of one centre with ?center_id=, or of all within the asker's place. The
+// vault reads the address itself, as it was signed.
 func tripped(c *Ctx) error {
-	if n, err := strconv.ParseInt(c.r.URL.Query().Get("center_id"), 10, 64); err != nil || n <= 0 {
-		return missing("center_id")
+	if text := c.r.URL.Query().Get("center_id"); text != "" {
+		if n, err := strconv.ParseInt(text, 10, 64); err != nil || n <= 0 {
+			return missing("center_id")
+		}
 	}
 	got, err := c.s.cfg.Rosters.Tripped(c.r.Context(), vault.TrippedRequest{Signed: c.staff})
 	if err != nil {
 		return err
 	}
 	type row struct {
-		At    string `json:"at"`
-		Why   string `json:"why"`
-		Staff string `json:"staff"`
-		Times int    `json:"times"`
+		ID     string `json:"alert_id"`
+		At     string `json:"at"`
+		Why    string `json:"why"`
+		Staff  string `json:"staff"`
+		Centre int64  `json:"center_id"`
+		Times  int    `json:"times"`
+		SeenBy string `json:"seen_by,omitempty"`
+		SeenAt string `json:"seen_at,omitempty"`
 	}
 	out := struct {
 		Rows     []row    `json:"tripped"`
 		Receipts []string `json:"receipts"`
 	}{[]row{}, append([]string{}, got.Receipts...)}
 	for _, r := range got.Rows {
-		out.Rows = append(out.Rows, row{instant(r.At), r.Why, string(r.Staff), r.Times})
+		w := row{ID: r.ID, At: instant(r.At), Why: r.Why, Staff: string(r.Staff), Centre: int64(r.Centre), Times: r.Times, SeenBy: string(r.SeenBy)}
+		if r.SeenAt > 0 {
+			w.SeenAt = instant(r.SeenAt)
+		}
+		out.Rows = append(out.Rows, w)
 	}
 	return c.json(out)
+}
+
+// trippedSeen notes that somebody has seen to what tripped: POST {alert_id, note}.
+func trippedSeen(c *Ctx) error {
+	var in struct {
+		Alert string `json:"alert_id"`
+		Note  string `json:"note"`
+	}
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	if in.Alert == "" {
+		return missing("alert_id")
+	}
+	if in.Note == "" {
+		return missing("note")
+	}
+	done, err := c.s.cfg.Rosters.TrippedSeen(c.r.Context(), vault.SeenRequest{Signed: c.staff})
+	if err != nil {
+		return err
+	}
+	return c.json(struct {
+		Receipt string `json:"receipt"`
+	}{done.Receipt})
 }

@@ -129,6 +129,7 @@ func (s *Server) routes() []Route {
 	table = append(table, secondRoutes()...)
 	table = append(table, rosterRoutes()...)
 	table = append(table, identityRoutes()...)
+	table = append(table, glassRoutes()...)
 	table = append(table, lookupRoutes()...)
 	return table
 }

@@ -95,6 +95,7 @@ type Config struct {
 	// Departments exchange the codes of sign-ins at departments; nil: there are none.
 	Departments Departments
 	Rosters     Rosters
+	Glass       Glass
 	Partners    Partners
 	People      People
 	Doses       Doses

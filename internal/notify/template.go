@@ -88,6 +88,11 @@ func templates() map[string]template {
 			hi:     "टीकाकोष में आपका रिकॉर्ड{centre} {date} को {time} बजे खोला गया। किसने और क्यों, यह देखने के लिए साइन इन करें। यदि आप वहाँ नहीं थे तो केंद्र को बताएँ।",
 			places: map[string]func(string) bool{"date": isDate, "time": isTime, "centre": isCentre},
 		},
+		"break-glass": {
+			en:     "Your record in Tikakosh was opened{centre} on {date} at {time} by two members of staff, without a code or card of yours. Sign in to see why. If you know nothing of it, tell the centre.",
+			hi:     "टीकाकोष में आपका रिकॉर्ड{centre} {date} को {time} बजे दो कर्मचारियों ने आपके कोड या कार्ड के बिना खोला। कारण देखने के लिए साइन इन करें। यदि आपको इसकी जानकारी नहीं तो केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime, "centre": isCentre},
+		},
 		"linked": {
 			en: "A registration was linked to this number in Tikakosh. Sign in to see it. If you did not expect this, tell a vaccination centre.",
 			hi: "टीकाकोष में इस नंबर से एक पंजीकरण जोड़ा गया है। देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
@@ -142,7 +147,7 @@ func templates() map[string]template {
 // "code-partner", "code-certificate" and "code-status" (code, partner),
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
-// "opening" (date, time, centre or ""), "signin", "newdevice" and "pin-ends" (date, time),
+// "opening" and "break-glass" (date, time, centre or ""), "signin", "newdevice" and "pin-ends" (date, time),
 // "code-email" and "code-device" (code), "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language

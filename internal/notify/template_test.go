@@ -20,6 +20,8 @@ func fitting() map[string]map[string]string {
 		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"linked":   {},
 
+		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
+
 		"email-changed": {},
 		"pin-changed":   {},
 		"pin-ends":      {"date": "01-02-2026", "time": "07:05"},

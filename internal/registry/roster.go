@@ -14,6 +14,7 @@ type RosterVault interface {
 	RosterOpen(context.Context, vault.RosterOpenRequest) (vault.RosterOpened, error)
 	VisitClose(context.Context, vault.VisitCloseRequest) (vault.Done, error)
 	Tripped(context.Context, vault.TrippedRequest) (vault.Tripped, error)
+	TrippedSeen(context.Context, vault.SeenRequest) (vault.Done, error)
 }
 
 // Expected names who has a place in a session, in the centre's bucket, at most limit.

@@ -4,11 +4,12 @@ import "context"
 
 // The methods of the day's list and of what trips.
 const (
-	MethodDayList    = "roster.list"
-	MethodRosterRow  = "roster.row"
-	MethodRosterOpen = "roster.open"
-	MethodVisitClose = "visit.close"
-	MethodTripped    = "budget.tripped"
+	MethodDayList     = "roster.list"
+	MethodRosterRow   = "roster.row"
+	MethodRosterOpen  = "roster.open"
+	MethodVisitClose  = "visit.close"
+	MethodTripped     = "budget.tripped"
+	MethodTrippedSeen = "budget.seen"
 )
 
 // DayList releases the list of a session that is open at the staff member's centre today.
@@ -32,7 +33,13 @@ func (c *Client) VisitClose(ctx context.Context, r VisitCloseRequest) (Done, err
 	return call[VisitCloseRequest, Done](ctx, c, MethodVisitClose, r)
 }
 
-// Tripped lists what tripped at a manager's centre.
+// Tripped lists what tripped at a centre, or within the asker's place.
 func (c *Client) Tripped(ctx context.Context, r TrippedRequest) (Tripped, error) {
 	return call[TrippedRequest, Tripped](ctx, c, MethodTripped, r)
+}
+
+// TrippedSeen notes that somebody has seen to what tripped. fault.NotFound: it is not on
+// the list.
+func (c *Client) TrippedSeen(ctx context.Context, r SeenRequest) (Done, error) {
+	return call[SeenRequest, Done](ctx, c, MethodTrippedSeen, r)
 }

@@ -62,8 +62,8 @@ type VisitCloseRequest struct{ Signed Signed }
 // RouteTripped is the end of the address that a manager signs for what tripped.
 const RouteTripped = "/staff/tripped"
 
-// TrippedRequest asks for what tripped at a manager's centre. The centre is in the signed
-// address.
+// TrippedRequest asks for what tripped at a centre, or with none within the asker's place.
+// The centre is in the signed address.
 type TrippedRequest struct{ Signed Signed }
 
 // Tripped is what tripped, the newest first. Nobody who came is named.
@@ -80,4 +80,11 @@ type TrippedRow struct {
 	Staff  id.Staff
 	Centre id.Centre
 	Times  int
+	ID     string
+	SeenBy id.Staff // who has seen to it, "" nobody
+	SeenAt int64
 }
+
+// SeenRequest says that somebody who watches has seen to what tripped. Which and the note
+// are in the signed body.
+type SeenRequest struct{ Signed Signed }

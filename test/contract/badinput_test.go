@@ -109,6 +109,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	leaveForms(t, s, asha, public, mine)
 	mine("/v3/session/end", map[string]any{})
 	identityForms(t, add)
+	glassForms(t, add)
 	return out
 }
 

@@ -119,6 +119,7 @@ func everyRoute(t *testing.T, lang string) {
 	}
 	r.files()
 	r.identities()
+	r.glass()
 	for template, item := range description(t).Paths.Map() {
 		for method := range item.Operations() {
 			if !r.seen[method+" "+template] {

@@ -33,6 +33,7 @@ func (w *stage) forms() map[string]form {
 	w.staffForms(out)
 	w.partnerForms(out)
 	w.identityForms(out)
+	w.glassForms(out)
 	return out
 }
 
@@ -455,7 +456,7 @@ func (w *stage) staffForms(out map[string]form) {
 	})
 	staff("POST", openRowPath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "nonce": "n"}} })
 	staff("POST", closePath, nil, func() asked { return asked{body: map[string]any{"row_id": "AAAA", "reason": "left"}} })
-	staff("GET", "/v3/staff/tripped", []string{byManager, byMManager}, func() asked {
+	staff("GET", "/v3/staff/tripped", []string{byManager, byMManager, byMPrivacy}, func() asked {
 		return asked{path: fmt.Sprintf("/v3/staff/tripped?center_id=%d", w.today.Centre)}
 	})
 	staff("POST", harness.ApprovePath, []string{byVacc, byMVacc, byMManager}, func() asked { q, body := w.proposed(); q.body = body; return q })

@@ -48,6 +48,7 @@ const (
 	ReasonNotOpen    Reason = "not-open"    // nobody opened this person today, or the visit has ended
 	WhyOutcomes      Reason = "outcomes"    // of a step-up: openings that ended without a dose
 	WhyPhantom       Reason = "phantom"     // of a step-up: a person who does not exist was opened
+	WhyGlass         Reason = "glass"       // an opening by break-glass, which was allowed
 )
 
 // Next is the machine-readable word for what to do now.
@@ -107,7 +108,7 @@ func (s Settings) Decide(l Load, e Event) (Load, Verdict) {
 			return l, v
 		}
 		l.Member.BreakGlass++
-		return l, Verdict{Outcome: Allow, Alert: true}
+		return l, Verdict{Outcome: Allow, Why: WhyGlass, Alert: true}
 	case GaveDose:
 		return s.gaveDose(l, e)
 	case GaveNone:

@@ -23,6 +23,12 @@ const (
 	StaffListOpen     Action = "staff.list.open"
 	StaffVisitClose   Action = "staff.visit.close"
 	StaffTripped      Action = "staff.tripped"
+	StaffTrippedSeen  Action = "staff.tripped.seen"
+	GlassPropose      Action = "staff.glass.propose"
+	GlassApprove      Action = "staff.glass.approve"
+	GlassOpen         Action = "staff.glass.open"
+	GlassWaiting      Action = "staff.glass.waiting"
+	GlassList         Action = "staff.glass.list"
 	CorrectionPropose Action = "staff.correction.propose"
 	CorrectionApprove Action = "staff.correction.approve"
 	Corrections       Action = "staff.corrections"
@@ -68,7 +74,7 @@ func identityActions() []Action {
 // Actions lists every action.
 func Actions() []Action {
 	return append([]Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
-		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
+		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffTrippedSeen, GlassPropose, GlassApprove, GlassOpen, GlassWaiting, GlassList, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
 		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}, identityActions()...)
 }
 

@@ -87,6 +87,9 @@ func without(s budget.Settings) budget.Settings {
 	if ablate.Off(ablate.PendingCap) {
 		s.Pending = none
 	}
+	if ablate.Off(ablate.GlassCap) {
+		s.BreakGlass = none
+	}
 	if ablate.Off(ablate.NoDoseCap) {
 		s.NoDose = none
 	}
@@ -174,6 +177,19 @@ func apply(rows Rows, at Place, kind budget.Kind, person budget.Tag) (budget.Ver
 		err = b.tripped(verdict.Why)
 	}
 	return verdict, err
+}
+
+// GlassLeft is how many openings by break-glass a member's session day has left.
+func GlassLeft(rows Rows, at Place) (int, error) {
+	s, err := Settings(rows)
+	if err != nil {
+		return 0, err
+	}
+	m, _, err := book{rows: rows, at: at}.member()
+	if err != nil || m.Day < dayNumber(at.Day) {
+		return s.BreakGlass, err
+	}
+	return max(0, s.BreakGlass-m.BreakGlass), nil
 }
 
 // book is the rows of one event.

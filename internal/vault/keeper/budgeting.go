@@ -83,9 +83,9 @@ func openedBy(b *state.Booking, staff id.Staff) {
 func needCode(v budget.Verdict) error {
 	texts := map[budget.Reason]string{
 		budget.ReasonPending:   "too many people are open and not closed: record the dose, or close who left without one; meanwhile open the next person by their code, card or a one-time code",
-		budget.ReasonAllowance: "today's openings from the list are used up: open the next person by their code, card or a one-time code; each dose that its holder confirms makes room for more",
-		budget.ReasonStepUp:    "today you open by code only: ask the next person for their code, card or a one-time code; your manager sees why",
-		budget.ReasonCentre:    "this centre's openings from the list are used up today: open the next person by their code, card or a one-time code",
+		budget.ReasonAllowance: "today's openings from the list are used up: open the next person by their code, card or a one-time code; each dose that its holder confirms makes room for more; in an emergency two members of staff break the glass together, twice a day each",
+		budget.ReasonStepUp:    "today you open by code only: ask the next person for their code, card or a one-time code; your manager sees why; in an emergency two members of staff break the glass together, twice a day each",
+		budget.ReasonCentre:    "this centre's openings from the list are used up today: open the next person by their code, card or a one-time code; in an emergency two members of staff break the glass together, twice a day each",
 		budget.ReasonDistrict:  "far more is opened from lists in this district than usual: open the next person by their code, card or a one-time code; the list works again in the next hour",
 		budget.ReasonSystem:    "far more is opened from lists than usual: open the next person by their code, card or a one-time code; the list works again in the next hour",
 		budget.ReasonNoDose:    "too many visits of today were closed without a dose: leave this one open, the day ends it; open the next person by their code, card or a one-time code",

@@ -3,6 +3,7 @@ package keeper
 import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/presence"
 )
 
 // ParseWalkInBooking is parseWalkInBooking's result for fuzzing.
@@ -11,5 +12,5 @@ func ParseWalkInBooking(body []byte) (session id.Session, slot string, people, d
 	return f.Session, f.Slot, len(f.People), dose, err
 }
 
-// TrippedAsked is trippedAsked.
-func TrippedAsked(s vault.Signed) (id.Centre, error) { return trippedAsked(s) }
+// TrippedAsked is that part's.
+func TrippedAsked(s vault.Signed) (id.Centre, error) { return presence.TrippedAsked(s) }

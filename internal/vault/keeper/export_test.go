@@ -9,6 +9,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/staffing"
@@ -239,6 +240,9 @@ func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 
 // Office is the part for staff who sign in.
 func (k *Keeper) Office() *staffing.Office { return k.office }
+
+// Absent is the part for people who cannot show anything.
+func (k *Keeper) Absent() *presence.Desk { return k.absent }
 
 // SuspendMembers is what a restore behind the ledger does to the members of staff.
 func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {

@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/staffing"
@@ -112,6 +113,7 @@ type Keeper struct {
 	eng     *engine.Engine
 	office  *staffing.Office // staff who sign in
 	changes *changes.Office  // what two people agree on
+	absent  *presence.Desk   // people who cannot show anything
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -177,6 +179,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
+	k.absent = k.newPresence()
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)
 		if err == nil && !ok {

@@ -58,6 +58,7 @@ const (
 	noticeSignIn   = "signin"        // to the other channel alone
 	noticeEmail    = "email-changed" // to the mobile and the address before
 	noticeUndrawn  = "undrawn"
+	noticeGlass    = state.PresenceGlass
 
 	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
 	noticePINEnds   = "pin-ends"  // somebody who did not give the PIN takes it away
@@ -525,7 +526,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		return t.sayBooking(v)
 	case noticeDose, noticePlaces:
 		return map[string]string{"date": v.Day.Indian(), "centre": place}, true, nil
-	case noticeOpening:
+	case noticeOpening, noticeGlass:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
 	case noticeSignIn, noticeNewDevice, noticePINEnds:

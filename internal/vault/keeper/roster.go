@@ -333,7 +333,7 @@ func (t *txn) listed(s vault.Signed, f rosterBody) (staff id.Staff, row state.St
 		return staff, row, "", session, nil, err
 	}
 	if !on {
-		return staff, row, "", session, nil, fault.New(fault.Forbidden, "NEEDCODE", "this centre opens by what the person shows: their code, card or a one-time code")
+		return staff, row, "", session, nil, fault.New(fault.Forbidden, "NEEDCODE", "this centre opens by what the person shows: their code, card or a one-time code; in an emergency two members of staff break the glass together, twice a day each")
 	}
 	if !ablate.Off(ablate.FreshAssertion) {
 		if err := t.k.fresh(t, s); err != nil {

@@ -260,7 +260,7 @@ func (l *listed) tryTripped(k harness.StaffKey) (vault.Tripped, error) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	return l.k.Tripped(l.t.Context(), vault.TrippedRequest{Signed: vault.Signed{Method: "GET", URL: trippedURL, Proof: proof}})
+	return l.k.Absent().Tripped(l.t.Context(), vault.TrippedRequest{Signed: vault.Signed{Method: "GET", URL: trippedURL, Proof: proof}})
 }
 
 // TestPendingAndAllowance walks a list without closing, then with made-up doses: 25 open at

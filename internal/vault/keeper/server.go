@@ -37,7 +37,7 @@ type method struct {
 func (k *Keeper) methods() []method {
 	web, worker, operator, seeder := CallerWeb, CallerWorker, CallerOperator, CallerSeeder
 	all := []Caller{web, worker, operator, seeder}
-	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.lookupMethods(), k.deviceMethods()), []method{
+	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.presenceMethods(), k.lookupMethods(), k.deviceMethods()), []method{
 		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
 		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},
 		{vault.MethodMembership, []Caller{web}, bind(k.Membership)},
@@ -115,7 +115,6 @@ func (k *Keeper) methods() []method {
 		{vault.MethodRosterRow, []Caller{web}, bind(k.RosterRow)},
 		{vault.MethodRosterOpen, []Caller{web}, bind(k.RosterOpen)},
 		{vault.MethodVisitClose, []Caller{web}, bind(k.VisitClose)},
-		{vault.MethodTripped, []Caller{web}, bind(k.Tripped)},
 		{vault.MethodStatistics, []Caller{worker}, bind(k.Statistics)},
 		{vault.MethodRecount, []Caller{worker}, bind(k.Recount)},
 		{vault.MethodRules, all, bind(k.changes.Rules)},

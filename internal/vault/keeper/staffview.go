@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
@@ -61,7 +62,11 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 		}
 	}
 	if !ok {
-		if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
+		n, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1)
+		if err == nil && int(n) == t.k.cfg.Limits.WrongStaffCodes { // the last one of the day: those who watch see it
+			err = budgets.Note(budgetRows{t}, t.budgetPlace(staff, sessions[0]), "codes")
+		}
+		if err != nil {
 			return c, nil, nil, err
 		}
 		if found {

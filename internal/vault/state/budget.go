@@ -35,5 +35,8 @@ type Tripped struct {
 	Why    string
 	Staff  id.Staff
 	Centre id.Centre
-	N      int `json:",omitempty"` // how often in that hour
+	N      int      `json:",omitempty"` // how often in that hour
+	ID     string   `json:",omitempty"`
+	SeenBy id.Staff `json:",omitempty"` // who watches and has seen to it; the note is on the ledger
+	SeenAt int64    `json:",omitempty"`
 }

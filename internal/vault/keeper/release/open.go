@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"crypto/cipher"
 	"encoding/base32"
@@ -41,6 +42,7 @@ type Person struct {
 // transaction does for each person opened, nil for nothing.
 type Claim struct {
 	View, Role, Actor, Place, Reason, Evidence string
+	Kind                                       string        // of the entry; "" is opening
 	Permit                                     policy.Permit // of staff: the policies' leave for this view
 	Also                                       func(person id.Person, viewID string) error
 }
@@ -83,7 +85,7 @@ func (t *Txn) Release(o *Opening, people []id.Person, records map[id.Person]vaul
 				return err
 			}
 		}
-		t.Append(engine.Entry{Kind: "opening", Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place,
+		t.Append(engine.Entry{Kind: cmp.Or(c.Kind, "opening"), Person: person, House: p.Household, View: c.View, Role: c.Role, Actor: c.Actor, Place: c.Place,
 			Reason: c.Reason, Evidence: c.Evidence, ViewID: o.ViewID, Policy: c.Permit.Policies()})
 		if c.Also != nil {
 			if err := c.Also(person, o.ViewID); err != nil {

@@ -1,0 +1,42 @@
+package state
+
+import (
+	"tikakosh/internal/civil"
+	"tikakosh/internal/id"
+)
+
+// Presences are requests about one person that two members of staff stand behind where the
+// person cannot show anything, by ordered id; anchored (ADR 38).
+const Presences Table = "presence"
+
+// The kinds of such a request.
+const PresenceGlass = "break-glass"
+
+// The states of a request.
+const (
+	PresenceWaiting  = "waiting"  // for the second member of staff
+	PresenceApproved = "approved" // and not carried out
+	PresenceDone     = "done"
+	PresenceRefused  = "refused" // when it was to be carried out
+)
+
+// Presence is one request. Times in Unix milliseconds. Person is "" where the number is
+// nobody's: that shows only when it is carried out.
+type Presence struct {
+	Kind    string
+	State   string
+	Centre  id.Centre
+	Place   string     // the centre's name, as its manager signed it
+	Day     civil.Date // of the session, at the centre
+	Zone    string
+	By      id.Staff
+	Session string    // whose session may see it through
+	Second  id.Staff  `json:",omitempty"`
+	Person  id.Person `json:",omitempty"`
+	About   []byte    // sealed: what was named, as the second person reads it
+	Reason  []byte    // sealed
+	At      int64
+	Expires int64 // of the state it is in
+	Agreed  int64 `json:",omitempty"` // when the second one agreed
+	Done    int64 `json:",omitempty"`
+}
