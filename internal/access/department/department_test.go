@@ -156,7 +156,7 @@ func TestSignature(t *testing.T) {
 	}
 	good := p.Sign(claims)
 	part := strings.Split(good, ".")
-	full, err := jose.ParseSigned(good, []jose.SignatureAlgorithm{jose.ES256})
+	full, err := jose.ParseSignedCompact(good, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,7 +142,7 @@ func TestAsks(t *testing.T) {
 	if _, err := x.IDToken(t.Context(), at, "c", verifier); err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
