@@ -49,6 +49,7 @@ func TestChromiumDepartment(t *testing.T) {
 	p.Login(map[string]any{"sub": "vani", "roles": []string{"jab-7"}, "name": "Vani Test"})
 	vani := newDesk(t, browser, s, "Vani Test")
 	vani.small()
+	time.Sleep(time.Second) // the web role's list of departments is half a second old at most
 	vani.do(chromedp.Navigate(s.StaffClient + "/"))
 	vani.at("Sign in")
 	vani.press("Sign in with Health Department")

@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 const (
 	// fresh is how old a list of providers may be: it shows buttons and says where codes
 	// are exchanged; who is let in the vault says.
-	fresh   = 2 * time.Second
+	fresh   = 500 * time.Millisecond
+	again   = 50 * time.Millisecond // for one that is not on it: it may have come into force just now
 	askWait = 2 * time.Second
 )
 
@@ -35,10 +37,12 @@ func NewDirectory(ask func(context.Context) ([]Provider, error), swap *Exchanger
 }
 
 // Known are the providers; what they were while nobody can be asked.
-func (d *Directory) Known(ctx context.Context) []Provider {
+func (d *Directory) Known(ctx context.Context) []Provider { return d.known(ctx, fresh) }
+
+func (d *Directory) known(ctx context.Context, most time.Duration) []Provider {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := d.now(); now.Sub(d.asked).Abs() >= fresh {
+	if now := d.now(); now.Sub(d.asked).Abs() >= most {
 		d.asked = now
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWait)
 		defer cancel()
@@ -51,7 +55,11 @@ func (d *Directory) Known(ctx context.Context) []Provider {
 
 // IDToken exchanges a code at a department; fault.NotFound: there is none of that id.
 func (d *Directory) IDToken(ctx context.Context, name, code, verifier string) (string, error) {
-	for _, p := range d.Known(ctx) {
+	list := d.Known(ctx)
+	if !slices.ContainsFunc(list, func(p Provider) bool { return p.ID == name }) {
+		list = d.known(ctx, again)
+	}
+	for _, p := range list {
 		if p.ID != name {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -189,4 +190,29 @@ func FuzzSecrets(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDirectory: the list is asked for twice a second at most, at once for a department
+// that is not on it, and stays what it was while nobody answers.
+func TestDirectory(t *testing.T) {
+	now, asked, fails := noon(), 0, false
+	d := exchange.NewDirectory(func(context.Context) ([]exchange.Provider, error) {
+		if asked++; fails {
+			return nil, fault.New(fault.Unavailable, "away", "away")
+		}
+		return []exchange.Provider{{ID: "health", Token: "http://127.0.0.1:1/"}}, nil
+	}, exchange.New(nil, noon), func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	for range 3 {
+		if got := d.Known(t.Context()); len(got) != 1 || asked != 1 {
+			t.Fatalf("%v, asked %d times", got, asked)
+		}
+	}
+	now = now.Add(100 * time.Millisecond)
+	if _, err := d.IDToken(t.Context(), "other", "c", verifier); !fault.Is(err, fault.NotFound) || asked != 2 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+	now, fails = now.Add(time.Second), true
+	if _, err := d.IDToken(t.Context(), "health", "c", verifier); !fault.Is(err, fault.Unavailable) || asked != 3 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
 }
