@@ -2,6 +2,7 @@ package keeper_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -175,5 +176,21 @@ func TestChangesAfterGap(t *testing.T) {
 		if on, err := r.k.RosterMode(t.Context(), centre); err != nil || on != want {
 			t.Errorf("centre %d: %v %v", centre, on, err)
 		}
+	}
+}
+
+// TestProposalsNotHidden: whoever makes links for devices by the thousand hides no proposal of
+// somebody else's from those who decide about it.
+func TestProposalsNotHidden(t *testing.T) {
+	r, a, b, _ := three(t)
+	m := a.joins(b, "Mira Test", "manager@centre/21/395/7")
+	if err := r.k.FillProposals(t.Context(), m.member, 2500); err != nil {
+		t.Fatal(err)
+	}
+	r.advance(time.Second)
+	p := a.mustFresh(vault.ActInvite, map[string]any{"name": "Zoya Test", "grant": nationalAll})
+	got, err := b.get(vault.ActProposals)
+	if err != nil || !slices.ContainsFunc(got.Proposals, func(x vault.StaffProposal) bool { return x.ID == p.Proposal }) {
+		t.Errorf("an invitation is not shown: %v, %d shown", err, len(got.Proposals))
 	}
 }

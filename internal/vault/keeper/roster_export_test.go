@@ -76,3 +76,18 @@ func (k *Keeper) RosterMode(ctx context.Context, c id.Centre) (on bool, err erro
 	err = k.view(ctx, func(t *txn) error { on, err = budgets.Roster(budgetRows{t}, c); return err })
 	return on, err
 }
+
+// FillProposals puts device links of a member that nobody can use any more.
+func (k *Keeper) FillProposals(ctx context.Context, member string, n int) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		t.Append(engine.Entry{Kind: "test", Role: "system"})
+		for range n {
+			p := state.StaffProposal{Kind: state.ProposeDevice, Member: member, By: member, At: k.now().UnixMilli(), Expires: k.now().UnixMilli(), State: state.ProposalWaiting}
+			if err := engine.Put(t, state.StaffProposals, id.NewOrdered(), p, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}

@@ -380,27 +380,34 @@ func (t *txn) withdraw(a *actor, body []byte) error {
 }
 
 // recent lists proposals that may still be decided or used, newest last: their ids
-// begin with their time.
+// begin with their time. All of them: old links of one member, of which there may be any
+// number, hide nobody's newer proposal.
 func (t *txn) recent(fn func(name string, p state.StaffProposal) error) error {
+	const page = 1000
 	now := t.k.now()
 	since := now.Add(-2*inviteLife - smallWait).UnixMilli()
-	rows, err := t.Tx.Scan(t.Ctx, state.StaffProposals, fmt.Sprintf("%08x-%04x", since>>16, since&0xffff), 10*proposalsPage)
-	if err != nil {
-		return err
-	}
-	for _, s := range rows {
-		p, _, err := engine.Get[state.StaffProposal](t, state.StaffProposals, s.Key)
+	for after := fmt.Sprintf("%08x-%04x", since>>16, since&0xffff); ; {
+		rows, err := t.Tx.Scan(t.Ctx, state.StaffProposals, after, page)
 		if err != nil {
 			return err
 		}
-		if (p.State != state.ProposalWaiting && p.State != state.ProposalApproved) || now.UnixMilli() >= p.Expires || p.Kind == state.ProposeSetup {
-			continue
+		for _, s := range rows {
+			after = s.Key
+			p, _, err := engine.Get[state.StaffProposal](t, state.StaffProposals, s.Key)
+			if err != nil {
+				return err
+			}
+			if (p.State != state.ProposalWaiting && p.State != state.ProposalApproved) || now.UnixMilli() >= p.Expires || p.Kind == state.ProposeSetup {
+				continue
+			}
+			if err := fn(s.Key, p); err != nil {
+				return err
+			}
 		}
-		if err := fn(s.Key, p); err != nil {
-			return err
+		if len(rows) < page {
+			return nil
 		}
 	}
-	return nil
 }
 
 func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
