@@ -10,6 +10,7 @@ import (
 
 	"tikakosh/internal/access/department/departmenttest"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 )
 
@@ -376,4 +377,25 @@ func TestDepartmentPasskey(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.mustFresh(vault.ActInvite, map[string]any{"name": "Tara Test", "grant": "vaccinator@centre/21/395/7"})
+}
+
+// TestDepartmentApprovesNothing: a directory can make two accounts for one human; whom it
+// alone vouches for is nobody's second person, where no touch is asked for either.
+func TestDepartmentApprovesNothing(t *testing.T) {
+	r := staffRig(t)
+	a := r.national()
+	p := r.provider()
+	r.inForce(p.Config(nil), a)
+	one, two := r.desk(), r.desk()
+	for sub, d := range map[string]*desk{"sub-1": one, "sub-2": two} {
+		if _, err := d.comes(p, who(sub, "lead-7"), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.k.MayApprove(t.Context(), id.Staff(one.member), id.Staff(two.member)); fault.CodeOf(err) != "passkey" {
+		t.Errorf("two accounts of one directory: %v", err)
+	}
+	if err := r.k.MayApprove(t.Context(), id.Staff(one.member), id.Staff(a.member)); err != nil {
+		t.Errorf("somebody with a passkey: %v", err)
+	}
 }

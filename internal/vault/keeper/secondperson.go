@@ -269,6 +269,9 @@ func (t *txn) mayApprove(row state.Correction, second id.Staff) error {
 	if same {
 		return fault.New(fault.Forbidden, "second", "somebody else approves what you proposed")
 	}
+	if err := t.k.office.MaySecond(t, second); err != nil {
+		return err
+	}
 	if by, _, err := t.staffRow(row.By); err != nil {
 		return err
 	} else if !by.Active { // perhaps ended because it was stolen

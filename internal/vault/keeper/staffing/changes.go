@@ -66,7 +66,7 @@ func (k *Office) CentrePlace(t *engine.Txn, c id.Centre) (access.Scope, error) {
 	return k.in(t).centrePlace(c)
 }
 
-// Deciders are the active members who hold a role at a place or at one that it lies in,
+// Deciders are the active members with a passkey here who hold a role at a place or at one that it lies in,
 // once for each of their grants.
 func (k *Office) Deciders(on *engine.Txn, place access.Scope) (out []Who, err error) {
 	t := k.in(on)
@@ -86,7 +86,7 @@ func (k *Office) Deciders(on *engine.Txn, place access.Scope) (out []Who, err er
 				return nil, err
 			}
 			for _, g := range row.Grants {
-				if row.State == state.MemberActive {
+				if row.State == state.MemberActive && signsNothing(row) == nil {
 					out = append(out, Who{m, row.Human, g})
 				}
 			}

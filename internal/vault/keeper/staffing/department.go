@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/access/department"
 	"tikakosh/internal/access/passkey"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/departments"
 	"tikakosh/internal/vault/keeper/engine"
@@ -34,6 +35,20 @@ func signsNothing(m state.StaffMember) error {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "passkey", "this is confirmed with a passkey made here, and you have none: two administrators give you a link for one")
+}
+
+// MaySecond is why a member of staff is nobody's second person, nil where they may be one:
+// a directory can make any number of accounts, so that whom it alone vouches for approves
+// nothing. A machine's key is the operator's word.
+func (k *Office) MaySecond(on engine.Transaction, s id.Staff) error {
+	if !id.Valid(string(s)) {
+		return nil
+	}
+	m, ok, err := engine.Get[state.StaffMember](on, state.StaffMembers, string(s))
+	if err != nil || !ok {
+		return err
+	}
+	return signsNothing(m)
 }
 
 // departmentBegin asks what the provider's token has to answer. The browser takes
