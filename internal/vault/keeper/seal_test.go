@@ -117,13 +117,13 @@ func TestHeadOfTheLedger(t *testing.T) {
 
 // TestEntriesBound alters ledger rows behind the database's guards.
 func TestEntriesBound(t *testing.T) {
-	for name, q := range map[string]string{ // 0: dictionary, 1: keys, 2: household, 3: sealed
-		"sealed body": "UPDATE ledger_entry SET sealed = (SELECT sealed FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 3",
-		"leaf":        "UPDATE ledger_entry SET leaf = (SELECT leaf FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 3",
-		"whole row":   "UPDATE ledger_entry SET (sealed, leaf) = (SELECT sealed, leaf FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 3",
-		"missing":     "DELETE FROM ledger_entry WHERE entry_index = 3",
-		"another's":   "UPDATE ledger_entry SET entry_index = 100 WHERE entry_index = 3",
-		"renumbered":  "UPDATE ledger_entry SET entry_index = entry_index + 50 WHERE entry_index >= 3",
+	for name, q := range map[string]string{ // 0: dictionary, 1: keys, 2: policies, 3: household, 4: sealed
+		"sealed body": "UPDATE ledger_entry SET sealed = (SELECT sealed FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 4",
+		"leaf":        "UPDATE ledger_entry SET leaf = (SELECT leaf FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 4",
+		"whole row":   "UPDATE ledger_entry SET (sealed, leaf) = (SELECT sealed, leaf FROM ledger_entry WHERE entry_index = 0) WHERE entry_index = 4",
+		"missing":     "DELETE FROM ledger_entry WHERE entry_index = 4",
+		"another's":   "UPDATE ledger_entry SET entry_index = 100 WHERE entry_index = 4",
+		"renumbered":  "UPDATE ledger_entry SET entry_index = entry_index + 50 WHERE entry_index >= 4",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

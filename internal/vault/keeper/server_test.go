@@ -168,7 +168,7 @@ func TestKeysAndStatus(t *testing.T) {
 	}
 	r.signIn("0000000404")
 	st, err := r.k.Status(t.Context(), vault.Empty{})
-	if err != nil || !st.Ready || !st.Separated || st.LedgerSize != 3 {
+	if err != nil || !st.Ready || !st.Separated || st.LedgerSize != 4 { // dictionary, keys, policies, household
 		t.Errorf("%+v %v", st, err)
 	}
 	r.close()
