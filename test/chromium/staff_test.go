@@ -89,6 +89,8 @@ func TestChromiumStaff(t *testing.T) {
 	vaccinator.keyStays()
 	vaccinator.replayed()
 
+	rulesByTwo(first, second)
+
 	// The device is lost: whoever found it has the browser, and the passkey in it.
 	first.open("members", "Staff")
 	first.press("Open Vani Test")
@@ -116,6 +118,32 @@ func TestChromiumStaff(t *testing.T) {
 	for _, d := range all {
 		d.quiet()
 	}
+}
+
+// rulesByTwo: a centre's roster mode and a budget, proposed by one and approved by the other.
+func rulesByTwo(first, second *desk) {
+	first.Helper()
+	first.open("changes", "Propose a change of rules")
+	first.fill("center", "7")
+	first.press("Propose, with my passkey")
+	first.at("Proposed")
+	second.approve()
+	second.open("proposals", "To approve")
+	second.sees("Roster mode on at centre 7")
+	second.sees("In force from")
+	second.press("Withdraw")
+	second.sees("Withdrawn.")
+	first.open("changes", "Propose a change of rules")
+	first.fill("figure", "base")
+	first.fill("value", "29")
+	first.eval("document.querySelectorAll('form')[1].requestSubmit()")
+	first.at("Proposed")
+	second.open("proposals", "To approve")
+	second.press("Show what changes")
+	second.sees("base: 30 now, 29 afterwards")
+	second.press("Back to the list")
+	second.press("Withdraw")
+	second.sees("Withdrawn.")
 }
 
 // secondDevice adds one: it works when a colleague has approved it, and then ends the
