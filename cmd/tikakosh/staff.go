@@ -36,7 +36,7 @@ type staffCmd struct {
 	Proposals staffProposalsCmd `cmd:"" help:"List what waits for a second approval."`
 	Approve   staffApproveCmd   `cmd:"" help:"Approve, after its day of waiting, what nobody else could: the invitations of a single administrator."`
 
-	Sync staffSyncCmd `cmd:"" help:"Take in a department's export of who works there: leavers are disabled and signed out at once."`
+	Sync staffSyncCmd `cmd:"" help:"Take in a department's list of who works there: leavers are disabled and signed out at once."`
 
 	Corrections staffCorrectionsCmd `cmd:"" help:"List what waits at a centre for a second signature, or show one proposal."`
 }
