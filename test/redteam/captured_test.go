@@ -234,13 +234,12 @@ func inWebRole(t *testing.T, s *harness.Server, what string, in []byte) (out, st
 	end := stolenSocket(t, pid)
 	defer end.Close()
 	uid, gid := webUser(t, pid)
-	self, err := os.ReadFile("/proc/self/exe") // the attacker's user cannot reach the test's own folder
-	if err != nil {
-		t.Fatal(err)
-	}
+	// The attacker's user cannot reach the test's own folder. Another process makes the copy:
+	// while one of ours has it open for writing, a child that a parallel test starts inherits
+	// that, and the file is busy (golang/go#22315).
 	exe := filepath.Join(filepath.Dir(s.Data), filepath.Base(s.Data)+".attacker")
-	if err := os.WriteFile(exe, self, 0o755); err != nil {
-		t.Fatal(err)
+	if out, err := exec.Command("cp", fmt.Sprintf("/proc/%d/exe", os.Getpid()), exe).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	defer os.Remove(exe)
 	cmd := exec.Command(exe, "-test.run=^$")
@@ -253,6 +252,7 @@ func inWebRole(t *testing.T, s *harness.Server, what string, in []byte) (out, st
 	if uid != os.Getuid() {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}
+	var err error
 	if out, err = cmd.Output(); err != nil {
 		t.Fatalf("the attacker's process: %v\n%s\n%s", err, out, text.Bytes())
 	}

@@ -67,9 +67,10 @@ func (k *Keeper) phantomBytes(s state.OpenSession, what string) []byte {
 func (k *Keeper) phantomOf(s state.OpenSession, person id.Person) phantom {
 	b := k.phantomBytes(s, string(person))
 	first, last := phantomNames()
-	number := binary.BigEndian.Uint64(b[8:16])
+	number := fmt.Sprintf("%013d", 1_000_000_000_000+binary.BigEndian.Uint64(b[8:16])%9_000_000_000_000)
+	reference := number + string('0'+id.VerhoeffDigit(number)) // of the same range and with the check digit as everybody's
 	return phantom{id: person, Name: first[int(b[0])%len(first)] + " " + last[int(b[1])%len(last)], BirthYear: s.Day.Year - 18 - int(b[2])%62,
-		GenderID: 1 + int(b[3])%2, Last4: fmt.Sprintf("%04d", binary.BigEndian.Uint16(b[4:6])%10_000), Reference: fmt.Sprintf("%014d", 10_000_000_000_000+number%90_000_000_000_000)}
+		GenderID: 1 + int(b[3])%2, Last4: fmt.Sprintf("%04d", binary.BigEndian.Uint16(b[4:6])%10_000), Reference: reference}
 }
 
 // phantomNames are common names; given and family name are drawn apart.

@@ -397,6 +397,11 @@ func TestPhantom(t *testing.T) {
 		got.ViewRef == "" || len(got.Receipts) != len(honest.Receipts) || got.Warn {
 		t.Fatalf("%+v %v", got, err)
 	}
+	for _, row := range phantoms { // else a sum would tell them apart
+		if p, err := l.openRow(l.vaccinator, row, ""); err == nil && !id.VerhoeffValid(string(p.Person.Reference)) {
+			t.Errorf("%s has no check digit", p.Person.Reference)
+		}
+	}
 	again, err := l.openRow(l.vaccinator, phantoms[0], "")
 	if err != nil || again.Person.Name != got.Person.Name || again.Person.Reference != got.Person.Reference {
 		t.Fatalf("the second look differs: %+v %v", again, err)
