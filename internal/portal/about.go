@@ -3,7 +3,9 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -82,14 +84,40 @@ func status(c *Ctx) error {
 	acts, err := c.s.cfg.State.PublicActs(ctx)
 	x.Unknown = err != nil
 	for _, a := range acts.Acts {
-		w := view.Waiting{What: c.centreName(a.Centre), Where: c.say.T("status.since", "At", c.say.Clock(time.UnixMilli(a.At)))}
-		w.Until = c.say.T("status.from", "At", c.say.Clock(time.UnixMilli(a.NotBefore)))
-		if a.Done > 0 {
+		w := view.Waiting{What: c.say.T(waitsFor(a.Kind)), Where: c.say.T("status.since", "At", c.say.Clock(time.UnixMilli(a.At)))}
+		if a.Centre != 0 {
+			w.What = c.centreName(a.Centre) + ": " + w.What
+		}
+		switch {
+		case a.Dropped:
+			w.Until = c.say.T("status.dropped")
+		case a.Done > 0:
 			w.Until = c.say.T("status.done", "At", c.say.Clock(time.UnixMilli(a.Done)))
+		default:
+			w.Until = c.say.T("status.from", "At", c.say.Clock(time.UnixMilli(a.NotBefore)))
 		}
 		x.Waiting = append(x.Waiting, w)
 	}
+	slices.Reverse(x.Waiting) // the newest first
+	if acts.More {
+		x.Waiting = append([]view.Waiting{{What: c.say.T("status.more"), Where: "/api/v3/status/corrections"}}, x.Waiting...)
+	}
 	return c.render(http.StatusOK, view.Status(c.page("foot.status"), x))
+}
+
+// waitsFor is the text of what a public act is about.
+func waitsFor(kind string) string {
+	switch {
+	case kind == "roster-mode":
+		return "status.kind_roster"
+	case kind == "budgets":
+		return "status.kind_budgets"
+	case kind == "policies":
+		return "status.kind_policies"
+	case strings.HasPrefix(kind, "staff-"):
+		return "status.kind_staff"
+	}
+	return "status.kind_other"
 }
 
 func (c *Ctx) centreName(n id.Centre) string {

@@ -221,7 +221,8 @@ func (i issuer) CertificateKeys() ([]byte, error)               { return []byte(
 func (i issuer) RevocationList(context.Context) ([]byte, error) { return nil, i.err }
 func (i issuer) VaultServes(context.Context) error              { return i.err }
 func (i issuer) PublicActs(context.Context) (vault.SecondPersonActs, error) {
-	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{Centre: 7, At: noon().UnixMilli(), NotBefore: noon().Add(24 * time.Hour).UnixMilli()}}}, i.err
+	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{Centre: 7, Kind: "roster-mode", At: noon().UnixMilli(), NotBefore: noon().Add(24 * time.Hour).UnixMilli()},
+		{Kind: "budgets", At: noon().UnixMilli(), NotBefore: noon().Add(24 * time.Hour).UnixMilli(), Dropped: true}}, More: true}, i.err
 }
 
 func upload(t *testing.T, s http.Handler, fields map[string]string, file string, body []byte) *httptest.ResponseRecorder {
@@ -291,10 +292,14 @@ func TestState(t *testing.T) {
 		c.Checkpoint = func() (string, int64, error) { return "log\n1234567\nhash\n", 1_234_567, nil }
 	})
 	body := get(s, "/status").Body.String()
-	for _, want := range []string{"Everything works", "12,34,567", "Free Centre", "can be done from 3 February 2026, 12:00"} {
+	for _, want := range []string{"Everything works", "12,34,567", "Free Centre: opening from the day&#39;s list", "can be done from 3 February 2026, 12:00",
+		"the budgets of openings change", "withdrawn or lapsed", "There are newer ones"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("there is no %q", want)
 		}
+	}
+	if strings.Contains(body, "Centre 0") {
+		t.Error("a change of all centres is said to be of one")
 	}
 	if body := get(s, "/promises").Body.String(); !strings.Contains(body, "log\n1234567\nhash\n") {
 		t.Error("the checkpoint is not shown as it is")
