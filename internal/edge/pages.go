@@ -2,9 +2,13 @@ package edge
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
+	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
 )
 
@@ -53,6 +57,29 @@ func (s *Server) CertificateKeys() ([]byte, error) {
 func (s *Server) RevocationList(ctx context.Context) ([]byte, error) {
 	list, _, err := s.revoked.get(ctx, s.cfg.Codes, s.cfg.Now())
 	return list, err
+}
+
+// Live judges a bearer as a request of the API's is judged, and returns when it ends.
+// fault.Unauthorized for one that is none or has ended; whether it was ended before its time
+// is the vault's to say.
+func (s *Server) Live(bearer string) (time.Time, error) {
+	bad := fault.New(fault.Unauthorized, "bearer", "no bearer")
+	if bearer == "" || len(bearer) > 1024 {
+		return time.Time{}, bad
+	}
+	if err := s.checkBearer(bearer); err != nil {
+		return time.Time{}, err
+	}
+	var claims struct {
+		Expiry int64 `json:"exp"`
+	}
+	_, rest, _ := strings.Cut(bearer, ".")
+	middle, _, _ := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(middle)
+	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return time.Time{}, bad
+	}
+	return time.Unix(claims.Expiry, 0), nil
 }
 
 // PublicActs is the first page of what waits in public for a second member of staff.

@@ -19,6 +19,7 @@ import (
 	"tikakosh/internal/portal/assets"
 	"tikakosh/internal/portal/catalogue"
 	"tikakosh/internal/portal/view"
+	"tikakosh/internal/vault"
 )
 
 // Ctx is one request on its way through a handler.
@@ -33,6 +34,12 @@ type Ctx struct {
 	keep   bool       // the form was sent to change the language, not to act
 	status int
 	begin  time.Time
+
+	holder  vault.Holder // of who is signed in, on pages for them
+	seat    string
+	ends    time.Time // when the session ends
+	out     bool      // the session has just ended, whatever the request's cookies say
+	waiting bool      // the session is on a device that is new to the household
 }
 
 // secure sets the headers every answer has.
@@ -88,10 +95,13 @@ func (c *Ctx) admit() error {
 	}
 	// A browser says where a form came from in one way or the other; what says nothing is
 	// no browser, or one too old to be protected.
-	if c.route.Audience == edge.Holder && c.route.Method == http.MethodPost && c.r.Header.Get("Sec-Fetch-Site") == "" && c.r.Header.Get("Origin") == "" {
+	if (c.route.Audience == edge.Holder || c.route.Own) && c.route.Method == http.MethodPost && c.r.Header.Get("Sec-Fetch-Site") == "" && c.r.Header.Get("Origin") == "" {
 		return fault.New(fault.Forbidden, "cross-origin", "the request does not say where it came from")
 	}
-	return c.readForm()
+	if err := c.readForm(); err != nil || c.route.Audience != edge.Holder {
+		return err
+	}
+	return c.enter()
 }
 
 // readForm reads the fields of the address or of the body, refuses those the route does not
@@ -120,6 +130,9 @@ func (c *Ctx) readForm() error {
 	}
 	if c.route.Method == http.MethodPost && c.s.say.Has(c.form.Get("lang")) {
 		c.use(c.form.Get("lang"))
+		c.keep = true
+	}
+	if c.r.Context().Value(resuming{}) != nil {
 		c.keep = true
 	}
 	return nil
@@ -158,7 +171,13 @@ func (c *Ctx) page(titleID string) *view.Page {
 	if titleID != "" {
 		p.Title = c.say.T(titleID)
 	}
+	if !c.out && (c.holder.Bearer != "" || c.sits() == nil) {
+		p.SignedIn, p.Expires, p.Waiting = true, c.ends, c.waiting
+	}
 	for _, n := range navigation() {
+		if p.SignedIn && n.Path == "/sign-in" {
+			n = view.NavItem{Path: "/account", Text: "nav.account"}
+		}
 		if c.s.has(n.Path) {
 			n.Current = c.r.URL.Path == n.Path || strings.HasPrefix(c.r.URL.Path, n.Path+"/")
 			p.Nav = append(p.Nav, n)

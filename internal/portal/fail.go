@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"tikakosh/internal/edge"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/portal/view"
 )
@@ -45,6 +46,17 @@ func troubles() map[fault.Kind]struct {
 // number to quote and nothing else; no error's own text reaches a page.
 func (c *Ctx) fail(err error) {
 	kind := fault.KindOf(err)
+	if kind == fault.Unauthorized && c.route.Audience == edge.Holder {
+		c.w.Header().Set("Cache-Control", "no-store")
+		show := func() error { return c.mustSignIn(err) }
+		if fault.CodeOf(err) == "elsewhere" {
+			show = c.elsewhere
+		}
+		if show() == nil {
+			return
+		}
+		kind = fault.Internal
+	}
 	row, ok := troubles()[kind]
 	if !ok {
 		row.status, row.heading, row.personal = http.StatusInternalServerError, "error.internal", true

@@ -54,6 +54,10 @@ type Config struct {
 	Places       *places.Places
 	State        State
 	Certificates Certificates
+	Sessions     Sessions
+	// Live judges a bearer by its signature and its end, as the edge does, and returns when it
+	// ends. fault.Unauthorized for one that is none.
+	Live func(bearer string) (time.Time, error)
 	// Checkpoint is the ledger's newest published checkpoint and how many entries it covers.
 	Checkpoint func() (text string, size int64, err error)
 	// Version names the program on the page of its state.

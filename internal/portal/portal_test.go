@@ -58,7 +58,7 @@ func newServer(t testing.TB, change func(*Config)) (*Server, *door) {
 		t.Fatal(err)
 	}
 	d := &door{}
-	cfg := Config{Door: d, Search: empty{}, Reports: empty{}, State: issuer{}, Certificates: issuer{}, Places: where, Now: noon, Logger: slog.New(slog.DiscardHandler),
+	cfg := Config{Door: d, Search: empty{}, Reports: empty{}, State: issuer{}, Certificates: issuer{}, Sessions: &gate{}, Live: (&gate{}).Live, Places: where, Now: noon, Logger: slog.New(slog.DiscardHandler),
 		Checkpoint: func() (string, int64, error) { return "", 0, fault.New(fault.Unavailable, "", "") }}
 	if change != nil {
 		change(&cfg)
@@ -190,7 +190,8 @@ func TestForms(t *testing.T) {
 		{"a null origin", public, "a=1", []string{kind, typed, "Origin", "null"}, 403},
 		{"a program", public, "a=1", []string{kind, typed}, 303},
 		{"a program, personal", personal, "a=1", []string{kind, typed}, 403},
-		{"personal", personal, "a=1", []string{kind, typed, "Sec-Fetch-Site", "same-origin"}, 303},
+		{"personal", personal, "a=1", []string{kind, typed, "Sec-Fetch-Site", "same-origin", "Cookie", seated}, 303},
+		{"personal, nobody signed in", personal, "a=1", []string{kind, typed, "Sec-Fetch-Site", "same-origin"}, 401},
 		{"unknown field", public, "b=1", []string{kind, typed}, 400},
 		{"twice", public, "a=1&a=2", []string{kind, typed}, 400},
 		{"NUL", public, "a=%00", []string{kind, typed}, 400},

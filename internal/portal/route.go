@@ -21,8 +21,10 @@ type Route struct {
 	BodyLimit int64
 	Rate      edge.Rate
 	Fields    []string
-	Upload    bool // the form is multipart, with a file
+	Secrets   []string // of the Fields: not taken along through a sign-in
+	Upload    bool     // the form is multipart, with a file
 	Personal  bool
+	Own       bool // a POST has to say that it comes from here, as every holder's has
 	Handler   func(*Ctx) error
 }
 
@@ -58,7 +60,7 @@ func (s *Server) routes() []Route {
 	table := []Route{
 		page("/{$}", "page.home", landing),
 	}
-	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes()} {
+	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes()} {
 		table = append(table, group...)
 	}
 	return table

@@ -8,6 +8,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 	"tikakosh/internal/civil"
 )
 
-//go:embed lang/*.json
+//go:embed lang/*.json lang/*/*.json
 var files embed.FS
 
 //go:embed dates.json
@@ -55,20 +56,49 @@ type Catalogue struct {
 	ids   []string
 }
 
-// Load reads the embedded files.
+// Load reads the embedded files: lang/CODE.json, and lang/GROUP/CODE.json of a group of pages.
 func Load() (*Catalogue, error) {
-	list, err := files.ReadDir("lang")
+	raw, err := whole(files)
 	if err != nil {
 		return nil, err
 	}
-	raw := map[string][]byte{}
-	for _, f := range list {
-		code, _ := strings.CutSuffix(f.Name(), ".json")
-		if raw[code], err = files.ReadFile(path.Join("lang", f.Name())); err != nil {
-			return nil, err
+	return parse(raw, datesJSON)
+}
+
+// whole joins the files of each language. A message that is said twice is an error.
+func whole(from fs.FS) (map[string][]byte, error) {
+	all := map[string]map[string]json.RawMessage{}
+	err := fs.WalkDir(from, "lang", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		raw, err := fs.ReadFile(from, name)
+		if err != nil {
+			return err
+		}
+		var m map[string]json.RawMessage
+		if err := json.Unmarshal(raw, &m); err != nil {
+			return fmt.Errorf("catalogue %s: %w", name, err)
+		}
+		code := strings.TrimSuffix(path.Base(name), ".json")
+		if all[code] == nil {
+			all[code] = map[string]json.RawMessage{}
+		}
+		for id, text := range m {
+			if all[code][id] != nil {
+				return fmt.Errorf("catalogue %s: %s is said in another file too", name, id)
+			}
+			all[code][id] = text
+		}
+		return nil
+	})
+	out := map[string][]byte{}
+	for code, m := range all {
+		if err == nil {
+			out[code], err = json.Marshal(m)
 		}
 	}
-	return parse(raw, datesJSON)
+	return out, err
 }
 
 // parse makes the catalogue of files by their language's code.

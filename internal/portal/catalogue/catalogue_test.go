@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"tikakosh/internal/civil"
@@ -29,12 +30,12 @@ var placeholder = regexp.MustCompile(`{{[^}]*}}`)
 func TestComplete(t *testing.T) {
 	c := load(t)
 	read := func(code string) map[string]json.RawMessage {
-		raw, err := os.ReadFile(filepath.Join("lang", code+".json"))
+		raw, err := whole(os.DirFS("."))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var m map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &m); err != nil {
+		if err := json.Unmarshal(raw[code], &m); err != nil {
 			t.Fatal(err)
 		}
 		return m
@@ -216,4 +217,16 @@ func FuzzChoose(f *testing.F) {
 			t.Fatal(s)
 		}
 	})
+}
+
+// TestGroups: a group of pages has files of its own, and says nothing that another says.
+func TestGroups(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	got, err := whole(fstest.MapFS{"lang/en.json": file(`{"a.b": "1"}`), "lang/sign/en.json": file(`{"sign.b": "2"}`), "lang/sign/hi.json": file(`{}`)})
+	if err != nil || string(got["en"]) != `{"a.b":"1","sign.b":"2"}` || string(got["hi"]) != `{}` {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := whole(fstest.MapFS{"lang/en.json": file(`{"a.b": "1"}`), "lang/sign/en.json": file(`{"a.b": "2"}`)}); err == nil {
+		t.Error("a message was said twice")
+	}
 }

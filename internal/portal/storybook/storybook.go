@@ -27,13 +27,14 @@ type Story struct {
 	Flush  bool
 	Script []string
 	Camera bool // the page that may use the camera
+	Mine   bool // the page of somebody who is signed in
 	Draw   func(*view.Page) templ.Component
 }
 
 // Stories lists every screen and state, by group. A new group adds its own function here.
 func Stories() []Story {
 	var out []Story
-	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about()} {
+	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about(), signing()} {
 		out = append(out, group...)
 	}
 	return out
@@ -83,7 +84,11 @@ func (b *Book) Page(s Story, code string) *view.Page {
 	if s.Title != "" {
 		p.Title = p.T(s.Title)
 	}
+	p.SignedIn, p.Expires = s.Mine, sampleTime()
 	for _, n := range []view.NavItem{{Path: "/find", Text: "nav.find"}, {Path: "/verify", Text: "nav.verify"}, {Path: "/numbers", Text: "nav.numbers"}, {Path: "/promises", Text: "nav.promises", More: true}, {Path: "/sign-in", Text: "nav.sign_in"}} {
+		if s.Mine && n.Path == "/sign-in" {
+			n = view.NavItem{Path: "/account", Text: "nav.account"}
+		}
 		n.Current = n.Path == s.Path
 		p.Nav = append(p.Nav, n)
 	}

@@ -5,6 +5,7 @@ package view
 import (
 	"net/url"
 	"strings"
+	"time"
 
 	"tikakosh/internal/portal/catalogue"
 )
@@ -21,6 +22,9 @@ type Page struct {
 	Flush     bool                     // the contents begin at the header, without room above
 	Wrong     bool                     // something typed was wrong: the title says so first
 	Scripts   []string                 // assets of this page alone
+	SignedIn  bool                     // somebody is
+	Expires   time.Time                // when the session ends by itself
+	Waiting   bool                     // the session is on a device that is new to the household: it sees initials
 }
 
 // NavItem is one entry of the navigation.
@@ -113,4 +117,9 @@ func describedBy(id string, hint bool, f Field) string {
 		ids = append(ids, id+"-error")
 	}
 	return strings.Join(ids, " ")
+}
+
+// Until is the time of day at which the session ends, in India.
+func (p *Page) Until() string {
+	return p.Expires.In(time.FixedZone("IST", 19800)).Format("15:04")
 }

@@ -1,0 +1,154 @@
+package harness
+
+import (
+	"context"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Portal is a browser without scripts: it keeps cookies, follows no redirect by itself, and
+// says where its forms come from.
+type Portal struct {
+	Server *Server
+	Last   Answer // of the last request
+	mu     sync.Mutex
+	jar    map[string]string
+	http   *http.Client
+}
+
+// Portal returns a browser from a network of its own.
+func (s *Server) Portal() *Portal {
+	return &Portal{Server: s, jar: map[string]string{}, http: s.Client().http}
+}
+
+// Cookie is a cookie that the browser has, or "".
+func (p *Portal) Cookie(name string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.jar[name]
+}
+
+// SetCookie puts a cookie into the browser; "" takes it out.
+func (p *Portal) SetCookie(name, value string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.jar[name] = value
+	if value == "" {
+		delete(p.jar, name)
+	}
+}
+
+// Get asks for a page. header are names and values.
+func (p *Portal) Get(path string, header ...string) Answer { return p.do("GET", path, nil, header) }
+
+// Post sends a form from a page of the portal's own.
+func (p *Portal) Post(path string, form url.Values, header ...string) Answer {
+	return p.do("POST", path, form, append([]string{"Sec-Fetch-Site", "same-origin"}, header...))
+}
+
+// Follow is Post and, when it leads on to another page, Get of that.
+func (p *Portal) Follow(path string, form url.Values) Answer {
+	a := p.Post(path, form)
+	for range 3 {
+		if a.Status != http.StatusSeeOther {
+			break
+		}
+		a = p.Get(a.Header.Get("Location"))
+	}
+	return a
+}
+
+func (p *Portal) do(method, path string, form url.Values, header []string) Answer {
+	p.Server.tb.Helper()
+	var body io.Reader
+	if method == "POST" {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(context.Background(), method, p.Server.Root+path, body)
+	if err != nil {
+		p.Server.tb.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	if method == "POST" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	p.mu.Lock()
+	for name, value := range p.jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	p.mu.Unlock()
+	res, err := p.http.Do(r)
+	if err != nil {
+		p.Server.tb.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.Server.tb.Fatalf("%s %s: %v", method, path, err)
+	}
+	for _, k := range res.Cookies() {
+		if k.MaxAge < 0 {
+			k.Value = ""
+		}
+		p.SetCookie(k.Name, k.Value)
+	}
+	p.Last = Answer{Status: res.StatusCode, Header: res.Header, Body: raw}
+	return p.Last
+}
+
+var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
+
+// Hidden are the hidden fields of a form of a page: the one whose action is given.
+func (a Answer) Hidden(action string) url.Values {
+	out := url.Values{}
+	_, form, _ := strings.Cut(string(a.Body), `action="`+action+`"`)
+	form, _, _ = strings.Cut(form, "</form>")
+	for _, m := range hiddenField.FindAllStringSubmatch(form, -1) {
+		out.Set(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
+	return out
+}
+
+// Submit sends the form with an action of the page that was got last, with its hidden fields
+// and the pairs given.
+func (p *Portal) Submit(action string, pairs ...string) Answer {
+	p.Server.tb.Helper()
+	if !strings.Contains(string(p.Last.Body), `action="`+action+`"`) {
+		p.Server.tb.Fatalf("the page has no form for %s: %d %s", action, p.Last.Status, p.Last.Body)
+	}
+	form := p.Last.Hidden(action)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return p.Post(action, form)
+}
+
+// SignIn signs a number in with a code from the outbox and returns the answer to it: the way
+// on.
+func (p *Portal) SignIn(mobile string) Answer {
+	p.Server.tb.Helper()
+	p.Get("/sign-in")
+	return p.SignInHere(mobile)
+}
+
+// SignInHere is SignIn from the page got last, which asks for the number.
+func (p *Portal) SignInHere(mobile string) Answer {
+	p.Server.tb.Helper()
+	have := len(p.Server.To(mobile))
+	if a := p.Submit("/sign-in", "mobile", mobile); a.Status != 200 {
+		p.Server.tb.Fatalf("sign-in: %d %s", a.Status, a.Body)
+	}
+	a := p.Submit("/sign-in/code", "code", p.Server.codeAfter(mobile, have))
+	if a.Status != http.StatusSeeOther && a.Status != 200 {
+		p.Server.tb.Fatalf("code: %d %s", a.Status, a.Body)
+	}
+	return a
+}
