@@ -306,7 +306,12 @@ func (c *Ctx) file(kind, name string, body []byte) error {
 	h := c.w.Header()
 	h.Set("Content-Type", kind)
 	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	return c.send(body)
+}
+
+// send answers with bytes whose headers are set.
+func (c *Ctx) send(body []byte) error {
+	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	c.status = http.StatusOK
 	c.w.WriteHeader(c.status)
 	if c.r.Method != http.MethodHead {

@@ -78,6 +78,7 @@ type Server struct {
 	sums    figures
 	trends  trends
 	pulse   pulse
+	worker  worker
 }
 
 // New checks the route table and makes the server. It refuses a route that is not whole.

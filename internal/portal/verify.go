@@ -33,6 +33,7 @@ type Certificates interface {
 func verifyRoutes() []Route {
 	return []Route{
 		page("/verify", "verify", verifyForm),
+		page(workerPath, "verify.worker", verifyWorker),
 		{Method: "POST", Path: "/verify", Audience: edge.Public, Action: "verify", Rate: edge.RateSearch, BodyLimit: verifyLimit, Fields: []string{"text", "file"}, Upload: true, Personal: true, Handler: verify},
 	}
 }
@@ -46,12 +47,12 @@ func (c *Ctx) askCertificate(text view.Field) error {
 	h.Set("Content-Security-Policy", assets.CameraPolicy)
 	p := c.page("verify.title")
 	p.KeepForm = "verify-form"
-	p.Scripts = []string{"scan.js"}
+	p.Scripts = []string{"scan.js", "verify.js"}
 	status := http.StatusOK
 	if text.Wrong != "" {
 		p.Wrong, status = true, http.StatusUnprocessableEntity
 	}
-	return c.render(status, view.Verify(p, view.VerifyPage{Text: text, Decoder: c.s.assets.URL("zxing.js"), Wasm: c.s.assets.URL("zxing.wasm")}))
+	return c.render(status, view.Verify(p, c.s.verifyPage(c.say, text)))
 }
 
 // certificateSent is what was sent: the text or the file.

@@ -29,10 +29,13 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const Permissions = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
 
 // CameraPolicy and CameraPermissions are those of the page that reads codes: it may compile
-// the decoder that it loads from here, and ask for the camera.
+// the decoder that it loads from here, keep itself by a worker from here (whose address one
+// policy of Trusted Types lets through), and ask for the camera. WorkerPolicy is the worker's
+// own: it loads from here and does nothing else.
 const (
-	CameraPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; " +
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	CameraPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types verify"
+	WorkerPolicy      = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
 	CameraPermissions = "camera=(self), accelerometer=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
 )
 
@@ -89,6 +92,12 @@ func kindOf(name string) string {
 
 // URL is the address of an asset by its name in src, or "" when there is none.
 func (s *Set) URL(name string) string { return s.names[name] }
+
+// Source is an asset as it is, by its name in src; nil when there is none. It is not to be
+// changed.
+func (s *Set) Source(name string) []byte {
+	return s.files[strings.TrimPrefix(s.names[name], Prefix)].plain
+}
 
 // Sizes are the bytes of an asset as most browsers get it and as it is; 0 when there is none.
 func (s *Set) Sizes(name string) (br, plain int) {

@@ -239,6 +239,9 @@ func (t *Tongue) Day(d civil.Date) string {
 	return fmt.Sprintf("%d %s %d", d.Day, t.dates.Months[d.Month-1], d.Year)
 }
 
+// Months are the names of the months from January on, in a copy.
+func (t *Tongue) Months() []string { return slices.Clone(t.dates.Months) }
+
 // LongDay is Day after its weekday.
 func (t *Tongue) LongDay(d civil.Date) string {
 	return t.dates.Weekdays[weekday(d)] + ", " + t.Day(d)

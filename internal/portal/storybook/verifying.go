@@ -21,6 +21,18 @@ func verifying() []Story {
 			return view.Verify(p, view.VerifyPage{Text: view.Field{Value: hostile, Wrong: "verify.empty"}})
 		}},
 	}
+	said := func(p *view.Page, id string) string {
+		return p.T(id, "N", "12", "At", p.Clock(sampleTime()), "Ago", p.T("verify.wait"))
+	}
+	for _, x := range []struct {
+		name, says   string
+		old          bool
+		keep, forget bool
+	}{{"kept", "verify.offline_ready", false, false, true}, {"kept_old", "verify.offline_old", true, false, true}, {"kept_not", "verify.offline_not", false, true, false}, {"kept_empty", "verify.offline_empty", false, false, true}, {"kept_gone", "verify.offline_gone", false, false, false}} {
+		out = append(out, Story{Name: "verify/" + x.name, Title: "verify.title", Path: "/verify", Form: "verify-form", Draw: func(p *view.Page) templ.Component {
+			return view.Verify(p, view.VerifyPage{Kept: view.Kept{Says: said(p, x.says), Old: x.old, Keep: x.keep, Forget: x.forget}})
+		}})
+	}
 	for _, x := range []struct{ name, kind, name2 string }{{"genuine", "good", "आशा परीक्षण"}, {"expired", "warn", "Asha Test"}, {"not_yet", "warn", "Asha Test"}, {"undecided", "warn", "Asha Test"}, {"revoked", "bad", hostile}, {"unknown", "bad", ""}, {"forged", "bad", ""}, {"unreadable", "bad", ""}} {
 		heading := "verify." + x.name
 		out = append(out, Story{Name: "verify/" + x.name, Title: heading, Path: "/verify", Draw: func(p *view.Page) templ.Component {
