@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -87,6 +88,75 @@ func (s *Server) PublicActs(ctx context.Context) (vault.SecondPersonActs, error)
 	return s.acts.get(ctx, func(ctx context.Context) (vault.SecondPersonActs, error) {
 		return s.cfg.Second.SecondPersonActs(ctx, vault.SecondPersonRequest{})
 	}, s.cfg.Now())
+}
+
+// NewestActs are the newest of what waits, or waited, in public, oldest first; More says that
+// there are older ones. They are at most a few seconds old.
+func (s *Server) NewestActs(ctx context.Context) (vault.SecondPersonActs, error) {
+	now := s.cfg.Now()
+	return s.newest.get(ctx, func(ctx context.Context) (vault.SecondPersonActs, error) {
+		return newestActs(ctx, s.cfg.Second.SecondPersonActs, now)
+	}, now)
+}
+
+// publicActsFor is how long an act stays in the public list (a proposal's life in the vault),
+// actsSteps how often newestActs asks: each step halves the time it looks at, so that the last
+// is shorter than three minutes.
+const (
+	publicActsFor = 30 * 24 * time.Hour
+	actsSteps     = 14
+)
+
+// newestActs finds the last page of a list that the vault gives oldest first. Entries' ids
+// begin with their time, so a page can begin at any: the latest beginning is sought whose page
+// is the list's last one and not empty. Whoever makes many entries hides none that come after.
+func newestActs(ctx context.Context, ask func(context.Context, vault.SecondPersonRequest) (vault.SecondPersonActs, error), now time.Time) (vault.SecondPersonActs, error) {
+	first, err := ask(ctx, vault.SecondPersonRequest{})
+	if err != nil || !first.More {
+		return first, err
+	}
+	best := first
+	from, until := now.Add(-publicActsFor), now
+	for range actsSteps {
+		middle := from.Add(until.Sub(from) / 2)
+		got, err := ask(ctx, vault.SecondPersonRequest{After: idOf(middle)})
+		switch {
+		case err != nil:
+			return vault.SecondPersonActs{}, err
+		case got.More: // the list's end is later
+			best, from = got, middle
+		case len(got.Acts) == 0: // nothing is so new
+			until = middle
+		default:
+			got.More = true // older ones: the first page was full
+			return got, nil
+		}
+	}
+	if best, err = lastOf(ctx, ask, best); err == nil {
+		best.More = best.Acts[0].ID != first.Acts[0].ID
+	}
+	return best, err
+}
+
+// lastOf goes on to the end from a page, where more came in minutes than a page holds.
+func lastOf(ctx context.Context, ask func(context.Context, vault.SecondPersonRequest) (vault.SecondPersonActs, error), page vault.SecondPersonActs) (vault.SecondPersonActs, error) {
+	for page.More && len(page.Acts) > 0 {
+		next, err := ask(ctx, vault.SecondPersonRequest{After: page.Acts[len(page.Acts)-1].ID})
+		if err != nil {
+			return vault.SecondPersonActs{}, err
+		}
+		if len(next.Acts) == 0 {
+			break
+		}
+		page = next
+	}
+	return page, nil
+}
+
+// idOf is the first id (UUIDv7) of a time.
+func idOf(t time.Time) string {
+	ms := t.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-7000-8000-000000000000", ms>>16, ms&0xffff)
 }
 
 // Rules are the policies and budgets in force, at most a few seconds old.

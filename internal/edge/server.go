@@ -131,6 +131,7 @@ type Server struct {
 	staff    staffNames
 	reports  reportAnswers
 	acts     remembered[vault.SecondPersonActs]
+	newest   remembered[vault.SecondPersonActs]
 	rules    remembered[vault.Rules]
 	writes   *limiter // of doses without evidence
 	cfg      Config

@@ -21,8 +21,10 @@ import (
 type State interface {
 	// VaultServes is the vault's word that it does; an error when it does not.
 	VaultServes(ctx context.Context) error
-	// PublicActs is what waits in public for a second member of staff.
-	PublicActs(ctx context.Context) (vault.SecondPersonActs, error)
+	// NewestActs are the newest of what waits in public, or waited, oldest first.
+	NewestActs(ctx context.Context) (vault.SecondPersonActs, error)
+	// Rules are the policies and budgets in force.
+	Rules(ctx context.Context) (vault.Rules, error)
 }
 
 func aboutRoutes() []Route {
@@ -81,7 +83,7 @@ func status(c *Ctx) error {
 	if lerr == nil {
 		x.Entries = catalogue.Number(size)
 	}
-	acts, err := c.s.cfg.State.PublicActs(ctx)
+	acts, err := c.s.cfg.State.NewestActs(ctx)
 	x.Unknown = err != nil
 	for _, a := range acts.Acts {
 		w := view.Waiting{What: c.say.T(waitsFor(a.Kind)), Where: c.say.T("status.since", "At", c.say.Clock(time.UnixMilli(a.At)))}
@@ -99,10 +101,28 @@ func status(c *Ctx) error {
 		x.Waiting = append(x.Waiting, w)
 	}
 	slices.Reverse(x.Waiting) // the newest first
-	if acts.More {
-		x.Waiting = append([]view.Waiting{{What: c.say.T("status.more"), Where: "/api/v3/status/corrections"}}, x.Waiting...)
+	x.More = acts.More
+	if rules, err := c.s.cfg.State.Rules(ctx); err == nil {
+		x.Rules = c.rules(rules)
 	}
 	return c.render(http.StatusOK, view.Status(c.page("foot.status"), x))
+}
+
+// rules says what is in force.
+func (c *Ctx) rules(r vault.Rules) *view.Rules {
+	from := func(own bool, since int64) string {
+		if !own {
+			return c.say.T("status.rules_default")
+		}
+		return c.say.T("status.rules_own", "At", c.say.Clock(time.UnixMilli(since)))
+	}
+	x := &view.Rules{Policies: r.Policies, Budgets: r.BudgetsDigest, PoliciesFrom: from(r.Own, r.Since), BudgetsFrom: from(r.BudgetsOwn, r.BudgetsSince), Other: r.Other}
+	for _, f := range [][2]string{{"base", "status.fig_base"}, {"centre", "status.fig_centre"}, {"pending", "status.fig_pending"}, {"no_dose", "status.fig_no_dose"}, {"break_glass", "status.fig_break_glass"}} {
+		if n, ok := r.Budgets[f[0]]; ok {
+			x.Figures = append(x.Figures, view.RuleFigure{Label: f[1], Value: catalogue.Number(int64(n))})
+		}
+	}
+	return x
 }
 
 // waitsFor is the text of what a public act is about.

@@ -220,7 +220,10 @@ type issuer struct{ err error }
 func (i issuer) CertificateKeys() ([]byte, error)               { return []byte(`{"version":1,"keys":{}}`), i.err }
 func (i issuer) RevocationList(context.Context) ([]byte, error) { return nil, i.err }
 func (i issuer) VaultServes(context.Context) error              { return i.err }
-func (i issuer) PublicActs(context.Context) (vault.SecondPersonActs, error) {
+func (i issuer) Rules(context.Context) (vault.Rules, error) {
+	return vault.Rules{Policies: strings.Repeat("ab", 32), Budgets: map[string]int{"base": 29, "other": 7}, BudgetsDigest: strings.Repeat("cd", 32), BudgetsOwn: true, BudgetsSince: noon().UnixMilli()}, i.err
+}
+func (i issuer) NewestActs(context.Context) (vault.SecondPersonActs, error) {
 	return vault.SecondPersonActs{Acts: []vault.SecondPersonAct{{Centre: 7, Kind: "roster-mode", At: noon().UnixMilli(), NotBefore: noon().Add(24 * time.Hour).UnixMilli()},
 		{Kind: "budgets", At: noon().UnixMilli(), NotBefore: noon().Add(24 * time.Hour).UnixMilli(), Dropped: true}}, More: true}, i.err
 }
@@ -293,7 +296,7 @@ func TestState(t *testing.T) {
 	})
 	body := get(s, "/status").Body.String()
 	for _, want := range []string{"Everything works", "12,34,567", "Free Centre: opening from the day&#39;s list", "can be done from 3 February 2026, 12:00",
-		"the budgets of openings change", "withdrawn or lapsed", "There are newer ones"} {
+		"the budgets of openings change", "withdrawn or lapsed", "There are older ones", "as delivered", "changed here, in force since 2 February 2026, 12:00", `<bdi dir="ltr" class="tk-num">29</bdi>`, "cdcdcd"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("there is no %q", want)
 		}
@@ -306,7 +309,40 @@ func TestState(t *testing.T) {
 	}
 	s, _ = newServer(t, func(c *Config) { c.State = issuer{fault.New(fault.Unavailable, "vault", "")} })
 	body = get(s, "/status").Body.String()
+	if strings.Contains(body, "Rules in force") {
+		t.Error("rules are shown that nobody told")
+	}
 	if !strings.Contains(body, "A part does not answer now") || strings.Contains(body, "Nothing is waiting") {
 		t.Error("a vault that is away is not said to be")
+	}
+}
+
+// leaving takes as long as it is let.
+type leaving struct {
+	published
+	ctx context.Context
+}
+
+func (l *leaving) Reports(ctx context.Context, until civil.Date) (last, before statistics.Published, err error) {
+	l.ctx = ctx
+	if err := ctx.Err(); err != nil {
+		return last, before, err
+	}
+	return l.published.Reports(ctx, until)
+}
+
+// TestFiguresOutliveTheAsker: who goes away before the first figures are known leaves no
+// error for the others, and nobody waits for ever.
+func TestFiguresOutliveTheAsker(t *testing.T) {
+	l := &leaving{}
+	s, _ := newServer(t, func(c *Config) { c.Reports = l })
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/numbers", nil).WithContext(gone))
+	if _, bounded := l.ctx.Deadline(); !bounded {
+		t.Error("the question has no end")
+	}
+	if body := get(s, "/numbers").Body.String(); !strings.Contains(body, "12,360") {
+		t.Error("the next person is shown the error of one who went away")
 	}
 }

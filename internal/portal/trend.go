@@ -44,9 +44,10 @@ func (s *Server) days(c *Ctx) []dayDoses {
 	}
 	until := civil.Of(now.In(statistics.India()))
 	var read []dayDoses
+	failed := false
 	for range trendDays { // each answer holds two days
-		last, before, err := s.cfg.Reports.Reports(c.r.Context(), until)
-		if err != nil || last.Day.IsZero() {
+		last, before, err := s.reports(c, until)
+		if failed = err != nil; failed || last.Day.IsZero() {
 			break
 		}
 		known := slices.ContainsFunc(t.days, func(d dayDoses) bool { return d.day == last.Day })
@@ -60,6 +61,9 @@ func (s *Server) days(c *Ctx) []dayDoses {
 		until = before.Day
 	}
 	t.at = now
+	if failed {
+		t.at = now.Add(figuresFor - trendFor) // asked again as soon as the figures are
+	}
 	if len(read) == 0 {
 		return t.days
 	}

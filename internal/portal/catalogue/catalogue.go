@@ -244,7 +244,7 @@ func (t *Tongue) Months() []string { return slices.Clone(t.dates.Months) }
 
 // LongDay is Day after its weekday.
 func (t *Tongue) LongDay(d civil.Date) string {
-	return t.dates.Weekdays[weekday(d)] + ", " + t.Day(d)
+	return t.dates.Weekdays[weekday(d)] + t.comma() + t.Day(d)
 }
 
 // ShortDay is a date of the nearest weeks: weekday, day, month.
@@ -260,7 +260,15 @@ func weekday(d civil.Date) int { return (int(d.In(time.UTC).Weekday()) + 6) % 7 
 // Clock is an instant in India's time: "3 March 2026, 14:05".
 func (t *Tongue) Clock(at time.Time) string {
 	at = at.In(time.FixedZone("IST", 19800))
-	return t.Day(civil.Of(at)) + at.Format(", 15:04")
+	return t.Day(civil.Of(at)) + t.comma() + at.Format("15:04")
+}
+
+// comma is the comma of the language's script.
+func (t *Tongue) comma() string {
+	if t.Dir == "rtl" {
+		return "، "
+	}
+	return ", "
 }
 
 // Number groups digits as India does, in every language: 12,34,567.

@@ -116,7 +116,7 @@ func TestSays(t *testing.T) {
 		t.Errorf("an unknown message is %q", got)
 	}
 	day := civil.Date{Year: 2026, Month: time.March, Day: 3}
-	for code, want := range map[string]string{"en": "Tuesday, 3 March 2026", "hi": "मंगलवार, 3 मार्च 2026", "ur": "منگل, 3 مارچ 2026"} {
+	for code, want := range map[string]string{"en": "Tuesday, 3 March 2026", "hi": "मंगलवार, 3 मार्च 2026", "ur": "منگل، 3 مارچ 2026"} {
 		if got := c.In(code).LongDay(day); got != want {
 			t.Errorf("%s: %q, want %q", code, got, want)
 		}

@@ -1,10 +1,18 @@
 package storybook
 
 import (
+	"strings"
+
 	"github.com/a-h/templ"
 
 	"tikakosh/internal/portal/view"
 )
+
+// sampleRules are rules as they come, and budgets that were changed.
+func sampleRules(p *view.Page, at string) *view.Rules {
+	return &view.Rules{Policies: strings.Repeat("5e1f0c9a", 8), Budgets: strings.Repeat("7b334d21", 8), PoliciesFrom: p.T("status.rules_default"), BudgetsFrom: p.T("status.rules_own", "At", at), Other: true,
+		Figures: []view.RuleFigure{{Label: "status.fig_base", Value: "29"}, {Label: "status.fig_centre", Value: "200"}, {Label: "status.fig_pending", Value: "25"}, {Label: "status.fig_no_dose", Value: "20"}, {Label: "status.fig_break_glass", Value: "2"}}}
+}
 
 // about are the pages of promises, state and accessibility.
 func about() []Story {
@@ -22,7 +30,8 @@ func about() []Story {
 		{Name: "status", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
 			at := p.Clock(sampleTime())
 			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: parts(true), Entries: "4,12,88,091", Version: "0.1.0", At: at, Waiting: []view.Waiting{
-				{What: "Test PHC One", Where: p.T("status.since", "At", at), Until: p.T("status.from", "At", at)}, {What: p.T("status.centre", "N", "900001"), Where: p.T("status.since", "At", at), Until: p.T("status.done", "At", at)}}})
+				{What: "Test PHC One", Where: p.T("status.since", "At", at), Until: p.T("status.from", "At", at)}, {What: p.T("status.centre", "N", "900001"), Where: p.T("status.since", "At", at), Until: p.T("status.done", "At", at)}},
+				More: true, Rules: sampleRules(p, at)})
 		}},
 		{Name: "status/away", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
 			return view.Status(p, view.StatusPage{Heading: "status.some", Parts: parts(false), Version: "0.1.0", At: p.Clock(sampleTime()), Unknown: true})

@@ -107,6 +107,29 @@ func (p *Page) Problems(pairs ...any) []Problem {
 	return out
 }
 
+// joined is a list of names as one text. Marks that turn the direction of what follows them
+// are left out: one name must not turn the next.
+func joined(names ...string) string {
+	var out []string
+	for _, n := range names {
+		if n = Plain(n); n != "" {
+			out = append(out, n)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Plain is a text without the marks that turn, embed or isolate directions of writing.
+func Plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\u200e', r == '\u200f', r == '\u061c':
+			return -1
+		}
+		return r
+	}, s)
+}
+
 // describedBy joins the ids of what describes a field.
 func describedBy(id string, hint bool, f Field) string {
 	var ids []string
