@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,6 +33,11 @@ type booking struct {
 	old       id.Hold // the appointment to be replaced
 	walkIn    *walkIn // booked by staff for somebody who is there
 	body      string  // digest of the request
+
+	life   time.Duration         // how long the places are held; 0: HoldTime
+	before func(h id.Hold) error // asked before places are held
+	made   int64                 // when it made the household's row; 0: not
+	was    Reserve               // that row before
 }
 
 // Book takes one place for each of some people of the holder's household under
@@ -143,8 +149,13 @@ func (s *Service) hold(ctx context.Context, b *booking, old id.Hold) (Hold, erro
 			return Hold{}, err
 		}
 	}
+	if b.before != nil {
+		if err := b.before(b.claim.Hold); err != nil {
+			return Hold{}, err
+		}
+	}
 	h := Hold{ID: b.claim.Hold, Old: b.old, Centre: c, Session: b.session.ID, Dose: b.in.Dose, State: Holding,
-		Created: now.UnixMilli(), Expires: now.Add(HoldTime).UnixMilli(), Persons: b.people}
+		Created: now.UnixMilli(), Expires: now.Add(cmp.Or(b.life, HoldTime)).UnixMilli(), Persons: b.people}
 	got, err := s.place(ctx, b, h)
 	if fault.Is(err, fault.Full) {
 		return s.soldOut(ctx, b)

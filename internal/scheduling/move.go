@@ -36,18 +36,10 @@ type MoveInput struct {
 // it is moved the others follow, whoever carries it on; once it is fenced
 // nobody moves and the vault makes the old booking live again.
 func (s *Service) Reschedule(ctx context.Context, h vault.Holder, in MoveInput) (id.Hold, error) {
-	switch {
-	case in.Key == "" || len(in.Key) > maxKey:
-		return "", invalid("key", "an idempotency key of 1 to 200 bytes is wanted")
-	case len(in.Session) == 0 || len(in.Session) > 64:
-		return "", invalid(CodeSlot, "Invalid Slot Id")
-	}
-	m, err := s.vault.Membership(ctx, h)
+	b, m, err := s.moving(ctx, h, in)
 	if err != nil {
 		return "", err
 	}
-	b := &booking{holder: h, household: m.Household, old: in.Old, body: hash("move", string(in.Old), string(in.Session), in.Slot),
-		in: BookInput{Session: in.Session, Slot: in.Slot, Key: in.Key, Fresh: in.Fresh}}
 	earlier, err := s.earlier(ctx, b)
 	if err != nil {
 		return "", err
@@ -79,6 +71,19 @@ func (s *Service) Reschedule(ctx context.Context, h vault.Holder, in MoveInput) 
 		return "", err
 	}
 	return s.carry(ctx, b, hold)
+}
+
+// moving begins to move an appointment of the holder's household.
+func (s *Service) moving(ctx context.Context, h vault.Holder, in MoveInput) (*booking, vault.Membership, error) {
+	switch {
+	case in.Key == "" || len(in.Key) > maxKey:
+		return nil, vault.Membership{}, invalid("key", "an idempotency key of 1 to 200 bytes is wanted")
+	case len(in.Session) == 0 || len(in.Session) > 64:
+		return nil, vault.Membership{}, invalid(CodeSlot, "Invalid Slot Id")
+	}
+	m, err := s.vault.Membership(ctx, h)
+	return &booking{holder: h, household: m.Household, old: in.Old, body: hash("move", string(in.Old), string(in.Session), in.Slot),
+		in: BookInput{Session: in.Session, Slot: in.Slot, Key: in.Key, Fresh: in.Fresh}}, m, err
 }
 
 // toMove finds the people of the old appointment and checks that it may move.

@@ -25,5 +25,7 @@ func TestPostgres(t *testing.T) {
 		"TestVaultFailsAtEveryStep": TestVaultFailsAtEveryStep, "TestSweepFails": TestSweepFails, "TestDoseUsesTheBookingUp": TestDoseUsesTheBookingUp,
 		"TestVaultKnowsMore": TestVaultKnowsMore, "TestTwoCrashes": TestTwoCrashes, "TestCrashAndLateReport": TestCrashAndLateReport,
 		"TestStuckWork": TestStuckWork, "TestMalformedNote": TestMalformedNote,
+		"TestReserve": TestReserve, "TestReserveEnds": TestReserveEnds, "TestReserveBounds": TestReserveBounds, "TestReserveRace": TestReserveRace,
+		"TestReserveHouseholdRace": TestReserveHouseholdRace, "TestReserveMove": TestReserveMove, "TestConfirmAfterSweep": TestConfirmAfterSweep,
 	}})
 }

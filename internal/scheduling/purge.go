@@ -14,6 +14,8 @@ const (
 	// KeepFences is how long a fence is kept: longer than a session can be
 	// booked ahead and its hold be kept.
 	KeepFences = 45 * 24 * time.Hour
+	// KeepReserves is how long it is known that a household held places.
+	KeepReserves = 2 * reserveDay
 )
 
 // Purger deletes what no request can need any more, a page of each kind at a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -70,6 +71,32 @@ var sagas = map[string]func(w *world) saga{
 			part: func(when string) {
 				if at(from)+at(to) != 2 || at(from) == 1 || w.taken(from) != at(from) || w.taken(to) != at(to) {
 					w.t.Errorf("move %s: %d live there, %d here; %d and %d taken", when, at(from), at(to), w.taken(from), w.taken(to))
+				}
+			},
+		}
+	},
+	"reserve and confirm": func(w *world) saga {
+		s := w.open(5, 0)
+		w.linger = scheduling.ReserveTime + time.Minute
+		h, refs := w.household(2)
+		live := func() int { return w.count(`SELECT COUNT(*) FROM appointment WHERE state = 1`) }
+		return saga{
+			act: func() error {
+				in := input(s, "k", refs...)
+				if _, err := w.svc.Reserve(w.t.Context(), h, in); err != nil {
+					return err
+				}
+				_, err := w.svc.Confirm(w.t.Context(), h, in)
+				return err
+			},
+			done: func(when string) {
+				if live() != 2 || w.taken(s) != 2 {
+					w.t.Errorf("confirm %s: %d live, %d taken", when, live(), w.taken(s))
+				}
+			},
+			part: func(when string) {
+				if n := live(); n != w.taken(s) || (n != 0 && n != 2) {
+					w.t.Errorf("confirm %s: %d live, %d taken", when, n, w.taken(s))
 				}
 			},
 		}

@@ -169,6 +169,7 @@ type Store interface {
 	ClaimStore
 	NoteStore
 	DrawStore
+	ReserveStore
 }
 
 // Listing reads centres and sessions across all buckets, in pages. Only the
@@ -208,11 +209,17 @@ type Reports interface {
 	Unfinished(context.Context, vault.UnfinishedRequest) (vault.Unfinished, error)
 }
 
+// Asking is what the vault says without doing anything.
+type Asking interface {
+	Chances(context.Context, vault.ChancesRequest) (vault.Chances, error)
+}
+
 // Vault is all of the vault that the service calls.
 type Vault interface {
 	Leave
 	Reports
 	DrawVault
+	Asking
 }
 
 // Records brings sealed records; *registry.Service satisfies it.

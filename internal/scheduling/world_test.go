@@ -38,6 +38,7 @@ type world struct {
 	sweeper *scheduling.Sweeper
 	scatter *registrydb.Scatter
 	n       int
+	linger  time.Duration // how long a sweep waits besides
 }
 
 func newWorld(t testing.TB) *world { return worldOn(t, registrytest.Open(t)) }
@@ -125,6 +126,7 @@ func (w *world) person(h vault.Holder, ref id.Reference) id.Person {
 // sweep runs the worker often and late enough to end everything.
 func (w *world) sweep() {
 	w.t.Helper()
+	w.clock.Add(w.linger)
 	for range 4 {
 		w.clock.Add(scheduling.HoldTime + time.Second)
 		if _, err := w.sweeper.Sweep(w.t.Context(), w.clock.Now()); err != nil {

@@ -350,3 +350,29 @@ func (v *Vault) endMissed(p id.Person) {
 		}
 	}
 }
+
+// Chances implements the vault's word: a person may have the dose after those they had.
+func (v *Vault) Chances(_ context.Context, r vault.ChancesRequest) (out vault.Chances, err error) {
+	done, err := v.enter("Chances")
+	if err != nil {
+		return out, err
+	}
+	defer done(&err)
+	if err := v.mine(r.Holder, r.Records...); err != nil {
+		return out, err
+	}
+	for _, rec := range r.Records {
+		c := vault.Chance{Person: rec.Person, OK: true, Dose: r.Dose, Due: vault.Due{State: "due", Dose: v.people[rec.Person].doses + 1}}
+		if c.Dose == 0 {
+			c.Dose = c.Due.Dose
+		}
+		if c.Dose != c.Due.Dose {
+			c.OK, c.Code = false, "wrong_dose"
+		}
+		if pr := v.presence[presenceKey{rec.Person, r.Hold}]; r.Old == "" && v.live(rec.Person) != nil && (pr == nil || pr.state != "live") {
+			c.OK, c.Code = false, "APPOIN0022"
+		}
+		out.People = append(out.People, c)
+	}
+	return out, nil
+}

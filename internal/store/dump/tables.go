@@ -4,7 +4,7 @@ package dump
 // it refers to. A test compares the list with the schema.
 func RegistryTables() []string {
 	return []string{"person", "sealed", "member", "reference", "outbox", "idempotency", "centre", "session", "session_place",
-		"hold", "hold_place", "appointment", "draw_entry", "draw", "inbox", "inbox_elsewhere", "wish", "report"}
+		"hold", "hold_place", "appointment", "draw_entry", "draw", "inbox", "inbox_elsewhere", "wish", "reserve", "report"}
 }
 
 // VaultTables lists, but for the lease of the vault that runs, the tables of the vault's database.

@@ -56,7 +56,7 @@ func TestPostgresGrants(t *testing.T) {
 			"appointment": "INSERT SELECT UPDATE(state)", "reference": "INSERT SELECT", "draw": reads, "report": reads}},
 		{reg, "tikakosh_worker", adds, map[string]string{"sealed": "INSERT SELECT UPDATE(until)", "person": "INSERT SELECT UPDATE(state)",
 			"appointment": "DELETE INSERT SELECT UPDATE(state)", "reference": "INSERT SELECT",
-			"outbox": all, "wish": all, "idempotency": all, "hold": all, "hold_place": all}},
+			"outbox": all, "wish": all, "reserve": all, "idempotency": all, "hold": all, "hold_place": all}},
 		{vlt, "tikakosh_vault", all, map[string]string{"ledger_entry": "INSERT SELECT", "ledger_head": adds, "lease": adds}},
 		{reg, "tikakosh_vault", "", nil}, {vlt, "tikakosh_web", "", nil}, {vlt, "tikakosh_worker", "", nil},
 	} {

@@ -32,6 +32,7 @@ func (s *Scatter) Purge(ctx context.Context, now time.Time) (n int, err error) {
 	keysBefore := now.Add(-scheduling.KeepKeys).UnixMilli()
 	daysBefore := civil.Of(now.UTC()).AddDays(-scheduling.KeepHoldDays).String()
 	fencesBefore := now.Add(-scheduling.KeepFences).UnixMilli()
+	reservesBefore := now.Add(-scheduling.KeepReserves).UnixMilli()
 	for _, kind := range []struct {
 		find   string
 		args   []any
@@ -54,6 +55,10 @@ func (s *Scatter) Purge(ctx context.Context, now time.Time) (n int, err error) {
 		{`SELECT person, hold, bucket FROM appointment WHERE state = 9 AND created < $1 ORDER BY created LIMIT $2`, []any{fencesBefore, purgePage},
 			func(tx sqldb.Tx, o owned) error {
 				return write(ctx, tx, `DELETE FROM appointment WHERE person = $1 AND hold = $2 AND state = 9 AND bucket = $3`, o.key, o.more, o.bucket)
+			}},
+		{`SELECT household, '', bucket FROM reserve WHERE since < $1 ORDER BY since LIMIT $2`, []any{reservesBefore, purgePage},
+			func(tx sqldb.Tx, o owned) error {
+				return write(ctx, tx, `DELETE FROM reserve WHERE household = $1 AND since < $2 AND bucket = $3`, o.key, reservesBefore, o.bucket)
 			}},
 		// A draw stays published by number; who had which number is forgotten.
 		{`SELECT session, CAST(number AS TEXT), bucket FROM draw_entry WHERE people <> '' AND state <> 1 AND EXISTS

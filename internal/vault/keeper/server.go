@@ -68,6 +68,7 @@ func (k *Keeper) methods() []method {
 		})},
 		{vault.MethodCancel, []Caller{web}, bind(k.Cancel)},
 		{vault.MethodSlip, []Caller{web}, bind(k.Slip)},
+		{vault.MethodChances, []Caller{web}, bind(k.Chances)},
 		{vault.MethodRelease, []Caller{web, worker}, bind(k.Release)},
 		{vault.MethodSettled, []Caller{web, worker}, bind(func(ctx context.Context, r vault.SettledRequest) (vault.Empty, error) {
 			return vault.Empty{}, k.Settled(ctx, r)
