@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // methods of the vault's socket, as its words list them.
 var methods = []string{vault.MethodRequestCode, vault.MethodConfirmCode, vault.MethodMembership, vault.MethodEndSession, vault.MethodEnrol,
 	vault.MethodCommitted, vault.MethodOpen, vault.MethodRemove, vault.MethodOpenings, vault.MethodCertificate, vault.MethodBook, vault.MethodCancel,
-	vault.MethodSlip, vault.MethodRelease, vault.MethodSettled, vault.MethodUnfinished, vault.MethodOpenSession, vault.MethodDose,
+	vault.MethodSlip, vault.MethodChances, vault.MethodRelease, vault.MethodSettled, vault.MethodUnfinished, vault.MethodOpenSession, vault.MethodDose,
 	vault.MethodStaffEnrol, vault.MethodStaffDisable, vault.MethodKeys, vault.MethodStatus, vault.MethodSeed}
 
 var callers = []keeper.Caller{keeper.CallerWeb, keeper.CallerWorker, keeper.CallerOperator, keeper.CallerSeeder, "courier", "stranger"}
