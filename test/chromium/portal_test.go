@@ -67,13 +67,20 @@ func (r *reader) until(what, js string) {
 	r.Fatalf("%s did not come; the page says: %s", what, r.eval("document.body?.innerText"))
 }
 
-func newReader(t *testing.T, browser context.Context, h http.Handler) *reader {
+// newServer serves pages of the test's own.
+func newServer(t *testing.T, h http.Handler) string {
 	t.Helper()
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func newReader(t *testing.T, browser context.Context, h http.Handler) *reader {
+	t.Helper()
+	base := newServer(t, h)
 	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
-	r := &reader{T: t, ctx: ctx, base: srv.URL}
+	r := &reader{T: t, ctx: ctx, base: base}
 	if err := chromedp.Listen(ctx, r.hear); err != nil {
 		t.Fatal(err)
 	}
