@@ -137,6 +137,7 @@ const Lookup Control = "lookup"
 const (
 	ChangeDelay  Control = "change-delay"  // what two people agreed on waits for a day
 	PolicyFolder Control = "policy-folder" // a start with other policies does not put them into force
+	ProposalText Control = "proposal-text" // an approval is of the text that was read
 )
 
 // The controls of devices (ADR 39).
@@ -147,6 +148,7 @@ const (
 	Recycled   Control = "recycled"    // after half a year a code alone opens nothing
 	FirstDay   Control = "first-day"   // what shuts others out takes more than one code
 	NewBreaker Control = "new-breaker" // how many households new devices open in an hour
+	NewOnce    Control = "new-once"    // a household is counted once in that hour
 )
 
 // The controls of break-glass and re-linking.
@@ -157,13 +159,13 @@ const (
 
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
-		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, GlassCap, GlassWords,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
 	}...)
 }

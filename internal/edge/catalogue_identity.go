@@ -36,6 +36,7 @@ func hindiIdentity() map[string]string {
 		"another administrator approves this, at the staff client":                                                        "इसे कोई दूसरा प्रशासक कर्मचारी पोर्टल पर स्वीकृत करेगा",
 		"your role does not decide about this":                                                                            "इसका निर्णय आपकी भूमिका नहीं करती",
 		"this is in force already":                                                                                        "यह पहले से लागू है",
+		"this proposal says something else than what you approved; read it again":                                         "यह प्रस्ताव उससे अलग है जिसे आपने स्वीकृत किया; इसे फिर से पढ़ें",
 		"this was approved already; it comes into force by itself":                                                        "यह पहले ही स्वीकृत है; यह अपने आप लागू होगा",
 		"something else came into force since this was proposed; propose it again":                                        "इस प्रस्ताव के बाद कुछ और लागू हो गया; फिर से प्रस्ताव करें",
 		"too many changes wait; decide about those first":                                                                 "बहुत-से बदलाव प्रतीक्षा में हैं; पहले उन पर निर्णय लें",

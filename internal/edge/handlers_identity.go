@@ -32,6 +32,7 @@ type identityForm struct {
 	Session    *string         `json:"session_id"`
 	Device     *string         `json:"device_id"`
 	Proposal   *string         `json:"proposal_id"`
+	Read       *string         `json:"text_sha256"`
 	Reason     *string         `json:"reason"`
 	Nonce      *string         `json:"nonce"`
 	Number     *string         `json:"staff_number"`
@@ -76,7 +77,7 @@ func identityActs() []identityRoute {
 		{vault.ActGrant, "staff.grant.propose", false, false, "nonce member_id grant"},
 		{vault.ActGrantEnd, "staff.grant.end", false, false, "member_id grant reason"},
 		{vault.ActRecover, "staff.recover", false, false, "nonce member_id"},
-		{vault.ActApprove, "staff.approve", false, false, "nonce proposal_id"},
+		{vault.ActApprove, "staff.approve", false, false, "nonce proposal_id text_sha256"},
 		{vault.ActWithdraw, "staff.withdraw", false, false, "proposal_id"},
 		{vault.ActDisable, "staff.member.disable", false, false, "member_id reason"},
 		{vault.ActChange, "staff.change.propose", false, false, "nonce kind"},
@@ -187,7 +188,7 @@ func rosterQuery(c *Ctx) error {
 // has reports whether a field is there with something in it.
 func (f identityForm) has(name string) bool {
 	text := map[string]*string{"link": f.Link, "ceremony": f.Ceremony, "grant": f.Grant, "member_id": f.Member, "device_id": f.Device, "reason": f.Reason,
-		"nonce": f.Nonce, "name": f.Name, "kind": f.Kind, "proposal_id": f.Proposal, "date": f.Date, "department": f.Department, "code": f.Code, "verifier": f.Verifier}
+		"nonce": f.Nonce, "name": f.Name, "kind": f.Kind, "proposal_id": f.Proposal, "text_sha256": f.Read, "date": f.Date, "department": f.Department, "code": f.Code, "verifier": f.Verifier}
 	switch name {
 	case "credential":
 		return len(f.Credential) > 0
@@ -267,6 +268,7 @@ type wireProposal struct {
 	From    string `json:"approve_from"`
 	Expires string `json:"expires_at"`
 	State   string `json:"state"`
+	Text    string `json:"text,omitempty"` // all that it says; its SHA-256 is signed by who approves it
 	Centre  int64  `json:"center_id,omitempty"`
 	On      bool   `json:"on,omitempty"`
 	Digest  string `json:"digest,omitempty"`
@@ -277,7 +279,7 @@ type wireProposal struct {
 
 func proposalWire(p vault.StaffProposal) wireProposal {
 	w := wireProposal{ID: p.ID, Kind: p.Kind, Member: p.Member, Name: p.Name, Grant: p.Grant, Device: p.Device, By: p.By, Mine: p.Mine, At: instant(p.At), From: instant(p.NotBefore),
-		Expires: instant(p.Expires), State: p.State, Centre: p.Centre, On: p.On, Digest: p.Digest, Department: p.Department}
+		Expires: instant(p.Expires), State: p.State, Text: p.Text, Centre: p.Centre, On: p.On, Digest: p.Digest, Department: p.Department}
 	if p.Force > 0 {
 		w.Force = instant(p.Force)
 	}
@@ -309,11 +311,12 @@ type wireActed struct {
 	Now       map[string]int     `json:"budgets_in_force,omitempty"`
 	Files     *map[string]string `json:"files,omitempty"`
 	FilesNow  *map[string]string `json:"files_in_force,omitempty"`
+	Text      string             `json:"text,omitempty"`
 	Receipts  []string           `json:"receipts"`
 }
 
 func actedWire(a vault.StaffActed) wireActed {
-	w := wireActed{Proposal: a.Proposal, Kind: a.Kind, MemberID: a.Member, Device: a.Device, State: a.State, Link: a.Link, Ended: a.Ended, More: a.More, Centre: a.Centre, Day: a.Day,
+	w := wireActed{Proposal: a.Proposal, Kind: a.Kind, MemberID: a.Member, Device: a.Device, State: a.State, Link: a.Link, Ended: a.Ended, More: a.More, Centre: a.Centre, Day: a.Day, Text: a.Text,
 		Receipts: append([]string{}, a.Receipts...)}
 	if a.From > 0 {
 		w.From = instant(a.From)

@@ -86,7 +86,7 @@ func bodies() map[string]string {
 		"/api/v3/staff/identity/grants":              `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","grant":"auditor@national"}`,
 		"/api/v3/staff/identity/grants/end":          `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","grant":"auditor@national","reason":"x"}`,
 		"/api/v3/staff/identity/recovery":            `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
-		"/api/v3/staff/identity/approve":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
+		"/api/v3/staff/identity/approve":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","text_sha256":"e3b0c442"}`,
 		"/api/v3/staff/identity/withdraw":            `{"proposal_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11"}`,
 		"/api/v3/staff/identity/members/disable":     `{"member_id":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","reason":"x"}`,
 		"/api/v3/staff/identity/changes":             `{"nonce":"0b6c1f0e-5f0a-4c8e-9a53-2f0b8f6f3a11","kind":"roster-mode","center_id":1,"on":true}`,

@@ -69,7 +69,7 @@ func FuzzIdentityForm(f *testing.F) {
 		`{"credential":{"id":"AAAA"},"ceremony":""}`, `{"unknown":1}`, `null`} {
 		f.Add([]byte(s))
 	}
-	names := []string{"link", "name", "ceremony", "credential", "grant", "member_id", "device_id", "proposal_id", "reason", "nonce", "center_id", "date", "on"}
+	names := []string{"link", "name", "ceremony", "credential", "grant", "member_id", "device_id", "proposal_id", "text_sha256", "reason", "nonce", "center_id", "date", "on"}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var form identityForm
 		if err := decodeJSON(raw, &form, true); err != nil {

@@ -71,6 +71,7 @@ func plan() []room {
 		{"internal/vault/state", "id fault civil access vault", ""},
 		{"internal/vault/budgets", leaves + " access/budget vault/state", ""},
 		{"internal/vault/keyset", "fault vault/state", ""},
+		{"internal/vault/proposals", "fault ablate", ""},
 		{"internal/vault/custody", "fault ablate", "http"},
 		{"internal/vault/custody/custodytest", "", "http"},
 		{"internal/vault/keeper/ways", "ablate fault vault/state", ""},
@@ -81,8 +82,8 @@ func plan() []room {
 		{"internal/vault/keeper/audit", leaves + " vault vault/state ledger vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},
 		{"internal/vault/keeper/release", leaves + " access/policy vault/keeper/permits vault vault/state registry/rules vault/keeper/keyring vault/keeper/engine vault/keeper/proof", ""},
 		{"internal/vault/keeper/departments", leaves + " access/department vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
-		{"internal/vault/keeper/staffing", leaves + " access access/department access/passkey access/policy registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits vault/keeper/departments", ""},
-		{"internal/vault/keeper/changes", leaves + " access access/policy access/budget vault vault/state vault/budgets vault/keeper/engine vault/keeper/permits vault/keeper/staffing", ""},
+		{"internal/vault/keeper/staffing", leaves + " access access/department access/passkey access/policy registry/rules vault vault/state vault/proposals vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits vault/keeper/departments", ""},
+		{"internal/vault/keeper/changes", leaves + " access access/policy access/budget vault vault/state vault/budgets vault/proposals vault/keeper/engine vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper/presence", leaves + " access access/policy access/budget registry/rules vault vault/state vault/budgets vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper", keeperParts + leaves + " access access/passkey access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},
 

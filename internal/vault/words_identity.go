@@ -111,6 +111,7 @@ type StaffProposal struct {
 	NotBefore int64
 	Expires   int64
 	State     string
+	Text      string `json:",omitempty"` // what it says, as who approves it signs its digest; of policies and budgets it is shown alone
 
 	// Of a department's configuration: what is to come into force; Digest is its digest.
 	Department json.RawMessage `json:",omitempty"`
@@ -146,6 +147,7 @@ type StaffActed struct {
 	Ended    int // sessions that ended by it
 	Force    int64
 	Change   *ChangeShown
+	Text     string `json:",omitempty"` // of a change that is shown
 
 	Session   *StaffSession
 	Person    *StaffMember

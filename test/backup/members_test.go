@@ -27,7 +27,7 @@ func TestMembersEnded(t *testing.T) {
 	taken := a.Invite(b, "Tara Test", fmt.Sprintf("vaccinator@centre/1/1/%d", s.StaffKey("vaccinator").Centre))
 	stays := a.Invite(b, "Vani Test", harness.National)
 	inv := a.Must(a.Fresh("invitations", map[string]any{"name": "Waman Test", "grant": harness.National}))
-	b.Must(b.Fresh("approve", map[string]any{"proposal_id": inv.Field("proposal_id")}))
+	b.Must(b.Fresh("approve", b.Approval(inv.Field("proposal_id"))))
 	set := setOf(t, must(t, s, "backup", "--data", s.Data, "--to", dir, "--recipient", to))
 
 	b.Must(b.Ask("POST", "members/disable", map[string]any{"member_id": disabled.Member, "reason": "left"}))

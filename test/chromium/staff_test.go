@@ -142,6 +142,9 @@ func rulesByTwo(first, second *desk) {
 	second.press("Show what changes")
 	second.sees("base: 30 now, 29 afterwards")
 	second.press("Back to the list")
+	second.press("Show what changes")
+	second.press("Approve, with my passkey") // where what it says is shown, and only there
+	second.sees("Approved.")
 	second.press("Withdraw")
 	second.sees("Withdrawn.")
 }

@@ -93,7 +93,7 @@ func (r *tour) identities() {
 	}
 	post(a, "nonce", map[string]any{})
 	inv := fresh(a, "invitations", map[string]any{"name": "Vani Test", "grant": "vaccinator@centre/21/395/7"})
-	fresh(b, "approve", map[string]any{"proposal_id": inv.Field("proposal_id")})
+	fresh(b, "approve", b.Approval(inv.Field("proposal_id")))
 	v := a.Server.Desk()
 	v.Language = r.lang
 	begun := post(v, "enrol/begin", map[string]any{"link": inv.Field("link")})
@@ -122,7 +122,7 @@ func (r *tour) identities() {
 	post(a, "withdraw", map[string]any{"proposal_id": files.Field("proposal_id")})
 	get(b, "proposals")
 	get(b, "changes/one?proposal_id="+more.Field("proposal_id"))
-	fresh(b, "approve", map[string]any{"proposal_id": on.Field("proposal_id")})
+	fresh(b, "approve", b.Approval(on.Field("proposal_id")))
 	get(a, "proposals")
 	for _, p := range []harness.Answer{on, more} { // in the other language once more
 		post(a, "withdraw", map[string]any{"proposal_id": p.Field("proposal_id")})
@@ -179,7 +179,7 @@ func identityForms(t *testing.T, add func(path string, send func(*testing.T, []b
 	v := a.Invite(b, "Veda Test", "vaccinator@centre/21/395/8")
 	m := a.Invite(b, "Mani Test", "manager@centre/21/395/8")
 	inv := a.Must(a.Fresh("invitations", map[string]any{"name": "Nila Test", "grant": "auditor@national"}))
-	b.Must(b.Fresh("approve", map[string]any{"proposal_id": inv.Field("proposal_id")}))
+	b.Must(b.Fresh("approve", b.Approval(inv.Field("proposal_id"))))
 	waits := a.Must(a.Fresh("invitations", map[string]any{"name": "Tara Test", "grant": "auditor@national"})).Field("proposal_id")
 	drop := a.Must(a.Fresh("invitations", map[string]any{"name": "Usha Test", "grant": "auditor@national"})).Field("proposal_id")
 	n := a.Server.Desk()
@@ -234,7 +234,7 @@ func identityForms(t *testing.T, add func(path string, send func(*testing.T, []b
 	fresh(a, "grants", map[string]any{"member_id": v.Member, "grant": "verifier@centre/21/395/8"})
 	fresh(a, "recovery", map[string]any{"member_id": v.Member})
 	fresh(b, "devices/link", map[string]any{})
-	fresh(b, "approve", map[string]any{"proposal_id": waits})
+	fresh(b, "approve", b.Approval(waits))
 	plain(a, "withdraw", map[string]any{"proposal_id": drop})
 	fresh(a, "changes", map[string]any{"kind": "roster-mode", "center_id": 8, "on": true})
 	plain(m, "roster", map[string]any{"member_id": v.Member, "center_id": 8, "date": v.Now().Format("02-01-2006"), "on": true})

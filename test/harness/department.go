@@ -79,7 +79,7 @@ func (s *Server) Department(by *Desk, with map[string]any) *departmenttest.Provi
 	proposal := Waiting(s.SetDepartment(p, with))
 	s.Forward(24*time.Hour + time.Minute)
 	by.Must(by.SignIn(""))
-	by.Must(by.Fresh("approve", map[string]any{"proposal_id": proposal}))
+	by.Must(by.Fresh("approve", by.Approval(proposal)))
 	return p
 }
 

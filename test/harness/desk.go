@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -155,10 +156,44 @@ func (d *Desk) FreshAt(path string, body map[string]any) Answer {
 func (d *Desk) RosterMode(second *Desk, centre int64) {
 	d.tb.Helper()
 	p := d.Must(d.Fresh("changes", map[string]any{"kind": "roster-mode", "center_id": centre, "on": true}))
-	second.Must(second.Fresh("approve", map[string]any{"proposal_id": p.Field("proposal_id")}))
+	second.Must(second.Fresh("approve", second.Approval(p.Field("proposal_id"))))
 	d.Forward(24*time.Hour + time.Second)
 	d.Must(d.SignIn(""))
 	second.Must(second.SignIn(""))
+}
+
+// Approval is the body of the approval of a proposal as this desk is shown it: its id, and
+// the digest of its text. A proposal that it is not shown has none.
+func (d *Desk) Approval(proposal string) map[string]any {
+	d.tb.Helper()
+	return map[string]any{"proposal_id": proposal, "text_sha256": hashOf(d.ProposalText(proposal))}
+}
+
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// ProposalText is what a proposal says, as this desk is shown it: in the list, or alone.
+func (d *Desk) ProposalText(proposal string) string {
+	d.tb.Helper()
+	var list struct {
+		Proposals []struct {
+			ID   string `json:"proposal_id"`
+			Text string `json:"text"`
+		}
+	}
+	if a := d.Ask("GET", "proposals", nil); a.OK() {
+		if err := json.Unmarshal(a.Body, &list); err != nil {
+			d.tb.Fatal(err)
+		}
+	}
+	for _, p := range list.Proposals {
+		if p.ID == proposal && p.Text != "" {
+			return p.Text
+		}
+	}
+	return d.Ask("GET", "changes/one?proposal_id="+proposal, nil).Field("text")
 }
 
 // Enrol makes a passkey on a link. name is for the first administrator.
@@ -261,7 +296,7 @@ func (d *Desk) Invite(second *Desk, name, grant string) *Desk {
 	if second == nil {
 		d.OperatorApproves(inv.Field("proposal_id"))
 	} else {
-		second.Must(second.Fresh("approve", map[string]any{"proposal_id": inv.Field("proposal_id")}))
+		second.Must(second.Fresh("approve", second.Approval(inv.Field("proposal_id"))))
 	}
 	n := d.Server.Desk()
 	n.Must(n.Enrol(inv.Field("link"), ""))

@@ -47,12 +47,12 @@ func TestDepartment(t *testing.T) {
 	if a := vani.Comes(""); a.Status != 404 {
 		t.Fatalf("before it is in force: %s", a.Text())
 	}
-	if a := admin.Fresh("approve", map[string]any{"proposal_id": harness.Waiting(out)}); a.Status != 409 {
+	if a := admin.Fresh("approve", admin.Approval(harness.Waiting(out))); a.Status != 409 {
 		t.Fatalf("at once: %s", a.Text())
 	}
 	s.Forward(24*time.Hour + time.Minute)
 	admin.Must(admin.SignIn(""))
-	admin.Must(admin.Fresh("approve", map[string]any{"proposal_id": harness.Waiting(out)}))
+	admin.Must(admin.Fresh("approve", admin.Approval(harness.Waiting(out))))
 	if list := command("department", "list", "--data", s.Data); !strings.Contains(list, "waits none") || strings.Contains(list, "in force none") {
 		t.Fatal(list)
 	}

@@ -132,7 +132,7 @@ func approvedByTwo(t *testing.T, a, second *harness.Desk, wide string, lists fun
 	}
 	p := map[string]any{"proposal_id": list.Proposals[0].ID}
 	approve := func(d *harness.Desk) harness.Answer {
-		return d.Fresh("approve", map[string]any{"proposal_id": list.Proposals[0].ID})
+		return d.Fresh("approve", d.Approval(list.Proposals[0].ID))
 	}
 	if got := a.Must(approve(a)); got.Field("state") != "waiting" {
 		t.Fatalf("the first of two people: %s", got.Text())

@@ -62,14 +62,14 @@ func TestRosterMode(t *testing.T) {
 	refused("a vaccinator proposes", change(v, true), 403, "your role does not decide")
 	refused("what is off is ended", change(m, false), 409, "in force already")
 	p := m.Must(change(m, true)).Field("proposal_id")
-	refused("the manager approves alone", m.Fresh("approve", map[string]any{"proposal_id": p}), 403, "somebody else")
-	refused("without a passkey", second.Ask("POST", "approve", map[string]any{"nonce": p, "proposal_id": p}), 401, "")
-	got := second.Must(second.Fresh("approve", map[string]any{"proposal_id": p}))
+	refused("the manager approves alone", m.Fresh("approve", m.Approval(p)), 403, "somebody else")
+	refused("without a passkey", second.Ask("POST", "approve", map[string]any{"nonce": p, "proposal_id": p, "text_sha256": p}), 401, "")
+	got := second.Must(second.Fresh("approve", second.Approval(p)))
 	from, err := time.Parse(time.RFC3339, got.Field("in_force_from"))
 	if err != nil || from.Sub(s.Now()) < 24*time.Hour-time.Minute {
 		t.Fatalf("in force from: %v %s", err, got.Text())
 	}
-	refused("approved twice", third.Fresh("approve", map[string]any{"proposal_id": p}), 409, "approved already")
+	refused("approved twice", third.Fresh("approve", third.Approval(p)), 409, "approved already")
 	shown := func() string { return string(s.Client().Must("GET", harness.StatusPath, nil).Body) }
 	if text := shown(); !strings.Contains(text, p) || !strings.Contains(text, "roster-mode") {
 		t.Errorf("the public list does not show it: %s", text)

@@ -144,7 +144,7 @@ func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
 // one another.
 func botMember(a, second *harness.Desk, name, grant string) *harness.Desk {
 	inv := a.Must(a.Fresh("invitations", map[string]any{"name": name, "grant": grant}))
-	second.Must(second.Fresh("approve", map[string]any{"proposal_id": inv.Field("proposal_id")}))
+	second.Must(second.Fresh("approve", second.Approval(inv.Field("proposal_id"))))
 	n := a.Server.Desk()
 	n.Passkeys.NoCount = true
 	n.Must(n.Enrol(inv.Field("link"), ""))

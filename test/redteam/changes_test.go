@@ -29,7 +29,7 @@ func TestR44ChangedAlone(t *testing.T) {
 		return d.Must(d.Fresh("changes", map[string]any{"kind": "roster-mode", "center_id": centre, "on": true})).Field("proposal_id")
 	}
 	approve := func(d *harness.Desk, proposal string) harness.Answer {
-		return d.Fresh("approve", map[string]any{"proposal_id": proposal})
+		return d.Fresh("approve", d.Approval(proposal))
 	}
 	alone := func(t *testing.T, s *harness.Server) (bool, string) {
 		d := s.FirstAdministrator("Nita Test")

@@ -153,7 +153,11 @@ func (w *stage) identityForms(out map[string]form) {
 		return map[string]any{"member_id": w.subject().Member, "grant": w.centreGrant("vaccinator"), "reason": "moved"}
 	})
 	about("recovery", heads, true, func() map[string]any { return map[string]any{"nonce": none, "member_id": subject.Member} })
-	about("approve", heads, true, func() map[string]any { return map[string]any{"nonce": none, "proposal_id": w.inviting()} })
+	about("approve", heads, true, func() map[string]any {
+		body := w.proposer.Approval(w.inviting())
+		body["nonce"] = none
+		return body
+	})
 	about("withdraw", heads, false, func() map[string]any { return map[string]any{"proposal_id": w.inviting()} })
 	about("members/disable", heads, false, func() map[string]any { return map[string]any{"member_id": w.subject().Member, "reason": "left"} })
 	about("roster", heads, false, func() map[string]any {

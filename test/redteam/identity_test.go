@@ -92,7 +92,7 @@ func TestR27SecondDevice(t *testing.T) {
 		thief := s.Desk()
 		made := thief.Must(thief.Enrol(link.Field("link"), ""))
 		a := thief.SignIn("")
-		if again := admin.Fresh("approve", map[string]any{"proposal_id": link.Field("proposal_id")}); again.OK() {
+		if again := admin.Fresh("approve", admin.Approval(link.Field("proposal_id"))); again.OK() {
 			t.Errorf("approved by who proposed it: %s", again.Text())
 		}
 		return a.OK(), fmt.Sprintf("a second device nobody approved: %s; signing in with it: status %d", made.Field("state"), a.Status)

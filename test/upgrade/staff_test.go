@@ -137,10 +137,10 @@ func sameStaff(t *testing.T, s *harness.Server, f *staffFacts) {
 	if a := admin.Must(admin.Ask("GET", "members", nil)); strings.Count(string(a.Body), `"member_id"`) < 5 || !strings.Contains(string(a.Body), "Vani Test") {
 		t.Errorf("members: %s", a.Text())
 	}
-	if a := admin.Fresh("approve", map[string]any{"proposal_id": f.Proposal}); a.OK() {
+	if a := admin.Fresh("approve", admin.Approval(f.Proposal)); a.OK() {
 		t.Error("who proposed it approves it")
 	}
-	second.Must(second.Fresh("approve", map[string]any{"proposal_id": f.Proposal}))
+	second.Must(second.Fresh("approve", second.Approval(f.Proposal)))
 	_, token, _ := strings.Cut(f.Link, "#") // the address before it is that of another port
 	late := s.Desk()
 	late.Must(late.Enrol(token, ""))

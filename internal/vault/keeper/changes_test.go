@@ -21,7 +21,7 @@ func (d *desk) wants(on bool) (vault.StaffActed, error) {
 
 func (d *desk) approves(p vault.StaffActed) {
 	d.r.t.Helper()
-	d.mustFresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal})
+	d.mustFresh(vault.ActApprove, d.approval(p.Proposal))
 }
 
 // settled puts into force what is due and reports whether centre 7 opens from its list.
@@ -72,7 +72,7 @@ func TestChangeOfWhoLostTheirRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.mustAct(vault.ActGrantEnd, map[string]any{"member_id": m.member, "grant": "manager@centre/21/395/7", "reason": "an inquiry"})
-	if _, err := b.fresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal}); fault.CodeOf(err) != "ended" {
+	if _, err := b.fresh(vault.ActApprove, b.approval(p.Proposal)); fault.CodeOf(err) != "ended" {
 		t.Errorf("approved, and its proposer's role was taken: %v", err)
 	}
 	r.close()

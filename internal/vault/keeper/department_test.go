@@ -46,7 +46,7 @@ func (r *rig) inForce(config []byte, by *desk) {
 	d := r.hand(config)
 	r.advance(24 * time.Hour)
 	r.backIn(by)
-	by.mustFresh(vault.ActApprove, map[string]any{"proposal_id": d.Proposal})
+	by.mustFresh(vault.ActApprove, by.approval(d.Proposal))
 }
 
 type departmentOptions struct {
@@ -117,7 +117,7 @@ func TestDepartmentSignIn(t *testing.T) {
 	if _, _, err := d.atDepartment(); !fault.Is(err, fault.NotFound) {
 		t.Fatalf("before it is approved: %v", err)
 	}
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": waits.Proposal}); fault.CodeOf(err) != "wait" {
+	if _, err := a.fresh(vault.ActApprove, a.approval(waits.Proposal)); fault.CodeOf(err) != "wait" {
 		t.Fatalf("at once: %v", err)
 	}
 	list, err := a.get(vault.ActProposals)
@@ -309,7 +309,7 @@ func TestDepartmentChanges(t *testing.T) {
 	if _, err := d.get(vault.ActMe); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("a session under what was taken away: %v", err)
 	}
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": added.Proposal}); !fault.Is(err, fault.NotFound) {
+	if _, err := a.fresh(vault.ActApprove, a.approval(added.Proposal)); !fault.Is(err, fault.NotFound) {
 		t.Errorf("what was replaced is approved: %v", err)
 	}
 	if _, err := d.comes(p, who("one", "lead-7"), ""); !fault.Is(err, fault.Forbidden) {
@@ -360,7 +360,7 @@ func TestDepartmentPasskey(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := a.mustFresh(vault.ActRecover, map[string]any{"member_id": d.member})
-	b.mustFresh(vault.ActApprove, map[string]any{"proposal_id": link.Proposal})
+	b.mustFresh(vault.ActApprove, b.approval(link.Proposal))
 	key := d.key
 	d.newKey()
 	if err := d.enrol(link.Link, ""); err != nil {

@@ -197,7 +197,7 @@ func (d *desk) joins(second *desk, name, grant string) *desk {
 			r.t.Fatal(err)
 		}
 	} else {
-		second.mustFresh(vault.ActApprove, map[string]any{"proposal_id": inv.Proposal})
+		second.mustFresh(vault.ActApprove, second.approval(inv.Proposal))
 	}
 	n := r.desk()
 	if err := n.enrol(inv.Link, ""); err != nil {
@@ -516,7 +516,7 @@ func TestInvitations(t *testing.T) {
 	if inv.From != r.clock().Add(24*time.Hour).UnixMilli() {
 		t.Errorf("from %d", inv.From)
 	}
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": inv.Proposal}); !fault.Is(err, fault.Forbidden) {
+	if _, err := a.fresh(vault.ActApprove, a.approval(inv.Proposal)); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("approved by who proposed it: %v", err)
 	}
 	_, err := r.k.Office().StaffApprove(t.Context(), vault.StaffOperatorRequest{Proposal: inv.Proposal})
@@ -549,12 +549,12 @@ func TestInvitations(t *testing.T) {
 	if _, err := r.k.Office().StaffApprove(t.Context(), vault.StaffOperatorRequest{Proposal: second.Proposal}); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("by the operator though another can: %v", err)
 	}
-	if _, err := b.fresh(vault.ActApprove, map[string]any{"proposal_id": second.Proposal}); fault.CodeOf(err) != "wait" {
+	if _, err := b.fresh(vault.ActApprove, b.approval(second.Proposal)); fault.CodeOf(err) != "wait" {
 		t.Errorf("two administrators, at once: %v", err)
 	}
 	r.advance(24 * time.Hour)
 	r.backIn(a, b)
-	b.mustFresh(vault.ActApprove, map[string]any{"proposal_id": second.Proposal})
+	b.mustFresh(vault.ActApprove, b.approval(second.Proposal))
 	c := r.desk()
 	if err := c.enrol(second.Link, ""); err != nil {
 		t.Fatal(err)
@@ -589,7 +589,7 @@ func TestInvitations(t *testing.T) {
 		t.Errorf("the state's members: %+v, %v", members.Members, err)
 	}
 	manager.mustAct(vault.ActWithdraw, map[string]any{"proposal_id": p.Proposal})
-	if _, err := state.fresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal}); !fault.Is(err, fault.NotFound) {
+	if _, err := state.fresh(vault.ActApprove, state.approval(p.Proposal)); !fault.Is(err, fault.NotFound) {
 		t.Errorf("withdrawn: %v", err)
 	}
 }
@@ -606,13 +606,13 @@ func TestSecondDevice(t *testing.T) {
 	if err := two.signIn(""); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("a device that waits: %v", err)
 	}
-	if _, err := v.fresh(vault.ActApprove, map[string]any{"proposal_id": link.Proposal}); !fault.Is(err, fault.Forbidden) {
+	if _, err := v.fresh(vault.ActApprove, v.approval(link.Proposal)); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("by its owner: %v", err)
 	}
 	if _, err := v.get(vault.ActMe); err != nil {
 		t.Fatal(err)
 	}
-	a.mustFresh(vault.ActApprove, map[string]any{"proposal_id": link.Proposal})
+	a.mustFresh(vault.ActApprove, a.approval(link.Proposal))
 	if _, err := v.get(vault.ActMe); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("a session after a change of devices: %v", err)
 	}
@@ -645,10 +645,10 @@ func TestRecovery(t *testing.T) {
 	if err := r.desk().enrol(rec.Link, ""); fault.CodeOf(err) != "wait" {
 		t.Errorf("before a second person: %v", err)
 	}
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": rec.Proposal}); !fault.Is(err, fault.Forbidden) {
+	if _, err := a.fresh(vault.ActApprove, a.approval(rec.Proposal)); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("by the same: %v", err)
 	}
-	c.mustFresh(vault.ActApprove, map[string]any{"proposal_id": rec.Proposal})
+	c.mustFresh(vault.ActApprove, c.approval(rec.Proposal))
 	n := r.desk()
 	if err := n.enrol(rec.Link, ""); err != nil || n.member != v.member {
 		t.Fatal(n.member, err)
@@ -667,10 +667,10 @@ func TestGrantsAndDisabling(t *testing.T) {
 	r, a, b, c := three(t)
 	m := a.joins(b, "Mira Test", "manager@centre/21/395/7")
 	p := a.mustFresh(vault.ActGrant, map[string]any{"member_id": m.member, "grant": "vaccinator@centre/21/395/8"})
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal}); !fault.Is(err, fault.Forbidden) {
+	if _, err := a.fresh(vault.ActApprove, a.approval(p.Proposal)); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("by the same: %v", err)
 	}
-	c.mustFresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal})
+	c.mustFresh(vault.ActApprove, c.approval(p.Proposal))
 	if _, err := m.get(vault.ActMe); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("a session of before: %v", err)
 	}
@@ -704,14 +704,14 @@ func TestGrantsAndDisabling(t *testing.T) {
 	if err := m.signIn(""); !fault.Is(err, fault.Unauthorized) {
 		t.Errorf("signed in: %v", err)
 	}
-	if _, err := b.fresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal}); !fault.Is(err, fault.Conflict) {
+	if _, err := b.fresh(vault.ActApprove, b.approval(p.Proposal)); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a role for somebody who left: %v", err)
 	}
 	p = c.mustFresh(vault.ActInvite, map[string]any{"name": "Zoya Test", "grant": "auditor@national"})
 	if _, err := r.k.Office().StaffEnd(t.Context(), vault.StaffOperatorRequest{Member: c.member}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.fresh(vault.ActApprove, map[string]any{"proposal_id": p.Proposal}); fault.CodeOf(err) != "ended" {
+	if _, err := a.fresh(vault.ActApprove, a.approval(p.Proposal)); fault.CodeOf(err) != "ended" {
 		t.Errorf("proposed by somebody who left: %v", err)
 	}
 }

@@ -66,7 +66,7 @@ func TestPoliciesOverMembers(t *testing.T) {
 		{"invite", signed(m, vault.ActInvite, map[string]any{"name": "Yuri Test", "grant": "vaccinator@centre/21/395/7"})},
 		{"grant", signed(m, vault.ActGrant, map[string]any{"member_id": v.member, "grant": "verifier@centre/21/395/7"})},
 		{"recovery", signed(a, vault.ActRecover, map[string]any{"member_id": lost.member})},
-		{"approve", signed(c, vault.ActApprove, map[string]any{"proposal_id": waits.Proposal})},
+		{"approve", signed(c, vault.ActApprove, c.approval(waits.Proposal))},
 		{"withdraw", plain(a, vault.ActWithdraw, map[string]any{"proposal_id": taken.Proposal})},
 		{"sessions end", plain(m, vault.ActSessionsEnd, map[string]any{"member_id": lost.member})},
 		{"device end", plain(a, vault.ActDeviceEnd, map[string]any{"member_id": lost.member, "device_id": lost.device, "reason": "lost"})},

@@ -53,6 +53,11 @@ export class Asker {
     return this.#send('POST', act, raw, b64(utf8(JSON.stringify(answer))));
   }
 
+  /** approve signs that this text of a proposal was read; where the vault has another one it refuses. */
+  async approve(proposal, text) {
+    return this.fresh('approve', { proposal_id: proposal, text_sha256: hex(await sha256(utf8(text))) });
+  }
+
   async #send(method, act, raw, assertion) {
     const headers = { DPoP: await prove(this.key, method, this.address + base + act, raw), 'Accept-Language': this.language };
     if (method === 'POST') headers['Content-Type'] = 'application/json';
@@ -72,6 +77,8 @@ export class Asker {
     return told;
   }
 }
+
+const hex = (bytes) => Array.from(new Uint8Array(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
 
 function read(text) {
   try {

@@ -1,7 +1,7 @@
 // What two people agree on, a day before it is in force: policies, budgets, and whether a
 // centre opens people from its day's list.
 
-import { button, el, field, form, show, t, when } from './page.js';
+import { button, el, field, form, show, t, tell, when } from './page.js';
 
 /** isChange says whether a proposal is about the installation or a centre, and not about a colleague. */
 export const isChange = (p) => ['policies', 'budgets', 'roster-mode'].includes(p.kind);
@@ -9,26 +9,33 @@ export const isChange = (p) => ['policies', 'budgets', 'roster-mode'].includes(p
 /** system says whether a grant decides about the whole installation. */
 const system = (grant) => /^(national|custodian)@/.test(grant);
 
-/** changeText is what a proposal of a change says in short. */
-export function changeText(p) {
-  return [el('p', {}, t('change.' + p.kind, { centre: p.center_id ?? '' })),
-    p.digest && el('p', { class: 'hint' }, t('change.digest', { digest: p.digest })),
+/** changeText is what a proposal of a change says in short; p is its row, said its text where that is in the list. */
+export function changeText(p, said) {
+  return [el('p', {}, t('change.' + said.kind, { centre: said.center_id ?? '' })),
+    said.digest && el('p', { class: 'hint' }, t('change.digest', { digest: said.digest })),
     p.in_force_from && el('p', {}, t('change.from', { from: when(p.in_force_from) })),
-    p.proposed_by === 'operator' && el('p', {}, t('change.operator'))];
+    said.proposed_by === 'operator' && el('p', {}, t('change.operator'))];
 }
 
-/** changeView is what a change would put into force, beside what is. */
+/** changeView is what a change would put into force, beside what is: all of it from the text whose digest an approval signs. */
 export async function changeView(app) {
-  const told = await app.ask.get('changes/one?proposal_id=' + app.change);
-  const now = told.budgets_in_force ?? told.files_in_force ?? {};
-  const then = told.budgets ?? told.files ?? {};
+  const p = app.change;
+  const told = await app.ask.get('changes/one?proposal_id=' + p.proposal_id);
+  const said = JSON.parse(told.text);
+  const now = said.budgets_in_force ?? said.files_in_force ?? {};
+  const then = said.budgets ?? said.files ?? {};
   const names = [...new Set([...Object.keys(now), ...Object.keys(then)])].sort().filter((n) => now[n] !== then[n]);
-  const part = (n) => (told.files
+  const part = (n) => (said.files
     ? [el('h2', {}, n), el('h3', {}, t('change.now')), el('pre', {}, now[n] ?? t('change.nothing')), el('h3', {}, t('change.then')), el('pre', {}, then[n] ?? t('change.nothing'))]
     : [el('p', {}, t('change.figure', { name: n, now: now[n], then: then[n] }))]);
-  show(t('change.title'), changeText({ ...told, digest: '' }), names.map(part).flat(),
-    !told.files && !told.budgets ? null : names.length === 0 && el('p', {}, t('change.same')),
-    el('p', { class: 'row' }, button(t('change.back'), '', () => app.go('proposals'), app.failed)));
+  show(t('change.title'), changeText(told, said), names.map(part).flat(), names.length === 0 && el('p', {}, t('change.same')),
+    el('p', { class: 'row' },
+      !p.mine && told.state === 'waiting' && button(t('proposal.approve'), 'main', async () => {
+        await app.ask.approve(p.proposal_id, told.text);
+        app.go('proposals');
+        tell(t('proposal.approved'));
+      }, app.failed),
+      button(t('change.back'), '', () => app.go('proposals'), app.failed)));
 }
 
 /** proposed says what happens next. */

@@ -64,24 +64,29 @@ export function inviteView(app) {
 export async function proposalsView(app) {
   const { proposals } = await app.ask.get('proposals');
   const again = () => proposalsView(app);
-  const item = (p) => el('li', { 'data-proposal': p.proposal_id },
-    isChange(p) ? changeText(p) : el('p', {}, t('proposal.' + p.kind, { name: p.name })),
-    p.grant && el('p', {}, grantText(p.grant)),
-    p.department && [el('p', {}, t('dep.says')), el('p', { class: 'hint' }, t('dep.digest', { digest: p.digest })), el('pre', { tabindex: '0' }, JSON.stringify(p.department, null, 2))],
-    el('p', { class: 'hint' }, t('proposal.times', { at: when(p.proposed_at), from: when(p.approve_from), until: when(p.expires_at) })),
-    el('p', { class: 'hint' }, t('proposal.is.' + p.state) + (p.mine ? ' · ' + t('proposal.mine') : '')),
-    el('p', { class: 'row' },
-      isChange(p) && p.kind !== 'roster-mode' && button(t('change.show'), '', () => { app.change = p.proposal_id; app.go('change'); }, app.failed),
-      !p.mine && p.state === 'waiting' && button(t('proposal.approve'), 'main', async () => {
-        await app.ask.fresh('approve', { proposal_id: p.proposal_id });
-        await again();
-        tell(t('proposal.approved'));
-      }, app.failed),
-      button(t('proposal.withdraw'), 'bad', async () => {
-        await app.ask.post('withdraw', { proposal_id: p.proposal_id });
-        await again();
-        tell(t('proposal.withdrawn'));
-      }, app.failed)));
+  // Everything shown is from the text whose digest an approval signs; what has none here is shown alone.
+  const item = (p) => {
+    const said = p.text ? JSON.parse(p.text) : { kind: p.kind, digest: p.digest, proposed_by: p.proposed_by };
+    return el('li', { 'data-proposal': p.proposal_id },
+      isChange(said) ? changeText(p, said) : el('p', {}, t('proposal.' + said.kind, { name: said.name })),
+      said.grant && el('p', {}, grantText(said.grant)),
+      said.department && [el('p', {}, t('dep.says')), el('p', { class: 'hint' }, t('dep.digest', { digest: said.digest })), el('pre', { tabindex: '0' }, JSON.stringify(said.department, null, 2))],
+      el('p', { class: 'hint' }, t('proposal.times', { at: when(p.proposed_at), from: when(p.approve_from), until: when(p.expires_at) })),
+      el('p', { class: 'hint' }, t('proposal.is.' + p.state) + (p.mine ? ' · ' + t('proposal.mine') : '')),
+      deciding(p));
+  };
+  const deciding = (p) => el('p', { class: 'row' },
+    !p.text && button(t('change.show'), '', () => { app.change = p; app.go('change'); }, app.failed),
+    p.text && !p.mine && p.state === 'waiting' && button(t('proposal.approve'), 'main', async () => {
+      await app.ask.approve(p.proposal_id, p.text);
+      await again();
+      tell(t('proposal.approved'));
+    }, app.failed),
+    button(t('proposal.withdraw'), 'bad', async () => {
+      await app.ask.post('withdraw', { proposal_id: p.proposal_id });
+      await again();
+      tell(t('proposal.withdrawn'));
+    }, app.failed));
   show(t('proposals.title'), el('p', {}, proposals.length ? t('proposals.how') : t('proposals.none')), el('ul', { class: 'cards' }, proposals.map(item)));
 }
 

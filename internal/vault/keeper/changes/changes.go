@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/staffing"
+	"tikakosh/internal/vault/proposals"
 	"tikakosh/internal/vault/state"
 )
 
@@ -201,56 +202,93 @@ func (o *Office) live(row state.Change) bool {
 }
 
 // Approve implements staffing.Changes: the second human's word. The delay begins.
-func (o *Office) Approve(t *engine.Txn, who staffing.Who, name string, out *vault.StaffActed) (known bool, err error) {
+func (o *Office) Approve(t *engine.Txn, who staffing.Who, name, read string, out *vault.StaffActed) (known bool, refused, err error) {
 	row, known, err := o.waiting(t, name)
 	if err != nil || !known {
-		return known, err
+		return known, nil, err
 	}
 	if row.By == byOperator {
-		return true, o.takenUp(t, who, name, row, out)
+		refused, err = o.takenUp(t, who, name, read, row, out)
+		return true, refused, err
 	}
-	propose, approve, at, err := o.asked(t, row)
+	permit, err := o.mayApprove(t, who, row)
 	if err != nil {
-		return true, err
+		return true, nil, err
 	}
-	by, err := o.stands(t, row.By, propose, at)
-	if err != nil {
-		return true, err
+	if refused, err = o.readIt(t, who, name, read, row, permit); err != nil || refused != nil {
+		return true, refused, err
 	}
 	now := o.ms()
-	permit := o.may(who, approve, at, policy.Facts{Second: by != who.Human || ablate.Off(ablate.SecondPerson), Waited: now >= row.NotBefore})
-	switch permit.Missing() {
-	case policy.MissingNothing:
-	case policy.MissingSecond:
-		return true, fault.New(fault.Forbidden, "second", "somebody else approves what you proposed, or what is about you")
-	case policy.MissingWait:
-		return true, &fault.Error{Kind: fault.Conflict, Code: "wait", RetryAfter: time.Duration(row.NotBefore-now) * time.Millisecond,
-			Text: "fewer than three people could approve this: it is approved 24 hours after it was proposed, and is on the public list meanwhile"}
-	default:
-		return true, notTheirs()
-	}
-	base, err := o.base(t, row)
-	switch {
-	case err != nil:
-		return true, err
-	case row.State != state.ProposalWaiting:
-		return true, fault.New(fault.Conflict, "approved", "this was approved already; it comes into force by itself")
-	case by == "":
-		return true, fault.New(fault.Conflict, "ended", "who proposed this no longer works here; propose it again")
-	case base != row.Base:
-		return true, overtaken()
-	}
 	row.State, row.Second, row.From = state.ProposalApproved, who.Member, now+o.delay.Milliseconds()
 	if ablate.Off(ablate.ChangeDelay) {
 		row.From = now
 	}
 	if err := o.public(t, name, row); err != nil {
-		return true, err
+		return true, nil, err
 	}
 	t.Append(entry(who, "approved: "+row.Kind, row, name, permit))
 	t.After(func() { o.soon(row.From) })
 	out.Proposal, out.Kind, out.State, out.Force = name, row.Kind, row.State, row.From
-	return true, engine.Put(t, state.Changes, name, row, 0)
+	return true, nil, engine.Put(t, state.Changes, name, row, 0)
+}
+
+// mayApprove is why somebody may not be the second human of a change now.
+func (o *Office) mayApprove(t *engine.Txn, who staffing.Who, row state.Change) (permit policy.Permit, err error) {
+	propose, approve, at, err := o.asked(t, row)
+	if err != nil {
+		return permit, err
+	}
+	by, err := o.stands(t, row.By, propose, at)
+	if err != nil {
+		return permit, err
+	}
+	now := o.ms()
+	permit = o.may(who, approve, at, policy.Facts{Second: by != who.Human || ablate.Off(ablate.SecondPerson), Waited: now >= row.NotBefore})
+	switch permit.Missing() {
+	case policy.MissingNothing:
+	case policy.MissingSecond:
+		return permit, fault.New(fault.Forbidden, "second", "somebody else approves what you proposed, or what is about you")
+	case policy.MissingWait:
+		return permit, &fault.Error{Kind: fault.Conflict, Code: "wait", RetryAfter: time.Duration(row.NotBefore-now) * time.Millisecond,
+			Text: "fewer than three people could approve this: it is approved 24 hours after it was proposed, and is on the public list meanwhile"}
+	default:
+		return permit, notTheirs()
+	}
+	base, err := o.base(t, row)
+	switch {
+	case err != nil:
+		return permit, err
+	case row.State != state.ProposalWaiting:
+		return permit, fault.New(fault.Conflict, "approved", "this was approved already; it comes into force by itself")
+	case by == "":
+		return permit, fault.New(fault.Conflict, "ended", "who proposed this no longer works here; propose it again")
+	case base != row.Base:
+		return permit, overtaken()
+	}
+	return permit, nil
+}
+
+// says is a change with all that it says.
+func (o *Office) says(t *engine.Txn, row state.Change) (text string, shown *vault.ChangeShown, err error) {
+	if shown, err = o.shown(t, row); err != nil {
+		return "", nil, err
+	}
+	text, err = proposals.Says{Kind: row.Kind, By: row.By, Centre: int64(row.Centre), On: row.On, Digest: row.Digest,
+		Budgets: shown.Budgets, BudgetsNow: shown.Now, Files: shown.Files, FilesNow: shown.FilesNow}.Text()
+	return text, shown, err
+}
+
+// readIt is why an approval is not one of what a change says; that it is not is an entry.
+func (o *Office) readIt(t *engine.Txn, who staffing.Who, name, read string, row state.Change, p policy.Permit) (refused, err error) {
+	text, _, err := o.says(t, row)
+	if err != nil {
+		return nil, err
+	}
+	if refused = proposals.Read(text, read); refused != nil {
+		t.Append(entry(who, "refused: another text of a proposal was read", row, name, p))
+		o.log.Error("alarm: somebody approved another text than that of the proposal; the web role shows what is not so", "alarm", "staff", "proposal", name)
+	}
+	return refused, nil
 }
 
 // soon notes when a change comes into force.
@@ -317,7 +355,13 @@ func (o *Office) List(t *engine.Txn, who staffing.Who) ([]vault.StaffProposal, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, vault.StaffProposal{ID: name, Kind: row.Kind, By: row.By, Mine: by == who.Human, At: row.At, NotBefore: row.NotBefore, Expires: max(row.Expires, row.From),
+		text := ""
+		if row.Kind == vault.ChangeRosterMode { // the others are long, and are shown alone
+			if text, _, err = o.says(t, row); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, vault.StaffProposal{Text: text, ID: name, Kind: row.Kind, By: row.By, Mine: by == who.Human, At: row.At, NotBefore: row.NotBefore, Expires: max(row.Expires, row.From),
 			State: row.State, Centre: int64(row.Centre), On: row.On, Digest: row.Digest, Force: row.From})
 	}
 	return out, nil
@@ -336,7 +380,7 @@ func (o *Office) Show(t *engine.Txn, who staffing.Who, name string, out *vault.S
 	}
 	t.Append(entry(who, "shown: "+row.Kind, row, name, permit))
 	out.Proposal, out.Kind, out.State, out.From, out.Expires, out.Force, out.Centre = name, row.Kind, row.State, row.NotBefore, row.Expires, row.From, int64(row.Centre)
-	out.Change, err = o.shown(t, row)
+	out.Text, out.Change, err = o.says(t, row)
 	return err
 }
 

@@ -212,24 +212,27 @@ func (o *Office) applyPolicies(t *engine.Txn, change state.Change) error {
 
 // takenUp makes a proposal of the operator's a member's own: whoever is at the machine is
 // not one of the two people.
-func (o *Office) takenUp(t *engine.Txn, who staffing.Who, name string, row state.Change, out *vault.StaffActed) error {
+func (o *Office) takenUp(t *engine.Txn, who staffing.Who, name, read string, row state.Change, out *vault.StaffActed) (refused, err error) {
 	propose, approve, at, err := o.asked(t, row)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	permit := o.may(who, propose, at, policy.Facts{})
 	if !permit.Allowed() {
-		return notTheirs()
+		return nil, notTheirs()
+	}
+	if refused, err = o.readIt(t, who, name, read, row, permit); err != nil || refused != nil {
+		return refused, err
 	}
 	if err := o.proposedBy(t, who, &row, approve, at); err != nil {
-		return err
+		return nil, err
 	}
 	if err := o.public(t, name, row); err != nil {
-		return err
+		return nil, err
 	}
 	t.Append(entry(who, "proposed: "+row.Kind+", as the operator offered it", row, name, permit))
 	out.Proposal, out.Kind, out.State, out.From, out.Expires = name, row.Kind, row.State, row.NotBefore, row.Expires
-	return engine.Put(t, state.Changes, name, row, 0)
+	return nil, engine.Put(t, state.Changes, name, row, 0)
 }
 
 // Rules implements the vault's word: what is in force, for everybody.

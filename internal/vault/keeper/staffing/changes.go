@@ -24,10 +24,10 @@ type Who struct {
 // time (ADR 36): members propose, approve and withdraw it where they do the same with
 // colleagues. That the request is theirs, and freshly signed where it has to be, was
 // established before. known is false for an id that is none of a change; a refusal is an
-// error.
+// error, but for the one of an approval of another text than the change's, whose entry is kept.
 type Changes interface {
 	Propose(t *engine.Txn, who Who, body []byte, out *vault.StaffActed) error
-	Approve(t *engine.Txn, who Who, name string, out *vault.StaffActed) (known bool, err error)
+	Approve(t *engine.Txn, who Who, name, read string, out *vault.StaffActed) (known bool, refused, err error)
 	Withdraw(t *engine.Txn, who Who, name string) (known bool, err error)
 	List(t *engine.Txn, who Who) ([]vault.StaffProposal, error)
 	Show(t *engine.Txn, who Who, name string, out *vault.StaffActed) error

@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/proposals"
 	"tikakosh/internal/vault/state"
 )
 
@@ -23,11 +24,12 @@ type signedBody struct {
 	Number   string `json:"staff_number,omitempty"`
 	Member   string `json:"member_id,omitempty"`
 	Proposal string `json:"proposal_id,omitempty"`
+	Read     string `json:"text_sha256,omitempty"`
 }
 
 // only refuses fields that an act does not have.
 func (b signedBody) only(fields ...string) error {
-	for name, text := range map[string]string{"name": b.Name, "grant": b.Grant, "staff_number": b.Number, "member_id": b.Member, "proposal_id": b.Proposal} {
+	for name, text := range map[string]string{"name": b.Name, "grant": b.Grant, "staff_number": b.Number, "member_id": b.Member, "proposal_id": b.Proposal, "text_sha256": b.Read} {
 		if text != "" && !slices.Contains(fields, name) {
 			return fault.New(fault.Invalid, "USRRES0001", name+" is not a field of this request")
 		}
@@ -54,7 +56,10 @@ func (t *txn) signedAct(act string, a *actor, r vault.StaffAct, out *vault.Staff
 	case "POST " + vault.ActRecover:
 		return nil, firstErr(f.only("member_id"), t.proposeRecovery(a, f, out))
 	default:
-		return nil, firstErr(f.only("proposal_id"), t.approveStaff(a, f.Proposal, out))
+		if err := f.only("proposal_id", "text_sha256"); err != nil {
+			return nil, err
+		}
+		return t.approveStaff(a, f.Proposal, f.Read, out)
 	}
 }
 
@@ -254,19 +259,30 @@ func (t *txn) proposal(name string) (state.StaffProposal, error) {
 	return p, err
 }
 
-func (t *txn) approveStaff(a *actor, name string, out *vault.StaffActed) error {
-	if known, err := t.k.changes.Approve(t.Txn, a.who(), name, out); known || err != nil {
-		return err
+// approveStaff is the second human's word; read is the digest of the text that they read.
+// A refusal is returned apart from an error: that they read another one is kept.
+func (t *txn) approveStaff(a *actor, name, read string, out *vault.StaffActed) (refused, err error) {
+	if known, refused, err := t.k.changes.Approve(t.Txn, a.who(), name, read, out); known || err != nil {
+		return refused, err
 	}
 	p, err := t.proposal(name)
-	if err != nil {
-		return err
+	if err == nil {
+		err = t.mayApproveStaff(a, p)
 	}
-	if err := t.mayApproveStaff(a, p); err != nil {
-		return err
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.viewProposal(name, p)
+	if err != nil {
+		return nil, err
+	}
+	if refused := proposals.Read(v.Text, read); refused != nil {
+		t.Append(a.entry("refused: another text of a proposal was read", p.Kind, name))
+		t.k.log.Error("alarm: somebody approved another text than that of the proposal; the web role shows what is not so", "alarm", "staff", "proposal", name)
+		return refused, nil
 	}
 	t.Append(a.entry("approved: "+p.Kind, grantText(p.Grant), name))
-	return t.approvedStaff(name, p, a.id, out)
+	return nil, t.approvedStaff(name, p, a.id, out)
 }
 
 // approvedStaff carries out what needs nobody else any more, and lets links be used.
@@ -424,13 +440,8 @@ func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
 		if !mine && !access.MayManage(a.grants(), m.Grants) && !access.MayGrant(a.grants(), p.Grant) {
 			return nil
 		}
-		v := viewProposalOf(name, p)
+		v, err := t.viewProposal(name, p)
 		v.Mine = mine
-		if p.Kind == state.ProposeDepartment {
-			err = t.rows().Show(p, &v)
-		} else {
-			v.Name, err = t.k.memberName(p.Member, m)
-		}
 		out.Proposals = append(out.Proposals, v)
 		return err
 	})
@@ -441,6 +452,24 @@ func (t *txn) proposals(a *actor, out *vault.StaffActed) error {
 	out.Proposals = append(out.Proposals, changes...)
 	t.Append(a.entry("list of proposals", decimal(int64(len(out.Proposals)))+" rows", ""))
 	return err
+}
+
+// viewProposal is a proposal with all that it says.
+func (t *txn) viewProposal(name string, p state.StaffProposal) (v vault.StaffProposal, err error) {
+	v = viewProposalOf(name, p)
+	if p.Kind == state.ProposeDepartment {
+		err = t.rows().Show(p, &v)
+	} else {
+		var m state.StaffMember
+		if m, err = t.staffMember(p.Member); err == nil {
+			v.Name, err = t.k.memberName(p.Member, m)
+		}
+	}
+	if err != nil {
+		return v, err
+	}
+	v.Text, err = proposals.Says{Kind: v.Kind, By: v.By, Member: v.Member, Name: v.Name, Grant: v.Grant, Device: v.Device, Department: v.Department, Digest: v.Digest}.Text()
+	return v, err
 }
 
 func viewProposalOf(name string, p state.StaffProposal) vault.StaffProposal {
