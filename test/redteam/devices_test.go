@@ -306,3 +306,25 @@ func TestD1Gateway(t *testing.T) {
 		return opened > most, fmt.Sprintf("%d of %d households opened with an hour's limit of %d", opened, tried, most)
 	}})
 }
+
+// TestD2OneNumber completes code after code on keys made anew, for one household of the
+// attacker's own, so that the hour of its district is used up and strangers wait.
+func TestD2OneNumber(t *testing.T) {
+	t.Parallel()
+	const most = 12
+	opt := harness.Options{People: 2 * knownPeople, Args: []string{"--no-limits", fmt.Sprint("--new-devices=", most)}}
+	run(t, "D2", trial{own: true, base: opt, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		full := func(c *harness.Client) bool {
+			people := c.Beneficiaries()
+			return len(people) > 0 && people[0].Born != ""
+		}
+		if !full(s.Client().SignInOn(s.DeviceKey(), harness.DemoMobile(1))) {
+			t.Fatal("the first household waits before anything was done")
+		}
+		for range most + 3 {
+			s.Client().SignInOn(s.DeviceKey(), harness.DemoMobile(2))
+		}
+		waits := !full(s.Client().SignInOn(s.DeviceKey(), harness.DemoMobile(3)))
+		return waits, fmt.Sprintf("after %d codes of one number in an hour of %d households, a stranger's new device waits: %v", most+3, most, waits)
+	}})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/cipher"
 	"encoding/json"
+	"time"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -252,4 +253,30 @@ func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// PlantRequests writes n requests for the breaking of the glass at another centre.
+func (k *Keeper) PlantRequests(ctx context.Context, n int, c id.Centre) error {
+	_, err := k.update(ctx, func(t *txn) error {
+		t.Append(engine.Entry{Kind: "list", View: "planted", Role: "system"})
+		for range n {
+			now := k.now()
+			p := state.Presence{Kind: state.PresenceGlass, State: state.PresenceWaiting, Centre: c, By: id.Staff(id.New()), At: now.UnixMilli(), Expires: now.Add(time.Minute).UnixMilli()}
+			if err := engine.Put(t, state.Presences, id.NewOrdered(), p, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// Listed is how many requests a centre's list holds.
+func (k *Keeper) Listed(ctx context.Context, c id.Centre) (n int) {
+	_ = k.view(ctx, func(t *txn) error {
+		row, _, err := engine.Get[state.Presence](t, state.Presences, "centre/"+itoa(int64(c)))
+		n = len(row.Latest)
+		return err
+	})
+	return n
 }

@@ -17,7 +17,7 @@ func (k *Keeper) netTag(house id.Household, origin string) string {
 	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("network"), []byte(house), []byte(origin))[:6])
 }
 
-// firstOpened counts a household that something new to it is about to open: a device, or a
+// firstOpened counts a household, once an hour, that something new to it is about to open: a device, or a
 // client without a key from a network that it did not come from. When the hour has had too many of
 // them, in the household's district or in all, it waits as a new device of a guarded household
 // does (ADR 39): whoever reads the messages of a whole network opens no more than that.
@@ -31,12 +31,17 @@ func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Chall
 	if err != nil {
 		return err
 	}
+	v.Changed = true
 	now := t.k.now()
+	hour := now.Truncate(time.Hour).UnixMilli()
+	if h.Counted == hour && !ablate.Off(ablate.NewOnce) { // a second key opens no more than the first did
+		t.knownFrom(h, ch, net)
+		return nil
+	}
 	over, last, err := t.k.cfg.NewDevices.Spend(budgetRows{t}, district, now.UnixMilli())
 	if err != nil {
 		return err
 	}
-	v.Changed = true
 	if last {
 		t.k.log.Warn("alarm: new devices open too many households this hour; further ones wait", "alarm", "new-devices", "district", district)
 	}
@@ -46,10 +51,16 @@ func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Chall
 		t.Append(engine.Entry{Kind: "household", House: house, View: "new devices held for an hour", Role: "system", Reason: district})
 		return nil
 	}
+	h.Counted = hour
+	t.knownFrom(h, ch, net)
+	return nil
+}
+
+// knownFrom remembers where a client without a key came from.
+func (t *txn) knownFrom(h *state.Household, ch state.Challenge, net string) {
 	if ch.Device == "" {
 		ways.Met(h, net)
 	}
-	return nil
 }
 
 // districtOf is where the household was booked last, as the manager who opened that session

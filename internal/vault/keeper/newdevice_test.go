@@ -682,3 +682,24 @@ func TestFirstDay(t *testing.T) {
 	}
 	r.audit()
 }
+
+// TestBreakerCountsHouseholds: a household that is opened by key after key is one in the
+// hour, however many codes its number completes.
+func TestBreakerCountsHouseholds(t *testing.T) {
+	r := rigWith(t, func(r *rig) {
+		r.cfg.NewDevices = budgets.NewDevices{Percent: 300, Weeks: 4, DistrictFloor: 1, DistrictStart: 100, SystemFloor: 1, SystemStart: 3}
+	})
+	const one, other = "0000000441", "0000000442"
+	_, mine := r.family(one, 1)
+	_, theirs := r.family(other, 1)
+	for range 6 { // nothing tells these from the household's first device
+		r.wantSees(r.on(device(t), one), "all", mine...)
+	}
+	r.wantSees(r.on(device(t), other), "all", theirs...)
+	r.advance(time.Hour)
+	r.wantSees(r.on(device(t), one), "all", mine...)
+	if strings.Contains(r.log(), "alarm=new-devices") {
+		t.Error("one number was taken for many")
+	}
+	r.audit()
+}

@@ -9,8 +9,11 @@ import (
 // person cannot show anything, by ordered id; anchored (ADR 38).
 const Presences Table = "presence"
 
-// The kinds of such a request.
-const PresenceGlass = "break-glass"
+// The kinds of such a row: a request, or the list of a centre's latest ones.
+const (
+	PresenceGlass = "break-glass"
+	PresenceIndex = "index"
+)
 
 // The states of a request.
 const (
@@ -39,4 +42,12 @@ type Presence struct {
 	Expires int64 // of the state it is in
 	Agreed  int64 `json:",omitempty"` // when the second one agreed
 	Done    int64 `json:",omitempty"`
+
+	Latest []PresenceAt `json:",omitempty"` // of a centre's list: its requests of the last minutes
+}
+
+// PresenceAt is a request of a centre's, and when it was made.
+type PresenceAt struct {
+	ID string
+	At int64
 }

@@ -173,6 +173,7 @@ type Household struct {
 	Nets          []string  `json:",omitempty"` // keyed tags of the networks that clients without a key came from last
 	Ways          []Way     `json:",omitempty"` // devices and others that sign in
 	PIN           *HousePIN `json:",omitempty"`
+	Counted       int64     `json:",omitempty"` // the hour in which it was last counted as opened by something new to it
 	Only          id.Person `json:"-"`
 }
 

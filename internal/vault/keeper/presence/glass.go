@@ -133,6 +133,9 @@ func (d *Desk) Propose(ctx context.Context, r vault.GlassRequest) (vault.Glass, 
 			return err
 		}
 		t.Append(e)
+		if err := t.waits(out.ID, w.session.Centre); err != nil {
+			return err
+		}
 		return t.put(out.ID, state.Presence{Kind: state.PresenceGlass, State: state.PresenceWaiting, Centre: w.session.Centre, Place: w.session.Name, Day: w.session.Day,
 			Zone: w.session.Zone, By: w.staff, Session: w.row.Session, Person: person, About: t.seal("about", out.ID, out.About), Reason: t.seal("reason", out.ID, f.Reason),
 			At: now.UnixMilli(), Expires: out.Expires})

@@ -69,12 +69,12 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 		}
 	}
 	now := t.d.cfg.Now()
-	rows, err := t.Tx.Scan(t.Ctx, state.Presences, since(now.Add(-2*glassWait)), waitingMax)
+	latest, err := t.latest(row.Centre)
 	if err != nil {
 		return err
 	}
-	for _, s := range rows {
-		p, _, err := engine.Get[state.Presence](t, state.Presences, s.Key)
+	for _, one := range latest {
+		p, _, err := engine.Get[state.Presence](t, state.Presences, one.ID)
 		if err != nil {
 			return err
 		}
@@ -83,8 +83,8 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 		if p.Centre != row.Centre || !live || now.UnixMilli() >= p.Expires {
 			continue
 		}
-		v := viewOf(s.Key, p, staff)
-		if v.About, v.Reason, err = t.said(s.Key, p); err != nil {
+		v := viewOf(one.ID, p, staff)
+		if v.About, v.Reason, err = t.said(one.ID, p); err != nil {
 			return err
 		}
 		out.Rows = append(out.Rows, v)
@@ -96,10 +96,6 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 // done is what was asked for and what became of it, within the asker's place.
 func (t *txn) done(staff id.Staff, row state.Staff, after string, out *vault.GlassList) error {
 	now := t.d.cfg.Now()
-	rows, err := t.Tx.Scan(t.Ctx, state.Presences, max(after, since(now.Add(-historyAge))), listPage)
-	if err != nil {
-		return err
-	}
 	may := map[id.Centre]policy.Permit{}
 	asks := func(c id.Centre) (policy.Permit, error) {
 		if p, ok := may[c]; ok {
@@ -115,35 +111,60 @@ func (t *txn) done(staff id.Staff, row state.Staff, after string, out *vault.Gla
 		place = access.AtCentre(0, 0, row.Centre)
 	}
 	own := t.d.cfg.Permits.MayAt(row, policy.GlassList, place, policy.Facts{})
+	var err error
 	if !own.Allowed() {
 		return permits.Refused("the privacy officer of the place, or the manager of the centre, sees that")
 	}
-	for _, s := range rows {
-		p, _, err := engine.Get[state.Presence](t, state.Presences, s.Key)
-		if err != nil {
-			return err
-		}
+	out.After, err = t.each(max(after, since(now.Add(-historyAge))), func(name string, p state.Presence) (bool, error) {
 		permit, err := asks(p.Centre)
-		if err != nil {
-			return err
+		if err != nil || !permit.Allowed() {
+			return false, err
 		}
-		if !permit.Allowed() {
-			continue
-		}
-		v := viewOf(s.Key, p, staff)
-		if _, v.Reason, err = t.said(s.Key, p); err != nil {
-			return err
+		v := viewOf(name, p, staff)
+		if _, v.Reason, err = t.said(name, p); err != nil {
+			return false, err
 		}
 		if v.Expires > 0 && now.UnixMilli() >= v.Expires && (v.State == state.PresenceWaiting || v.State == state.PresenceApproved) {
 			v.State = "expired"
 		}
 		out.Rows = append(out.Rows, v)
-	}
-	if len(rows) == listPage {
-		out.After = rows[len(rows)-1].Key
+		return len(out.Rows) >= listPage, nil
+	})
+	if err != nil {
+		return err
 	}
 	t.Append(engine.Entry{Kind: "list", View: "break-glass", Role: row.Role, Actor: string(staff), Reason: strconv.Itoa(len(out.Rows)) + " rows", Policy: own.Policies()})
 	return nil
+}
+
+// each calls fn for every request after an id, the oldest first, until it says that it has
+// enough. next is the id to go on after, "" at the end: not only when there is enough, but
+// also when many were looked at that are not the asker's, so that nobody's list is cut short
+// by others' requests, and none takes the vault for long.
+func (t *txn) each(after string, fn func(name string, p state.Presence) (enough bool, err error)) (next string, err error) {
+	for range lookMost / listPage {
+		rows, err := t.Tx.Scan(t.Ctx, state.Presences, after, listPage)
+		if err != nil {
+			return "", err
+		}
+		for _, s := range rows {
+			if !id.Valid(s.Key) { // of the centres' lists, behind all requests
+				return "", nil
+			}
+			p, _, err := engine.Get[state.Presence](t, state.Presences, s.Key)
+			if err != nil {
+				return "", err
+			}
+			after = s.Key
+			if enough, err := fn(s.Key, p); err != nil || enough {
+				return after, err
+			}
+		}
+		if len(rows) < listPage {
+			return "", nil
+		}
+	}
+	return after, nil
 }
 
 func viewOf(name string, p state.Presence, staff id.Staff) vault.GlassRow {

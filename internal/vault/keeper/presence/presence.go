@@ -26,10 +26,10 @@ import (
 
 // How long things of break-glass last, and how many there are (ADR 38).
 const (
-	glassWait  = 5 * time.Minute // for the second member of staff, and then for the view
-	glassAsks  = 20              // requests of a member of staff in a day
-	waitingMax = 200             // rows that are looked at for what waits
-	listPage   = 200
+	glassWait = 5 * time.Minute // for the second member of staff, and then for the view
+	glassAsks = 20              // requests of a member of staff in a day
+	listPage  = 200             // rows of one answer
+	lookMost  = 2000            // rows that are looked at for one
 )
 
 // View is what break-glass shows: that of everybody whom staff open at a centre.
