@@ -56,6 +56,9 @@ func (l *link) end() {
 // ask sends a request and waits for its answer. notSent: nothing complete went
 // out. unsure: it went out and the link or ctx ended before the answer came.
 func (l *link) ask(ctx context.Context, p pdu.PDU) (reply, outcome) {
+	if ctx.Err() != nil { // else a free window would be taken as often as not
+		return reply{}, notSent
+	}
 	select {
 	case l.window <- struct{}{}:
 		defer func() { <-l.window }()
@@ -87,7 +90,9 @@ func (l *link) ask(ctx context.Context, p pdu.PDU) (reply, outcome) {
 	case <-ctx.Done():
 	case <-l.dead:
 	}
-	select { // it may have come just before
+	l.mu.Lock() // it may have come just before
+	defer l.mu.Unlock()
+	select {
 	case got := <-answer:
 		return got, accepted
 	default:
@@ -115,17 +120,16 @@ func (l *link) listen() {
 		switch p := p.(type) {
 		case *pdu.SubmitSMResp, *pdu.GenericNack, *pdu.EnquireLinkResp, *pdu.UnbindResp:
 			h := p.GetHeader()
+			got := reply{status: h.CommandStatus}
+			if r, ok := p.(*pdu.SubmitSMResp); ok {
+				got.id = r.MessageID
+			}
 			l.mu.Lock()
-			answer := l.waiting[h.SequenceNumber]
+			if answer := l.waiting[h.SequenceNumber]; answer != nil {
+				answer <- got // has room for the one answer
+			}
 			delete(l.waiting, h.SequenceNumber)
 			l.mu.Unlock()
-			if answer != nil {
-				got := reply{status: h.CommandStatus}
-				if r, ok := p.(*pdu.SubmitSMResp); ok {
-					got.id = r.MessageID
-				}
-				answer <- got
-			}
 		case *pdu.DeliverSM:
 			l.deliver(p)
 			if l.write(p.GetResponse()) != nil {

@@ -174,20 +174,45 @@ func TestSMPPSecondRoute(t *testing.T) {
 func TestSMPPThrottledThenTaken(t *testing.T) {
 	s := newSMSC(t)
 	s.answer = func(n int) (data.CommandStatusType, bool) {
-		if n < 6 {
+		if n != 6 {
 			return data.ESME_RTHROTTLED, true
 		}
 		return data.ESME_ROK, true
 	}
 	r := router(t, s.route("a"))
+	waitBound(t, r)
 	m := Message{ID: "x", To: "0000000001", Channel: "sms", Text: "123456", Once: true}
-	if err := r.Send(within(t, 5*time.Second), m); err != nil || s.count() != 6 {
+	if err := r.Send(within(t, time.Minute), m); err != nil || s.count() != 6 {
 		t.Fatalf("%v after %d", err, s.count())
 	}
-	s.answer = func(int) (data.CommandStatusType, bool) { return data.ESME_RTHROTTLED, true }
-	if err := r.Send(within(t, time.Second), m); !fault.Is(err, fault.Unavailable) {
+	// The time is over while nothing is under way: of what is, nobody knows the fate.
+	ctx, over := context.WithCancel(within(t, time.Minute))
+	sent := make(chan error, 1)
+	go func() { sent <- r.Send(ctx, m) }()
+	for s.count() < 6+patience || r.underWay() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	over()
+	if err := <-sent; !fault.Is(err, fault.Unavailable) {
 		t.Error(err)
 	}
+	if err := r.Send(ctx, m); !fault.Is(err, fault.Unavailable) || s.count() != 6+patience {
+		t.Errorf("%v, %d submitted; what is over is not begun", err, s.count())
+	}
+}
+
+// underWay is how many requests wait for their answer.
+func (r *Router) underWay() (n int) {
+	for _, s := range r.routes {
+		s.mu.Lock()
+		if l := s.link; l != nil {
+			l.mu.Lock()
+			n += len(l.waiting)
+			l.mu.Unlock()
+		}
+		s.mu.Unlock()
+	}
+	return n
 }
 
 // TestSMPPBurst: the gateway is cut off in the middle of a burst. Nothing is

@@ -251,9 +251,12 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		if enc.again, err = t.sealedBefore(r.Person, p, i, f); err != nil {
 			return enc, err, nil
 		}
+		if enc.again, err = t.overtaken(r, &p, enc.again); err != nil {
+			return enc, nil, err
+		}
 	}
 	if enc.again == nil {
-		if replayed {
+		if replayed && !t.cameToNothing(r.Person, p, i, f) {
 			return enc, proof.Bad("the proof was used before"), nil
 		}
 		if _, right := t.rightCodeFor(r.Person, &p, session, f.code); i < 0 || !right {

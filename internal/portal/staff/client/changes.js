@@ -32,7 +32,8 @@ export async function changeView(app) {
     el('p', { class: 'row' },
       !p.mine && told.state === 'waiting' && button(t('proposal.approve'), 'main', async () => {
         await app.ask.approve(p.proposal_id, told.text);
-        app.go('proposals');
+        history.replaceState(null, '', '/#proposals');
+        await app.reload();
         tell(t('proposal.approved'));
       }, app.failed),
       button(t('change.back'), '', () => app.go('proposals'), app.failed)));
