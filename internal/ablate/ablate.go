@@ -149,6 +149,7 @@ const (
 	FirstDay   Control = "first-day"   // what shuts others out takes more than one code
 	NewBreaker Control = "new-breaker" // how many households new devices open in an hour
 	NewOnce    Control = "new-once"    // a household is counted once in that hour
+	OwnCodes   Control = "own-codes"   // a household's own device gets a code though others used up the number's
 )
 
 // The controls of break-glass and re-linking.
@@ -159,7 +160,7 @@ const (
 
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,

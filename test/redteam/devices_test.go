@@ -328,3 +328,29 @@ func TestD2OneNumber(t *testing.T) {
 		return waits, fmt.Sprintf("after %d codes of one number in an hour of %d households, a stranger's new device waits: %v", most+3, most, waits)
 	}})
 }
+
+// TestD3CodesUsedUp asks for codes for somebody's number until it gets none any more that
+// day, so that its holder cannot sign in on the device that is theirs.
+func TestD3CodesUsedUp(t *testing.T) {
+	t.Parallel()
+	run(t, "D3", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		key := s.DeviceKey()
+		mobile := s.Mobile()
+		s.Client().SignInOn(key, mobile).Enrol("Asha Test")
+		ask := func(k harness.StaffKey, number string) harness.Answer {
+			return s.Client().Signed(k, "/v2/auth/public/generateOTP", map[string]any{"mobile": number})
+		}
+		stranger, nobody := s.DeviceKey(), s.Mobile()
+		asked := 0
+		for _, number := range []string{mobile, nobody} {
+			for asked = 0; asked < 30 && ask(stranger, number).OK(); asked++ {
+			}
+		}
+		known, unknown := ask(stranger, mobile), ask(stranger, nobody)
+		if known.Status != 429 || known.Status != unknown.Status || known.Field("errorCode") != unknown.Field("errorCode") || known.Field("error") != unknown.Field("error") {
+			t.Errorf("of a number that is registered: %s; of one that is not: %s", known.Text(), unknown.Text())
+		}
+		own := ask(key, mobile)
+		return !own.OK(), fmt.Sprintf("after %d codes for strangers the holder's own device is answered %d", asked, own.Status)
+	}})
+}

@@ -91,7 +91,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		if row.Device, err = t.deviceOf(r.Device); err != nil {
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(index, mobile, r.Origin, key, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
+		if refused, err = t.spendCodeBudgets(codeAsk{index, mobile, r.Origin, key, row.Device}, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
 			return err
 		}
 		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
@@ -138,31 +138,40 @@ func digestOf(code string) string {
 // spendCodeBudgets counts one more code for the number, the origin's network
 // and the system, or says which budget is used up. The answer is the same for
 // known and unknown numbers.
-func (t *txn) spendCodeBudgets(index, mobile, origin, challenge string, perOrigin int64) (refused, err error) {
+func (t *txn) spendCodeBudgets(a codeAsk, perOrigin int64) (refused, err error) {
 	now := t.k.now()
-	quota, err := t.quotaOf(index, mobile)
+	quota, err := t.quotaOf(a.index, a.mobile)
 	if err != nil {
 		return nil, err
 	}
 	var kept []state.QuotaSend
-	sameOrigin, oldest := 0, now.UnixMilli()
+	sameOrigin, others, oldest := 0, 0, now.UnixMilli()
 	for _, s := range quota.Sent {
 		if s.At > now.Add(-quotaSpan).UnixMilli() {
 			kept = append(kept, s)
 			oldest = min(oldest, s.At)
-			if s.Origin == origin {
+			if s.Own {
+				continue
+			}
+			if others++; s.Origin == a.origin {
 				sameOrigin++
 			}
 		}
 	}
 	lim := t.k.cfg.Limits
-	if (sameOrigin >= lim.PerOrigin || len(kept) >= lim.PerNumber) && !ablate.Off(ablate.OTPNumberLimit) {
-		return tooManyCodes(time.UnixMilli(oldest).Add(quotaSpan).Sub(now)), nil
+	own := false
+	if (sameOrigin >= lim.PerOrigin || others >= lim.PerNumber) && !ablate.Off(ablate.OTPNumberLimit) {
+		if own, err = t.ownCode(a); err != nil {
+			return nil, err
+		}
+		if own = own && len(kept)-others < lim.PerNumber; !own {
+			return tooManyCodes(time.UnixMilli(oldest).Add(quotaSpan).Sub(now)), nil
+		}
 	}
 	for _, c := range []struct {
 		kind, key string
 		max       int64
-	}{{"code-prefix", origin, perOrigin}, {"code-global", "", int64(lim.Global)}} {
+	}{{"code-prefix", a.origin, perOrigin}, {"code-global", "", int64(lim.Global)}} {
 		n, err := t.count(c.kind, c.key, 1)
 		if err != nil {
 			return nil, err
@@ -171,8 +180,8 @@ func (t *txn) spendCodeBudgets(index, mobile, origin, challenge string, perOrigi
 			return tooManyCodes(untilNextHour(now)), nil
 		}
 	}
-	kept = append(kept, state.QuotaSend{At: now.UnixMilli(), Origin: origin, Challenge: challenge})
-	return nil, engine.Put(t, state.Quotas, index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
+	kept = append(kept, state.QuotaSend{At: now.UnixMilli(), Origin: a.origin, Challenge: a.challenge, Own: own})
+	return nil, engine.Put(t, state.Quotas, a.index, state.Quota{Sent: kept}, now.Add(quotaSpan).UnixMilli())
 }
 
 // quotaOf is what was sent to a number, also under its name from before a change

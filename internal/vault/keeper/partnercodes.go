@@ -87,7 +87,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(row.Index, mobile, row.Origin, key, partner.Hourly); err != nil || refused != nil {
+		if refused, err = t.spendCodeBudgets(codeAsk{row.Index, mobile, row.Origin, key, ""}, partner.Hourly); err != nil || refused != nil {
 			return err
 		}
 		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())

@@ -348,7 +348,7 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key, polic
 		return nil, state.Integrity(state.Households, "a number does not open")
 	}
 	row.Index = t.k.keys.BlindIndex(string(mobile))
-	refused, err := t.spendCodeBudgets(row.Index, string(mobile), r.Origin, key, int64(t.k.cfg.Limits.PerPrefix))
+	refused, err := t.spendCodeBudgets(codeAsk{row.Index, string(mobile), r.Origin, key, ""}, int64(t.k.cfg.Limits.PerPrefix))
 	if err != nil || refused != nil {
 		return nil, err
 	}

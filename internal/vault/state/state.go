@@ -366,6 +366,7 @@ type QuotaSend struct {
 	At        int64
 	Origin    string
 	Challenge string
+	Own       bool `json:",omitempty"` // asked for by a device of the household's own, when others had used the number's up
 }
 
 // Counter counts within one window.
