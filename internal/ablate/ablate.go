@@ -158,6 +158,9 @@ const (
 	GlassWords Control = "glass-words" // who approves break-glass signs what was asked, word for word
 )
 
+// RequestOther: nobody answers what a person asks about that same member of staff's act.
+const RequestOther Control = "request-other"
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -168,5 +171,6 @@ func All() []Control {
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
+		RequestOther,
 	}...)
 }

@@ -130,6 +130,7 @@ func (s *Server) routes() []Route {
 	table = append(table, rosterRoutes()...)
 	table = append(table, identityRoutes()...)
 	table = append(table, glassRoutes()...)
+	table = append(table, requestRoutes()...)
 	table = append(table, lookupRoutes()...)
 	return table
 }

@@ -96,6 +96,7 @@ type Config struct {
 	Departments Departments
 	Rosters     Rosters
 	Glass       Glass
+	Requests    Requests
 	Partners    Partners
 	People      People
 	Doses       Doses

@@ -17,11 +17,11 @@ const maxPackage = 2500
 func tooLarge() map[string]int {
 	return map[string]int{
 		"internal/vault/keeper":          14000,
-		"internal/vault":                 3400, // every word of the vault, for callers
+		"internal/vault":                 3800, // every word of the vault, for callers
 		"internal/scheduling":            4600,
 		"internal/certificate/encode":    3800,
 		"internal/vault/keeper/staffing": 2900, // members of departments came and acts became policy questions at once: split next
-		"internal/edge":                  7500,
+		"internal/edge":                  8000,
 		"internal/portal":                6000, // the handlers of every page; screens, texts and assets are packages of their own
 		"cmd/tikakosh":                   9500,
 		"test/harness":                   4000,

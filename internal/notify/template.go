@@ -93,6 +93,16 @@ func templates() map[string]template {
 			hi:     "टीकाकोष में आपका रिकॉर्ड{centre} {date} को {time} बजे दो कर्मचारियों ने आपके कोड या कार्ड के बिना खोला। कारण देखने के लिए साइन इन करें। यदि आपको इसकी जानकारी नहीं तो केंद्र को बताएँ।",
 			places: map[string]func(string) bool{"date": isDate, "time": isTime, "centre": isCentre},
 		},
+		// A tracking number is random, and opens nothing.
+		"answered": {
+			en:     "There is an answer to your request {tracking} in Tikakosh. Sign in to read it.",
+			hi:     "टीकाकोष में आपके अनुरोध {tracking} का उत्तर आ गया है। पढ़ने के लिए साइन इन करें।",
+			places: map[string]func(string) bool{"tracking": isTracking},
+		},
+		"apart": {
+			en: "A person was taken off the list of this number in Tikakosh. If you did not do this, sign in within 7 days and undo it under Your requests.",
+			hi: "टीकाकोष में इस नंबर की सूची से एक व्यक्ति हटाया गया है। यदि यह आपने नहीं किया तो 7 दिनों में साइन इन करके 'आपके अनुरोध' में इसे वापस लें।",
+		},
 		"linked": {
 			en: "A registration was linked to this number in Tikakosh. Sign in to see it. If you did not expect this, tell a vaccination centre.",
 			hi: "टीकाकोष में इस नंबर से एक पंजीकरण जोड़ा गया है। देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
@@ -148,7 +158,7 @@ func templates() map[string]template {
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
 // "opening" and "break-glass" (date, time, centre or ""), "signin", "newdevice" and "pin-ends" (date, time),
-// "code-email" and "code-device" (code), "linked", "email-changed" and "pin-changed" (nothing). Dates are
+// "code-email" and "code-device" (code), "answered" (tracking), "apart", "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in
@@ -217,6 +227,11 @@ func isDate(s string) bool {
 func isTime(s string) bool {
 	_, err := time.Parse("15:04", s)
 	return err == nil && len(s) == 5
+}
+
+// isTracking takes a tracking number as people read it: 1234-5678-9012.
+func isTracking(s string) bool {
+	return len(s) == 14 && s[4] == '-' && s[9] == '-' && only(s, "0123456789-") && strings.Count(s, "-") == 2
 }
 
 // isSlot takes times of day and the words for parts of it.

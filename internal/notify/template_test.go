@@ -19,6 +19,8 @@ func fitting() map[string]map[string]string {
 		"dose":     {"date": "01-02-2026", "centre": "City Hospital"},
 		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"linked":   {},
+		"apart":    {},
+		"answered": {"tracking": "1234-5678-9012"},
 
 		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 

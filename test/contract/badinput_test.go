@@ -110,6 +110,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	mine("/v3/session/end", map[string]any{})
 	identityForms(t, add)
 	glassForms(t, add)
+	requestForms(t, add)
 	return out
 }
 

@@ -120,6 +120,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.files()
 	r.identities()
 	r.glass()
+	r.requests()
 	for template, item := range description(t).Paths.Map() {
 		for method := range item.Operations() {
 			if !r.seen[method+" "+template] {

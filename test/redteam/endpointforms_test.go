@@ -34,6 +34,7 @@ func (w *stage) forms() map[string]form {
 	w.partnerForms(out)
 	w.identityForms(out)
 	w.glassForms(out)
+	w.requestForms(out)
 	return out
 }
 

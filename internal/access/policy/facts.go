@@ -29,6 +29,9 @@ const (
 	GlassOpen         Action = "staff.glass.open"
 	GlassWaiting      Action = "staff.glass.waiting"
 	GlassList         Action = "staff.glass.list"
+	Requests          Action = "staff.requests"
+	RequestOpening    Action = "staff.request.opening" // reads and answers one about an opening, or somebody unknown
+	RequestRecord     Action = "staff.request.record"  // or about what is written down of somebody
 	CorrectionPropose Action = "staff.correction.propose"
 	CorrectionApprove Action = "staff.correction.approve"
 	Corrections       Action = "staff.corrections"
@@ -74,7 +77,7 @@ func identityActions() []Action {
 // Actions lists every action.
 func Actions() []Action {
 	return append([]Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
-		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffTrippedSeen, GlassPropose, GlassApprove, GlassOpen, GlassWaiting, GlassList, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
+		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffTrippedSeen, GlassPropose, GlassApprove, GlassOpen, GlassWaiting, GlassList, Requests, RequestOpening, RequestRecord, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
 		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}, identityActions()...)
 }
 

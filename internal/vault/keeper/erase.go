@@ -160,6 +160,9 @@ func (t *txn) erase(person id.Person, reason string) error {
 	if err := t.voidCard(&p); err != nil {
 		return err
 	}
+	if err := t.k.asked.Forget(t.Txn.Txn.Txn, person); err != nil {
+		return err
+	}
 	for _, joined := range p.Joined {
 		if err := t.erase(joined, reason); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/requests"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -241,6 +242,9 @@ func (k *Keeper) Uncount(ctx context.Context, people ...id.Person) error {
 
 // Office is the part for staff who sign in.
 func (k *Keeper) Office() *staffing.Office { return k.office }
+
+// Asked is the part for what people ask about their own records.
+func (k *Keeper) Asked() *requests.Desk { return k.asked }
 
 // Absent is the part for people who cannot show anything.
 func (k *Keeper) Absent() *presence.Desk { return k.absent }

@@ -24,6 +24,7 @@ import (
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/requests"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -114,6 +115,7 @@ type Keeper struct {
 	office  *staffing.Office // staff who sign in
 	changes *changes.Office  // what two people agree on
 	absent  *presence.Desk   // people who cannot show anything
+	asked   *requests.Desk   // what people ask about their own records
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -180,6 +182,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
 	k.absent = k.newPresence()
+	k.asked = k.newRequests()
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)
 		if err == nil && !ok {
@@ -255,6 +258,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		k.endLeaves(ctx)
 		k.finishErasures(ctx)
 		_ = k.changes.Look(ctx) // it logs
+		_ = k.asked.Look(ctx)
 	}
 }
 

@@ -59,6 +59,8 @@ const (
 	noticeEmail    = "email-changed" // to the mobile and the address before
 	noticeUndrawn  = "undrawn"
 	noticeGlass    = state.PresenceGlass
+	noticeAnswered = state.NoticeAnswered // a request was answered
+	noticeApart    = "apart"              // a person was taken off the household's list
 
 	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
 	noticePINEnds   = "pin-ends"  // somebody who did not give the PIN takes it away
@@ -532,7 +534,9 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 	case noticeSignIn, noticeNewDevice, noticePINEnds:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
-	case noticeLinked, noticeEmail, noticePIN:
+	case noticeAnswered:
+		return map[string]string{"tracking": v.Request}, true, nil
+	case noticeLinked, noticeEmail, noticePIN, noticeApart:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

@@ -12,6 +12,9 @@ const (
 	Places  Table = "place"  // by centre id
 )
 
+// NoticeAnswered is the template of the message that a request was answered.
+const NoticeAnswered = "answered"
+
 // Notice is a message to a household that is still to be sent, written in the
 // transaction of the act it tells of. It holds neither number nor text: both are
 // made from the vault's other rows when it is sent. Its row ends when the
@@ -27,6 +30,7 @@ type Notice struct {
 	Zone      string      `json:",omitempty"`
 	Place     string      `json:",omitempty"` // a centre's name as its manager signed it
 	Old       []byte      `json:",omitempty"` // sealed: the e-mail address that a household had before
+	Request   string      `json:",omitempty"` // the tracking number of what was answered
 	At        int64
 }
 

@@ -46,7 +46,7 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections, KeyStates, Departures, Budgets, Changes, Presences,
+		Issued, Revocations, Corrections, KeyStates, Departures, Budgets, Changes, Presences, Requests,
 		StaffMembers, StaffProposals, StaffAreas, Rosters, StaffDepartments}
 }
 

@@ -1,0 +1,211 @@
+package keeper
+
+import (
+	"slices"
+
+	"tikakosh/internal/fault"
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/state"
+)
+
+// newRequests makes the part for what people ask about their own records (ADR 42).
+func (k *Keeper) newRequests() *requests.Desk {
+	rest := requestDesk{k}
+	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Now: k.now, Log: k.log,
+		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
+}
+
+// boundRequests keeps a household from filling the lists of those who answer.
+var boundRequests = bound{"request", boundDay, 10, "too many requests from this number today; please try again tomorrow"}
+
+// requestDesk is what that part asks of the rest of the vault.
+type requestDesk struct{ k *Keeper }
+
+func (c requestDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: c.k} }
+
+// Member implements requests.Holders.
+func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, apart bool) (id.Household, state.Person, error) {
+	t := c.in(on)
+	house, bearer, err := t.live(h)
+	if err != nil {
+		return "", state.Person{}, err
+	}
+	row, err := t.Household(house)
+	if err != nil {
+		return "", state.Person{}, err
+	}
+	p, err := t.member(row, person)
+	if err == nil {
+		err = t.guarded(bearer, house, person, p)
+	}
+	if err != nil || !apart {
+		return house, p, err
+	}
+	if bearer.Person != "" {
+		return house, p, cardCannot()
+	}
+	if bearer.Way == "" { // no device: a network that is not new to the household
+		return house, p, nil
+	}
+	if ok, err := t.firm(row, bearer); err != nil || !ok {
+		return house, p, cmpErr(err, fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can take people off this list tomorrow, or when a card or the other channel has confirmed it"))
+	}
+	return house, p, nil
+}
+
+// Members implements requests.Holders.
+func (c requestDesk) Members(on *release.Txn, h vault.Holder) (id.Household, []id.Person, bool, error) {
+	t := c.in(on)
+	house, bearer, err := t.live(h)
+	if err != nil {
+		return "", nil, false, err
+	}
+	row, err := t.Household(house)
+	if err != nil {
+		return "", nil, false, err
+	}
+	var people []id.Person
+	for _, m := range activeMembers(row) {
+		people = append(people, m.Person)
+	}
+	people, _, err = t.unguarded(bearer, house, people)
+	return house, people, bearer.Person != "", err
+}
+
+// Within implements requests.Holders.
+func (c requestDesk) Within(on *release.Txn, house id.Household) error {
+	return c.in(on).within(boundRequests, house)
+}
+
+// Apart implements requests.Holders: the person gets a household of their own, as one who
+// was registered without a mobile has. Their record, card and appointments stay theirs.
+func (c requestDesk) Apart(on *release.Txn, house id.Household, person id.Person) (id.Household, error) {
+	t := c.in(on)
+	alone := id.Household(id.New())
+	if err := engine.Put(t, state.Households, string(alone), state.Household{Created: t.k.now().UnixMilli()}, 0); err != nil {
+		return "", err
+	}
+	if err := t.rehouse(house, alone, person, "taken off the list of a mobile"); err != nil {
+		return "", err
+	}
+	_, err := t.notice(state.Notice{ID: "apart/" + string(alone), Household: house, Kind: noticeApart}, 0, noticeLife)
+	return alone, err
+}
+
+// Back implements requests.Holders.
+func (c requestDesk) Back(on *release.Txn, apart, house id.Household, person id.Person) error {
+	t := c.in(on)
+	p, err := t.Person(person)
+	if err != nil {
+		return err
+	}
+	if p.Household != apart || (p.State != state.Active && p.State != state.Pending) {
+		return fault.New(fault.Conflict, "late", "this can no longer be undone; with their card the person can be linked to a mobile again")
+	}
+	return t.rehouse(apart, house, person, "back on the list of a mobile")
+}
+
+// rehouse moves a person's place from one household to another. Nothing is sealed anew:
+// membership is this row of the vault; the registry's follows by a task.
+func (t *txn) rehouse(from, to id.Household, person id.Person, view string) error {
+	p, err := t.Person(person)
+	if err != nil {
+		return err
+	}
+	if busy, err := t.Merging(p); err != nil || busy {
+		return cmpErr(err, release.ErrMerging())
+	}
+	if p.State == state.Pending {
+		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+	}
+	old, err := t.Household(from)
+	if err != nil {
+		return err
+	}
+	h, err := t.Household(to)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(old.Members, func(m state.Member) bool { return m.Person == person && m.State == state.Active })
+	if i < 0 {
+		return state.Integrity(state.Households, "a person is not in their household")
+	}
+	tag := old.Members[i].IDTag
+	slot, err := t.freeSlot(to, &h, keyring.Tags{Current: tag})
+	if err != nil {
+		return err
+	}
+	now := t.k.now().UnixMilli()
+	old.Members[i].State, old.Members[i].IDTag = state.Removed, ""
+	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag, Since: now})
+	if err := engine.Put(t, state.Households, string(from), old, 0); err != nil {
+		return err
+	}
+	if err := engine.Put(t, state.Households, string(to), h, 0); err != nil {
+		return err
+	}
+	if err := t.dropTag(tag, person); err != nil {
+		return err
+	}
+	if p.Flags, err = t.useTag(keyring.Tags{Current: tag}, to, person, now); err != nil {
+		return err
+	}
+	p.Household = to
+	t.Append(engine.Entry{Kind: "linked", Person: person, House: to, View: view, Role: "holder"})
+	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: linkTask(person), Kind: vault.WorkLink, Person: person, Since: now}); err != nil {
+		return err
+	}
+	return engine.Put(t, state.Persons, string(person), p, 0)
+}
+
+// SamePerson implements requests.Others.
+func (c requestDesk) SamePerson(on *release.Txn, a, b id.Staff) (bool, error) {
+	return c.in(on).samePerson(a, b)
+}
+
+// StaffRow implements requests.Others.
+func (c requestDesk) StaffRow(on *release.Txn, s id.Staff) (state.Staff, bool, error) {
+	return c.in(on).staffRow(s)
+}
+
+// Corrected implements requests.Others.
+func (c requestDesk) Corrected(on *release.Txn, correction string) (id.Person, id.Event, string, error) {
+	t := c.in(on)
+	row, ok, err := engine.Get[state.Correction](t, state.Corrections, correction)
+	if err != nil {
+		return "", "", "", err
+	}
+	if !ok || row.State != state.CorrectionDone || len(row.Body) == 0 {
+		return "", "", "", fault.New(fault.NotFound, "correction", "no such correction was carried out: a second member of staff approves it first")
+	}
+	body, err := c.k.keys.Contact.Open(nil, nil, row.Body, c.k.keys.ContactAAD("correction", correction))
+	if err != nil {
+		return "", "", "", state.Integrity(state.Corrections, "a proposal does not open")
+	}
+	f, err := parseCorrection(body)
+	return row.Person, f.Event, f.Kind, err
+}
+
+// Tell implements requests.Others.
+func (c requestDesk) Tell(on *release.Txn, n state.Notice) error {
+	_, err := c.in(on).notice(n, 0, noticeLife)
+	return err
+}
+
+// requestMethods are the words of that part.
+func (k *Keeper) requestMethods() []method {
+	web, p := []Caller{CallerWeb}, k.asked
+	return []method{
+		{vault.MethodRequestMake, web, bind(p.Make)},
+		{vault.MethodRequestList, web, bind(p.List)},
+		{vault.MethodRequestWithdraw, web, bind(p.Withdraw)},
+		{vault.MethodRequestWaiting, web, bind(p.Waiting)},
+		{vault.MethodRequestRead, web, bind(p.Read)},
+		{vault.MethodRequestDecide, web, bind(p.Decide)},
+	}
+}

@@ -1,0 +1,50 @@
+package redteam
+
+import (
+	"fmt"
+	"testing"
+
+	"tikakosh/test/harness"
+)
+
+// TestQ1OwnComplaint: a person says that an opening looks wrong; one human, who opened
+// them and is a privacy officer too, reads and answers it.
+func TestQ1OwnComplaint(t *testing.T) {
+	t.Parallel()
+	run(t, "Q1", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		a, b, _ := s.Administrators()
+		w := s.Shift(a, b)
+		c, _ := s.Holder()
+		victim := c.Enrol("Asha Test")
+		q := w.A.Must(w.A.GlassAsk(victim, "asleep"))
+		w.B.Must(w.B.TouchedBy(approvePath, harness.GlassApproval(q), w.B))
+		if !broken(w.A, q) {
+			t.Fatal("the opening that looks wrong was not made")
+		}
+		twin := w.Admin.Invite(w.Second, "Vani Test", "privacy@national") // the same human as A
+		form := c.LooksWrong(victim, "break-glass", "vaccinator")
+		number := map[string]any{"tracking_number": c.Must("POST", harness.RequestsPath, form).Field("tracking_number")}
+		read := twin.At("POST", harness.StaffRequestsPath+"/read", number)
+		number["outcome"], number["reason"] = "refused", "All was in order."
+		decided := twin.At("POST", harness.StaffRequestsPath+"/decide", number)
+		return read.OK() || decided.OK(), fmt.Sprintf("who opened the person reads the complaint: status %d, answers it: %d", read.Status, decided.Status)
+	}})
+}
+
+// TestQ2OffTheList: whoever holds the household's mobile takes an adult who has a card off
+// its list.
+func TestQ2OffTheList(t *testing.T) {
+	t.Parallel()
+	run(t, "Q2", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		s.OpenToday()
+		home, mobile := s.Holder()
+		home.Enrol("Asha Test")
+		card := s.WalkIn(harness.Person{Name: "Ravi Test"})
+		if a := home.Must("POST", harness.LinkPath, map[string]any{"card": card.Text, "pin": card.PIN}); !a.OK() {
+			t.Fatalf("link: %s", a.Text())
+		}
+		phone := s.Client().SignIn(mobile)
+		a := phone.Must("POST", harness.RequestsPath, map[string]any{"kind": "member", "beneficiary_reference_id": card.Reference, "text": "I do not know him."})
+		return a.OK(), fmt.Sprintf("status %d", a.Status)
+	}})
+}
