@@ -55,6 +55,8 @@ type Config struct {
 	State        State
 	Certificates Certificates
 	Sessions     Sessions
+	Papers       Papers
+	Unlock       CardShower
 	// Live judges a bearer by its signature and its end, as the edge does, and returns when it
 	// ends. fault.Unauthorized for one that is none.
 	Live func(bearer string) (time.Time, error)

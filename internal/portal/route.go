@@ -60,7 +60,7 @@ func (s *Server) routes() []Route {
 	table := []Route{
 		page("/{$}", "page.home", landing),
 	}
-	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes()} {
+	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes()} {
 		table = append(table, group...)
 	}
 	return table

@@ -2,6 +2,8 @@ package harness
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"html"
 	"io"
 	"net/http"
@@ -151,4 +153,10 @@ func (p *Portal) SignInHere(mobile string) Answer {
 		p.Server.tb.Fatalf("code: %d %s", a.Status, a.Body)
 	}
 	return a
+}
+
+// Handle is how this browser's addresses name a person, once somebody is signed in.
+func (p *Portal) Handle(reference string) string {
+	sum := sha256.Sum256([]byte(p.Cookie("__Host-seat") + reference))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:11]
 }

@@ -6,13 +6,15 @@ import (
 	"tikakosh/internal/portal/view"
 )
 
+// verifiedFacts are what a certificate says.
+func verifiedFacts(p *view.Page, name string) []view.Fact {
+	return []view.Fact{{Label: "verify.name", Value: name}, {Label: "verify.latin", Value: "ASHA TEST"}, {Label: "verify.birth", Value: "1980"}, {Label: "verify.gender", Value: p.T("numbers.gender_2")}, {Label: "verify.id", Value: "001A"},
+		{Label: "verify.vaccine", Value: "COVISHIELD (ChAdOx1-S [recombinant])"}, {Label: "verify.maker", Value: "Serum Institute of India"}, {Label: "verify.disease", Value: "COVID-19"}, {Label: "verify.dose", Value: p.T("verify.dose_of", "N", "2", "Of", "2")},
+		{Label: "verify.given", Value: p.Day(sampleDay())}, {Label: "verify.lot", Value: "LOT-0001"}, {Label: "verify.valid", Value: p.Clock(sampleTime())}, {Label: "verify.ci", Value: "URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K"}}
+}
+
 // verifying are the pages of the check of a certificate.
 func verifying() []Story {
-	facts := func(p *view.Page, name string) []view.Fact {
-		return []view.Fact{{Label: "verify.name", Value: name}, {Label: "verify.latin", Value: "ASHA TEST"}, {Label: "verify.birth", Value: "1980"}, {Label: "verify.gender", Value: p.T("numbers.gender_2")}, {Label: "verify.id", Value: "001A"},
-			{Label: "verify.vaccine", Value: "COVISHIELD (ChAdOx1-S [recombinant])"}, {Label: "verify.maker", Value: "Serum Institute of India"}, {Label: "verify.disease", Value: "COVID-19"}, {Label: "verify.dose", Value: p.T("verify.dose_of", "N", "2", "Of", "2")},
-			{Label: "verify.given", Value: p.Day(sampleDay())}, {Label: "verify.lot", Value: "LOT-0001"}, {Label: "verify.valid", Value: p.Clock(sampleTime())}, {Label: "verify.ci", Value: "URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K"}}
-	}
 	out := []Story{
 		{Name: "verify", Title: "verify.title", Path: "/verify", Form: "verify-form", Script: []string{"scan.js"}, Camera: true, Draw: func(p *view.Page) templ.Component {
 			return view.Verify(p, view.VerifyPage{Decoder: p.Asset("zxing.js"), Wasm: p.Asset("zxing.wasm")})
@@ -38,7 +40,7 @@ func verifying() []Story {
 		out = append(out, Story{Name: "verify/" + x.name, Title: heading, Path: "/verify", Draw: func(p *view.Page) templ.Component {
 			v := view.VerdictPage{Kind: x.kind, Heading: heading, Text: heading + "_text"}
 			if x.name2 != "" {
-				v.Facts, v.Note = facts(p, x.name2), "verify.compare"
+				v.Facts, v.Note = verifiedFacts(p, x.name2), "verify.compare"
 				v.Checked = p.T("verify.checked", "N", "1,204", "At", p.Clock(sampleTime()))
 			}
 			return view.Verdict(p, v)

@@ -4,7 +4,7 @@
 addEventListener('submit', (e) => {
   const form = e.target;
   if (form.dataset.sent) { e.preventDefault(); return; }
-  if (form.method === 'post') form.dataset.sent = '1';
+  if (form.method === 'post' && !('file' in form.dataset)) form.dataset.sent = '1'; // an answer that is a file leaves the page as it is
 });
 addEventListener('pageshow', () => { for (const f of document.forms) delete f.dataset.sent; });
 

@@ -1,0 +1,140 @@
+package chromium
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode"
+
+	"tikakosh/internal/certificate/encode"
+	"tikakosh/test/harness"
+)
+
+// TestChromiumPortalCertificate: somebody shows their certificate; with the server gone, the
+// open page still prints on one A4 page, in each language, and its code is read from a black
+// and white picture of the print and from the screen of a phone. What it says is genuine.
+func TestChromiumPortalCertificate(t *testing.T) {
+	on(t)
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, "10:00")})
+	c, mobile := s.Holder()
+	ref := c.Enrol("Asha Kumari Test")
+	s.Vaccinate(c, mobile, ref)
+	raw, err := encode.HC1FromPDF(c.Certificate(ref).Body)
+	if err != nil || raw == "" {
+		t.Fatal(err)
+	}
+	browser := newBrowser(t)
+	var pages []*reader
+	for _, code := range []string{"en", "hi", "ur"} {
+		r := at(t, browser, s.Root)
+		p := s.Portal()
+		p.SignIn(mobile)
+		r.carry(p, "__Host-session", "__Host-seat")
+		r.open("/p/" + p.Handle(ref) + "/certificate?lang=" + code)
+		r.eval(`document.querySelector('#certificate button').click()`)
+		r.until("the certificate", `!!document.querySelector('svg.tk-qr')`)
+		pages = append(pages, r)
+		if got := r.eval("location.href + document.title + JSON.stringify({...localStorage, ...sessionStorage})"); strings.Contains(got, "Asha") || strings.Contains(got, "HC1") || strings.Contains(got, ref) {
+			t.Errorf("%s: the page leaves something: %s", code, got)
+		}
+	}
+	s.KillRole("web")
+	dir := os.Getenv("TIKAKOSH_SHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	for n, r := range pages {
+		text := r.eval(`document.querySelector('.tk-code').textContent`)
+		screen := call(r, page.CaptureScreenshot, page.CaptureScreenshotParams{Clip: r.box("svg.tk-qr"), CaptureBeyondViewport: yes()})
+		if got := read(t, screen.Data); got != text {
+			t.Errorf("page %d: the screen's code says %.20q", n, got)
+		}
+		pdf := call(r, page.PrintToPDF, page.PrintToPDFParams{PreferCSSPageSize: yes()})
+		if pages := len(regexp.MustCompile(`/Type\s*/Page\b[^s]`).FindAll(pdf.Data, -1)); pages != 1 {
+			t.Errorf("page %d prints on %d sheets", n, pages)
+		}
+		call(r, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		r.window(794, 1123, "light") // A4 at 96 dots an inch
+		call(r, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+		print := call(r, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+		if got := read(t, print.Data); got != text {
+			t.Errorf("page %d: the print's code says %.20q", n, got)
+		}
+		for _, x := range []struct {
+			name string
+			data []byte
+		}{{"print", print.Data}, {"pdf", pdf.Data}} {
+			if err := os.WriteFile(filepath.Join(dir, "certificate_"+x.name+[]string{"-en", "-hi", "-ur"}[n]+map[string]string{"print": ".png", "pdf": ".pdf"}[x.name]), x.data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if text[:4] != "HC1:" || len(r.said) > 0 && !strings.Contains(strings.Join(r.said, ""), "ERR_") {
+			t.Errorf("page %d: %q", n, r.said)
+		}
+	}
+}
+
+func yes() *bool {
+	v := true
+	return &v
+}
+
+// carry takes cookies of a browser without scripts over.
+func (r *reader) carry(p *harness.Portal, names ...string) {
+	r.Helper()
+	for _, name := range names {
+		call(r, network.SetCookie, network.SetCookieParams{Name: name, Value: p.Cookie(name), URL: r.base, Path: "/", Secure: yes(), HTTPOnly: yes()})
+	}
+}
+
+// box is where an element is.
+func (r *reader) box(selector string) *page.Viewport {
+	r.Helper()
+	var v page.Viewport
+	if err := json.Unmarshal([]byte(r.eval(`(() => { const b = document.querySelector('`+selector+`').getBoundingClientRect(); return JSON.stringify({ x: b.x + scrollX, y: b.y + scrollY, width: b.width, height: b.height, scale: 1 }); })()`)), &v); err != nil {
+		r.Fatal(err)
+	}
+	return &v
+}
+
+// read makes a picture black and white, as a fax or a cheap printer does, and reads the code
+// in it.
+func read(t *testing.T, raw []byte) string {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bw := image.NewGray(img.Bounds())
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
+			if color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y > 127 {
+				bw.SetGray(x, y, color.Gray{Y: 255})
+			}
+		}
+	}
+	bmp, err := gozxing.NewBinaryBitmapFromImage(bw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := qrcode.NewQRCodeReader().Decode(bmp, map[gozxing.DecodeHintType]interface{}{gozxing.DecodeHintType_TRY_HARDER: true})
+	if err != nil {
+		t.Errorf("no code is read: %v", err)
+		return ""
+	}
+	return res.GetText()
+}
