@@ -52,7 +52,7 @@ func TestChromiumPortalCertificate(t *testing.T) {
 			t.Errorf("%s: the page leaves something: %s", code, got)
 		}
 	}
-	s.KillRole("web")
+	s.KillRole(harness.RoleWeb)
 	dir := os.Getenv("TIKAKOSH_SHOTS")
 	if dir == "" {
 		dir = t.TempDir()
@@ -67,8 +67,7 @@ func TestChromiumPortalCertificate(t *testing.T) {
 		if pages := len(regexp.MustCompile(`/Type\s*/Page\b[^s]`).FindAll(pdf.Data, -1)); pages != 1 {
 			t.Errorf("page %d prints on %d sheets", n, pages)
 		}
-		call(r, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
-		r.window(794, 1123, "light") // A4 at 96 dots an inch
+		call(r, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: 794, Height: 1123, DeviceScaleFactor: 2}) // A4 at 192 dots an inch
 		call(r, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 		print := call(r, page.CaptureScreenshot, page.CaptureScreenshotParams{})
 		if got := read(t, print.Data); got != text {
