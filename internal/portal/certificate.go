@@ -164,7 +164,7 @@ func (c *Ctx) certificate(doc vault.Certificate, v view.CertificatePage) error {
 	if err != nil && !res.Genuine { // a key that is newer than those known here
 		return &fault.Error{Kind: fault.Unavailable, Code: "keys", Err: err}
 	}
-	if v.QR, v.Side, err = encode.QRPath(doc.HC1); err != nil {
+	if v.QR, v.Side, err = qrPath(doc.HC1); err != nil {
 		return err
 	}
 	v.Facts, v.Text, v.ViewRef, v.Issuer = c.facts(res.Facts), doc.HC1, doc.ViewRef, res.Facts.Issuer
