@@ -14,11 +14,12 @@ const quiet = 4
 // qrPath draws a text as a code: the data of an SVG path of black modules, one unit each, and
 // the side of the picture with its frame. fault.Invalid for a text that is too long for one.
 func qrPath(text string) (path string, side int, err error) {
-	n, black, err := encode.Grid(text)
+	code, err := encode.Grid(text)
 	if err != nil {
 		return "", 0, err
 	}
 	var b strings.Builder
+	n, black := code.Size, code.Black
 	for y := range n {
 		for from := 0; from < n; from++ {
 			to := from

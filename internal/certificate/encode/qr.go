@@ -130,11 +130,8 @@ func (s symbol) draw(p *page, x, y, module float64) {
 // side is the length of the symbol without its quiet zone.
 func (s symbol) side(module float64) float64 { return float64(s.code.Size) * module }
 
-// Grid is a text as a QR code at level Q: its side and which modules are black. Errors are newSymbol's.
-func Grid(text string) (side int, black func(x, y int) bool, err error) {
+// Grid is a text as a QR code at level Q, by module. Errors are newSymbol's.
+func Grid(text string) (*coding.Code, error) {
 	s, err := newSymbol(text, coding.Q)
-	if err == nil {
-		side, black = s.code.Size, s.code.Black
-	}
-	return side, black, err
+	return s.code, err
 }
