@@ -11,6 +11,36 @@ import (
 	"tikakosh/test/harness"
 )
 
+// custodians enrols the two whose approval a restore behind the ledger takes.
+func custodians(t *testing.T, s *harness.Server, dir string) {
+	t.Helper()
+	for who, name := range map[string]string{"one": "Custodian One", "two": "Custodian Two"} {
+		must(t, s, "staff", "enrol", "--data", s.Data, "--role", "custodian", "--name", name, "--out", filepath.Join(dir, who+".json"))
+	}
+}
+
+// behind stops a server, restores a set that is behind its ledger, as the custodians
+// approve it, and starts it again: on PostgreSQL in new databases.
+func behind(t *testing.T, s *harness.Server, dir, set, identity string) {
+	t.Helper()
+	time.Sleep(1500 * time.Millisecond)
+	s.Stop()
+	old := filepath.Join(dir, "old")
+	if err := os.Rename(s.Data, old); err != nil {
+		t.Fatal(err)
+	}
+	published := filepath.Join(old, "ledger")
+	args := append([]string{"restore", "--from", set, "--data", s.Data, "--identity", identity, "--key-files", filepath.Join(old, "vault", "keys"), "--ledger", published}, into(t, s, true)...)
+	for _, who := range []string{"one", "two"} {
+		out := filepath.Join(dir, who+".approval")
+		must(t, s, "restore-approve", "--key", filepath.Join(dir, who+".json"), "--from", set, "--ledger", published, "--out", out)
+		args = append(args, "--gap-approval", out)
+	}
+	must(t, s, args...)
+	borrow(t, old, s.Data)
+	s.Up()
+}
+
 // TestMembersEnded: what an approved restore behind the ledger brings back of people who
 // work here waits for the operator, and what had ended stays ended: a member who was
 // disabled, a passkey that was lost, a role that was taken, a link that was withdrawn.
@@ -19,9 +49,7 @@ func TestMembersEnded(t *testing.T) {
 	s := harness.Start(t, &builder, harness.Options{})
 	dir := place(t)
 	to, identity := ageKey(t, dir)
-	for who, name := range map[string]string{"one": "Custodian One", "two": "Custodian Two"} {
-		must(t, s, "staff", "enrol", "--data", s.Data, "--role", "custodian", "--name", name, "--out", filepath.Join(dir, who+".json"))
-	}
+	custodians(t, s, dir)
 	a, b, c := s.Administrators()
 	disabled := a.Invite(b, "Gopal Test", harness.National)
 	taken := a.Invite(b, "Tara Test", fmt.Sprintf("vaccinator@centre/1/1/%d", s.StaffKey("vaccinator").Centre))
@@ -34,22 +62,7 @@ func TestMembersEnded(t *testing.T) {
 	b.Must(b.Ask("POST", "grants/end", map[string]any{"member_id": taken.Member, "grant": fmt.Sprintf("vaccinator@centre/1/1/%d", s.StaffKey("vaccinator").Centre), "reason": "moved"}))
 	b.Must(b.Ask("POST", "devices/end", map[string]any{"member_id": c.Member, "device_id": c.Device, "reason": "lost"}))
 	b.Must(b.Ask("POST", "withdraw", map[string]any{"proposal_id": inv.Field("proposal_id")}))
-	time.Sleep(1500 * time.Millisecond)
-	s.Stop()
-	old := filepath.Join(dir, "old")
-	if err := os.Rename(s.Data, old); err != nil {
-		t.Fatal(err)
-	}
-	published := filepath.Join(old, "ledger")
-	args := []string{"restore", "--from", set, "--data", s.Data, "--identity", identity, "--key-files", filepath.Join(old, "vault", "keys"), "--ledger", published}
-	for _, who := range []string{"one", "two"} {
-		out := filepath.Join(dir, who+".approval")
-		must(t, s, "restore-approve", "--key", filepath.Join(dir, who+".json"), "--from", set, "--ledger", published, "--out", out)
-		args = append(args, "--gap-approval", out)
-	}
-	must(t, s, args...)
-	borrow(t, old, s.Data)
-	s.Up()
+	behind(t, s, dir, set, identity)
 
 	for _, d := range []*harness.Desk{a, b, c, disabled, taken, stays} {
 		d.Passkeys.Origin = s.StaffOrigin()

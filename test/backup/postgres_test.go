@@ -59,8 +59,11 @@ func refuses(t *testing.T, s *harness.Server, texts ...string) {
 	s.Kill()
 }
 
-// TestPostgresGap: a set behind the ledger, on PostgreSQL.
-func TestPostgresGap(t *testing.T) { harness.Again(t, "^TestGap$") }
+// TestPostgresGap: a set behind the ledger, on PostgreSQL; and what becomes of members of
+// staff and of departments.
+func TestPostgresGap(t *testing.T) {
+	harness.Again(t, "^(TestGap|TestMembersEnded|TestDepartmentAfterRestore)$")
+}
 
 // settled checks what a restore has to leave besides the rows: the feed's counters,
 // and who may enter.

@@ -126,7 +126,7 @@ type lane struct {
 	serial     int
 }
 
-func newLane(t *testing.T) *lane {
+func newLane(t *testing.T, more ...string) *lane {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tikakosh-arm-")
 	if err != nil {
@@ -139,7 +139,7 @@ func newLane(t *testing.T) *lane {
 	l := &lane{t: t, arm: filepath.Join(dir, "arm"), clock: morning(time.Now())}
 	// The logs are not sealed meanwhile: that is a commit of the vault that no act made.
 	l.s = harness.Start(t, &builder, harness.Options{Tags: harness.Ablation, Clock: l.clock, People: 2,
-		Args: []string{"--worker-every=100ms", "--log-seal-first=1h"}, Env: []string{"TIKAKOSH_CRASH_ARM=" + l.arm}})
+		Args: append([]string{"--worker-every=100ms", "--log-seal-first=1h"}, more...), Env: []string{"TIKAKOSH_CRASH_ARM=" + l.arm}})
 	l.day = l.s.Today()
 	l.vaccinator = l.s.StaffKey("vaccinator")
 	if a := l.s.Client().OpenSession(l.s.StaffKey("manager"), l.day); !a.OK() {
