@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/cipher"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"tikakosh/internal/fault"
@@ -283,4 +284,23 @@ func (k *Keeper) Listed(ctx context.Context, c id.Centre) (n int) {
 		return err
 	})
 	return n
+}
+
+// Words are the names of the methods that a caller may use.
+func (k *Keeper) Words(c Caller) (out []string) {
+	for _, m := range k.methods() {
+		if slices.Contains(m.callers, c) {
+			out = append(out, m.name)
+		}
+	}
+	return out
+}
+
+// AllWords are the names of all methods, in order, but for those of test builds.
+func (k *Keeper) AllWords() (out []string) {
+	for _, m := range k.methods() {
+		out = append(out, m.name)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

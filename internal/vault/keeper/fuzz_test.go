@@ -145,6 +145,7 @@ func FuzzRequest(f *testing.F) {
 		vault.EnrolRequest{Holder: p.holder, Key: "k", Identity: asha(2), Consent: consentOne}, vault.UnfinishedRequest{Before: 1}, vault.SeedRequest{}} {
 		f.Add(uint8(i), uint8(i), mustJSON(body))
 	}
+	methods := r.k.AllWords()
 	handlers := map[keeper.Caller]http.Handler{}
 	for _, c := range callers {
 		handlers[c] = r.k.Handler(c)
