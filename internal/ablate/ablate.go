@@ -129,6 +129,14 @@ const (
 	Phantoms       Control = "phantoms"        // a list has people who do not exist
 )
 
+// The controls of pages.
+const (
+	CrossSite    Control = "cross-site"    // a form of another site, or of nobody says where, is refused
+	SessionFresh Control = "session-fresh" // a sign-in takes nothing of what the browser had before
+	NameForm     Control = "name-form"     // a name has no markup and no mark that turns what stands beside it
+	FormulaCells Control = "formula-cells" // no cell of a table is taken for a formula
+)
+
 // Lookup: nobody finds a person by a number. A test build without it answers staff as CoWIN
 // is described to have done; no other build holds the code that does.
 const Lookup Control = "lookup"

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/portal/catalogue"
 	"tikakosh/internal/portal/view"
@@ -295,7 +296,7 @@ func letters(r rune) rune {
 
 // plainCell keeps a spreadsheet from taking a text for a formula (OWASP: CSV injection).
 func plainCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
+	if s != "" && !ablate.Off(ablate.FormulaCells) && strings.ContainsRune("=+-@\t\r\n＝＋－＠", []rune(s)[0]) {
 		return "'" + s
 	}
 	return s

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/edge"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -123,6 +124,9 @@ func (c *Ctx) signedIn(s vault.Session) error {
 	}
 	if old, err := c.r.Cookie(sessionCookie); err == nil && old.Value != s.Bearer {
 		if _, err := c.s.cfg.Live(old.Value); err == nil {
+			if ablate.Off(ablate.SessionFresh) {
+				return c.resume(old.Value, seat)
+			}
 			c.end(old.Value)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tikakosh/test/harness"
@@ -85,6 +86,7 @@ type report struct {
 		Score   *float64 `json:"score"`
 		Title   string   `json:"title"`
 		Numeric float64  `json:"numericValue"`
+		Display string   `json:"displayValue"`
 	} `json:"audits"`
 }
 
@@ -93,7 +95,7 @@ type scores struct {
 	url                       string
 	performance, access, best int
 	bytes                     int
-	failed                    []string // audits that took something off accessibility and best practices
+	failed                    []string // audits that took something off
 }
 
 func (r report) scores(t *testing.T) scores {
@@ -106,10 +108,10 @@ func (r report) scores(t *testing.T) scores {
 		return int(math.Round(*c.Score * 100))
 	}
 	s := scores{url: r.FinalURL, performance: of("performance"), access: of("accessibility"), best: of("best-practices"), bytes: int(r.Audits["total-byte-weight"].Numeric)}
-	for _, name := range []string{"accessibility", "best-practices"} {
+	for _, name := range []string{"accessibility", "best-practices", "performance"} {
 		for _, ref := range r.Categories[name].Refs {
 			if a := r.Audits[ref.ID]; ref.Weight > 0 && a.Score != nil && *a.Score < 1 {
-				s.failed = append(s.failed, ref.ID+": "+a.Title)
+				s.failed = append(s.failed, strings.TrimSpace(ref.ID+": "+a.Title+" "+a.Display))
 			}
 		}
 	}
@@ -122,7 +124,7 @@ func (s scores) faults() (out []string) {
 		out = append(out, fmt.Sprintf("accessibility %d, best practices %d: %q", s.access, s.best, s.failed))
 	}
 	if s.performance < 95 {
-		out = append(out, fmt.Sprintf("performance %d", s.performance))
+		out = append(out, fmt.Sprintf("performance %d: %q", s.performance, s.failed))
 	}
 	if s.bytes == 0 || s.bytes > 50<<10 {
 		out = append(out, fmt.Sprintf("%d bytes", s.bytes))

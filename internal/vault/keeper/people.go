@@ -70,18 +70,22 @@ func notYours() error {
 
 // checkedIdentity validates an identity and splits the id number off it.
 func (k *Keeper) checkedIdentity(in vault.Identity) (doc release.Identity, canonicalID string, err error) {
-	name, err := rules.NormalizeName(in.Name)
+	normal := rules.NormalizeName
+	if ablate.Off(ablate.NameForm) {
+		normal = func(raw string) (string, error) { return raw, nil }
+	}
+	name, err := normal(in.Name)
 	if err != nil {
 		return doc, "", err
 	}
 	local, guardian := "", ""
 	if in.NameLocal != "" {
-		if local, err = rules.NormalizeName(in.NameLocal); err != nil {
+		if local, err = normal(in.NameLocal); err != nil {
 			return doc, "", err
 		}
 	}
 	if in.Guardian != "" {
-		if guardian, err = rules.NormalizeName(in.Guardian); err != nil {
+		if guardian, err = normal(in.Guardian); err != nil {
 			return doc, "", err
 		}
 	}
