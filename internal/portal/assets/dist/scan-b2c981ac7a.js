@@ -8,7 +8,7 @@ const video = box.querySelector('video');
 const start = box.querySelector('[data-scan]');
 const stop = box.querySelector('[data-stop]');
 const photo = document.getElementById('photo');
-box.hidden = false;
+box.classList.remove('tk-script');
 if (!navigator.mediaDevices?.getUserMedia) start.hidden = true;
 
 let reader;
