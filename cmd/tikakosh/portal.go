@@ -5,21 +5,31 @@ import (
 	"log/slog"
 	"net"
 
+	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/edge"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/portal"
 	"tikakosh/internal/portal/storybook"
+	"tikakosh/internal/registry"
+	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
 )
 
 // servePortal puts the pages beside the API.
 func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, where *places.Places, l layout, log *slog.Logger) error {
-	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Sessions: r.vault, Papers: r.people, Unlock: r.vault, Live: srv.Live, Version: version, Now: r.now, Logger: log,
+	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Holding: holding(r), Sessions: r.vault, Papers: r.people, Unlock: r.vault, Live: srv.Live, Version: version, Now: r.now, Logger: log,
 		Checkpoint: func() (string, int64, error) { return ledger.PublishedCheckpoint(l.ledger()) }})
 	if err == nil {
 		srv.ServePages(pages)
 	}
 	return err
+}
+
+// holding is what the pages of an account ask: the services behind the API.
+func holding(r *registryRole) portal.Holding {
+	fonts := encode.DefaultFonts()
+	return portal.Holding{People: r.people, Bookings: r.bookings, Moves: r.bookings, Cards: registry.NewCards(r.people, r.vault), Wishes: r.alerts,
+		SlipPDF: func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) }}
 }
 
 type storybookCmd struct {

@@ -206,6 +206,12 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 	}
 	if c.s.has("/notify") {
 		x.Notify = "/notify"
+		switch by {
+		case scheduling.ByPIN:
+			x.Notify += "?pin=" + strconv.FormatInt(key, 10)
+		case scheduling.ByDistrict:
+			x.Notify += "?district=" + strconv.FormatInt(key, 10)
+		}
 	}
 	p := c.page("")
 	p.Title = heading

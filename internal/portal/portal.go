@@ -54,6 +54,7 @@ type Config struct {
 	Places       *places.Places
 	State        State
 	Certificates Certificates
+	Holding      Holding
 	Sessions     Sessions
 	Papers       Papers
 	Unlock       CardShower

@@ -416,6 +416,16 @@ func (s *Service) Chances(ctx context.Context, h vault.Holder, session id.Sessio
 	return out, err
 }
 
+// SlotsLeft are the slots of a session that can still be booked online at now; none once
+// booking has closed.
+func (v Session) SlotsLeft(now time.Time) []string {
+	loc, err := time.LoadLocation(v.Zone)
+	if err != nil || !now.Before(v.closes(loc)) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Slots), func(s string) bool { return slotOver(s, v.Day, loc, now) })
+}
+
 // Terms returns a session's terms and its centre; fault.NotFound when there is none.
 func (s *Service) Terms(ctx context.Context, session id.Session) (Session, Centre, error) {
 	if len(session) == 0 || len(session) > 64 {
