@@ -164,6 +164,13 @@ const (
 const (
 	GlassCap   Control = "glass-cap"   // two views by break-glass of a member of staff and day
 	GlassWords Control = "glass-words" // who approves break-glass signs what was asked, word for word
+
+	RelinkDelay    Control = "relink-delay"    // three days between two signatures and a new number
+	RelinkDocument Control = "relink-document" // the document the person registered with
+	RelinkStop     Control = "relink-stop"     // who has the old number stops it
+	RelinkPerson   Control = "relink-person"   // one person, never the household
+	RelinkNumber   Control = "relink-number"   // it ends at the number that two signed
+	RelinkStands   Control = "relink-stands"   // both members of staff still work there when it ends
 )
 
 // RequestOther: nobody answers what a person asks about that same member of staff's act.
@@ -181,5 +188,6 @@ func All() []Control {
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
 		RequestOther,
 		CrossSite, SessionFresh, NameForm, FormulaCells,
+		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,
 	}...)
 }

@@ -147,3 +147,30 @@ func (g glazier) GlassList(_ context.Context, r vault.GlassAct) (vault.GlassList
 func (l lister) TrippedSeen(_ context.Context, r vault.SeenRequest) (vault.Done, error) {
 	return vault.Done{}, l.b.by2(r.Signed)
 }
+
+// mover is the backend as re-linking.
+type mover struct{ b *backend }
+
+func (m mover) Propose(_ context.Context, s vault.Signed, _ id.Reference) (vault.Glass, error) {
+	return vault.Glass{ID: id.New(), About: "card ending 1234", Reason: "x", Expires: 1}, m.b.by2(s)
+}
+
+func (m mover) RelinkApprove(_ context.Context, r vault.GlassAct) (vault.Glass, error) {
+	return vault.Glass{ID: id.New(), About: "card ending 1234", Reason: "x", Expires: 1, Due: 1}, m.b.by2(r.Signed)
+}
+
+func (m mover) RelinkStaffStop(_ context.Context, r vault.GlassAct) (vault.Done, error) {
+	return vault.Done{}, m.b.by2(r.Signed)
+}
+
+func (m mover) RelinkList(_ context.Context, h vault.Holder) (vault.RelinkList, error) {
+	return vault.RelinkList{Rows: []vault.RelinkWaits{{ID: id.New(), At: 1, From: 1, Until: 1}}}, m.b.by(h)
+}
+
+func (m mover) RelinkStop(_ context.Context, r vault.RelinkStopRequest) (vault.Done, error) {
+	return vault.Done{}, m.b.by(r.Holder)
+}
+
+func (m mover) Finish(_ context.Context, h vault.Holder, ref id.Reference) (id.Reference, error) {
+	return ref, m.b.by(h)
+}

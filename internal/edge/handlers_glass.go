@@ -78,19 +78,8 @@ func glassPropose(c *Ctx) error {
 // glassApprove is the second member of staff's: POST {nonce, request_id, about, reason},
 // with the assertion of their passkey, signed by their own session or by that of who asked.
 func glassApprove(c *Ctx) error {
-	var in struct {
-		Nonce   string `json:"nonce"`
-		Request string `json:"request_id"`
-		About   string `json:"about"`
-		Reason  string `json:"reason"`
-	}
-	if err := c.decode(&in); err != nil {
+	if err := approval(c); err != nil {
 		return err
-	}
-	for _, f := range []struct{ name, text string }{{"request_id", in.Request}, {"about", in.About}, {"reason", in.Reason}} {
-		if f.text == "" {
-			return missing(f.name)
-		}
 	}
 	got, err := c.s.cfg.Glass.GlassApprove(c.r.Context(), vault.GlassAct{Signed: c.staff})
 	if err != nil {
@@ -139,6 +128,7 @@ type wireGlassRow struct {
 	Agreed  string `json:"approved_at,omitempty"`
 	Done    string `json:"done_at,omitempty"`
 	Expires string `json:"expires_at,omitempty"`
+	Due     string `json:"from_at,omitempty"`
 }
 
 // glassList is what waits at the asker's centre (…/waiting), or what was done within
@@ -165,7 +155,7 @@ func glassList(c *Ctx) error {
 	}{[]wireGlassRow{}, got.Left, got.After, append([]string{}, got.Receipts...)}
 	for _, r := range got.Rows {
 		out.Rows = append(out.Rows, wireGlassRow{r.ID, r.Kind, r.State, int64(r.Centre), r.Place, r.About, r.Reason, string(r.By), string(r.Second), r.Mine,
-			at(r.At), at(r.Agreed), at(r.Done), at(r.Expires)})
+			at(r.At), at(r.Agreed), at(r.Done), at(r.Expires), at(r.Due)})
 	}
 	return c.json(out)
 }

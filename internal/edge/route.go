@@ -131,6 +131,7 @@ func (s *Server) routes() []Route {
 	table = append(table, identityRoutes()...)
 	table = append(table, glassRoutes()...)
 	table = append(table, requestRoutes()...)
+	table = append(table, relinkRoutes()...)
 	table = append(table, lookupRoutes()...)
 	return table
 }

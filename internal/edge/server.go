@@ -97,6 +97,7 @@ type Config struct {
 	Rosters     Rosters
 	Glass       Glass
 	Requests    Requests
+	Relinks     Relinks
 	Partners    Partners
 	People      People
 	Doses       Doses

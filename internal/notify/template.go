@@ -103,6 +103,19 @@ func templates() map[string]template {
 			en: "A person was taken off the list of this number in Tikakosh. If you did not do this, sign in within 7 days and undo it under Your requests.",
 			hi: "टीकाकोष में इस नंबर की सूची से एक व्यक्ति हटाया गया है। यदि यह आपने नहीं किया तो 7 दिनों में साइन इन करके 'आपके अनुरोध' में इसे वापस लें।",
 		},
+		"relink": {
+			en:     "Two members of staff{centre} want to move a registration from this number to another one in Tikakosh. It can be moved from {date} {time}. If you know nothing of it, sign in and stop it, or tell a centre.",
+			hi:     "दो कर्मचारी{centre} टीकाकोष में एक पंजीकरण को इस नंबर से दूसरे नंबर पर ले जाना चाहते हैं। यह {date} को {time} बजे से हो सकेगा। यदि आपको इसकी जानकारी नहीं तो साइन इन करके इसे रोकें या किसी केंद्र को बताएँ।",
+			places: map[string]func(string) bool{"date": isDate, "time": isTime, "centre": isCentre},
+		},
+		"relink-stopped": {
+			en: "The move of a registration from this number to another one in Tikakosh was stopped. Nothing was moved.",
+			hi: "टीकाकोष में इस नंबर से दूसरे नंबर पर पंजीकरण ले जाना रोक दिया गया। कुछ भी नहीं बदला।",
+		},
+		"relink-moved": {
+			en: "A registration was moved from this number to another one in Tikakosh. If you did not expect this, tell a vaccination centre.",
+			hi: "टीकाकोष में एक पंजीकरण इस नंबर से दूसरे नंबर पर ले जाया गया। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
+		},
 		"linked": {
 			en: "A registration was linked to this number in Tikakosh. Sign in to see it. If you did not expect this, tell a vaccination centre.",
 			hi: "टीकाकोष में इस नंबर से एक पंजीकरण जोड़ा गया है। देखने के लिए साइन इन करें। यदि आपको इसकी अपेक्षा नहीं थी तो किसी टीकाकरण केंद्र को बताएँ।",
@@ -157,7 +170,7 @@ func templates() map[string]template {
 // "code-partner", "code-certificate" and "code-status" (code, partner),
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
-// "opening" and "break-glass" (date, time, centre or ""), "signin", "newdevice" and "pin-ends" (date, time),
+// "opening", "break-glass" and "relink" (date, time, centre or ""), "relink-stopped" and "relink-moved" (nothing), "signin", "newdevice" and "pin-ends" (date, time),
 // "code-email" and "code-device" (code), "answered" (tracking), "apart", "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language

@@ -23,6 +23,10 @@ func fitting() map[string]map[string]string {
 		"answered": {"tracking": "1234-5678-9012"},
 
 		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
+		"relink":      {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
+
+		"relink-stopped": {},
+		"relink-moved":   {},
 
 		"email-changed": {},
 		"pin-changed":   {},

@@ -28,6 +28,7 @@ type Glass struct {
 	About    string
 	Reason   string
 	Expires  int64
+	Due      int64 `json:",omitempty"` // of a re-link that two signed: from when on it can be ended
 	Receipts []string
 }
 
@@ -67,4 +68,5 @@ type GlassRow struct {
 	Agreed  int64
 	Done    int64
 	Expires int64
+	Due     int64 `json:",omitempty"`
 }

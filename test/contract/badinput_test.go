@@ -111,6 +111,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	identityForms(t, add)
 	glassForms(t, add)
 	requestForms(t, add)
+	relinkForms(t, add)
 	return out
 }
 

@@ -30,6 +30,7 @@ type world struct {
 	life    harness.Life
 	server  func() *harness.Server
 	staff   func() *staffWorld
+	moves   func() *staffWorld // of re-linking: three days are none there, and two a day are many
 	doc     func() (*openapi3.T, error)
 }
 
@@ -42,7 +43,8 @@ func newWorld() *world {
 		// touch of a passkey, which no demo key has, and nobody on it is made up.
 		return harness.Start(&w.life, &w.builder, harness.Options{Args: []string{"--centres", "12"}, Tags: harness.Ablation, Ablate: []string{"fresh-assertion", "roster-mode", "phantoms"}})
 	})
-	w.staff = newStaffWorld(&w.life, &w.builder)
+	w.staff = newStaffWorld(&w.life, &w.builder, harness.Options{}, true)
+	w.moves = newStaffWorld(&w.life, &w.builder, harness.Options{Tags: harness.Ablation, Ablate: []string{"relink-delay", "glass-cap"}}, false)
 	return w
 }
 

@@ -20,12 +20,14 @@ type staffWorld struct {
 	at      *departmenttest.Provider // of a department in force
 }
 
-func newStaffWorld(life *harness.Life, b *harness.Builder) func() *staffWorld {
+func newStaffWorld(life *harness.Life, b *harness.Builder, o harness.Options, department bool) func() *staffWorld {
 	return sync.OnceValue(func() *staffWorld {
-		w := &staffWorld{server: harness.Start(life, b, harness.Options{})}
+		w := &staffWorld{server: harness.Start(life, b, o)}
 		w.a, w.b, w.c = w.server.Administrators()
-		w.at = w.server.Department(w.a, nil)
-		w.at.Public(true)
+		if department {
+			w.at = w.server.Department(w.a, nil)
+			w.at.Public(true)
+		}
 		return w
 	})
 }

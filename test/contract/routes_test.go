@@ -121,6 +121,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.identities()
 	r.glass()
 	r.requests()
+	r.relink()
 	for template, item := range description(t).Paths.Map() {
 		for method := range item.Operations() {
 			if !r.seen[method+" "+template] {

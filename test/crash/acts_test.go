@@ -3,6 +3,7 @@ package crash
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"tikakosh/test/harness"
 )
@@ -20,6 +21,8 @@ type who struct {
 	card        harness.Card
 	other       string // the registration that is to be joined
 	people      string // how many the vault had before
+	lost        harness.Lost
+	request     harness.Answer // of the first member of staff
 }
 
 // act is one mutation. Commits says how many transactions each role needs for
@@ -33,14 +36,15 @@ type act struct {
 	do      func(l *lane, c *harness.Client, w *who) (harness.Answer, error)
 	result  string // field of the answer that names the result
 	done    func(l *lane, w *who) string
-	refused int  // status of the refusal that is the act's end
-	gone    bool // a repetition of what is complete answers "no such"
-	extra   bool // every commit only with TIKAKOSH_FULL=1
-	waits   bool // while the vault is away the act waits, and is done later
+	refused int      // status of the refusal that is the act's end
+	gone    bool     // a repetition of what is complete answers "no such"
+	extra   bool     // every commit only with TIKAKOSH_FULL=1
+	waits   bool     // while the vault is away the act waits, and is done later
+	off     []string // controls that its lane goes without, so that no days have to pass
 }
 
 func acts() []act {
-	return append(append(cardActs(), doseActs()...), []act{
+	return append(slices.Concat(cardActs(), doseActs(), relinkActs()), []act{
 		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
 			shared: map[string]int{"web": 1}, // the household's row and the reference's are written at the same time
 			scene:  (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},

@@ -17,7 +17,7 @@ func drawPoints() []string { return []string{"draw:after-hold", "draw:after-entr
 // households: it goes on after the restart, and one of them has the place.
 func TestDrawCrash(t *testing.T) {
 	t.Parallel()
-	l := newLane(t)
+	l := newLane(t, nil)
 	days := l.s.Later()
 	for i, point := range append(drawPoints(), "worker:before-commit", "worker:after-commit") {
 		day := days[i%len(days)]

@@ -14,7 +14,7 @@ import (
 // the courier, which lives on, knows its id.
 func TestNoticeNotLost(t *testing.T) {
 	t.Parallel()
-	l := newLane(t)
+	l := newLane(t, nil)
 	for _, point := range noticePoints() {
 		l.serial++
 		w := l.person()

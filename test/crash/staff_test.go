@@ -105,7 +105,7 @@ func (l *lane) inForce(figure string) int {
 // approval, and when it comes into force by itself.
 func TestChangeCrash(t *testing.T) {
 	t.Parallel()
-	l := newLane(t)
+	l := newLane(t, nil)
 	a, b, _ := l.s.Administrators()
 	for i, side := range bothSides() {
 		figure, proposal := 29-i, ""
@@ -146,7 +146,7 @@ func TestChangeCrash(t *testing.T) {
 // got, because the vault ended behind its receipt, is spent and on record, once.
 func TestGlassCrash(t *testing.T) {
 	t.Parallel()
-	l := newLane(t)
+	l := newLane(t, nil)
 	admin, second, _ := l.s.Administrators()
 	w := l.s.Shift(admin, second)
 	waiting := func(d *harness.Desk) (left int, states map[string]string) {
@@ -199,7 +199,7 @@ func TestGlassCrash(t *testing.T) {
 // new member.
 func TestDepartmentCrash(t *testing.T) {
 	t.Parallel()
-	l := newLane(t, harness.DepartmentArgs(t)...)
+	l := newLane(t, nil, harness.DepartmentArgs(t)...)
 	admin := l.s.FirstAdministrator("Nita Test")
 	p := l.s.Provider()
 	for _, side := range bothSides() {
@@ -241,7 +241,7 @@ func TestDepartmentCrash(t *testing.T) {
 // TestDeviceCrash stops a code on a device that is new to a household, and its PIN.
 func TestDeviceCrash(t *testing.T) {
 	t.Parallel()
-	l := newLane(t)
+	l := newLane(t, nil)
 	for _, side := range bothSides() {
 		mobile := l.s.Mobile()
 		own := l.s.Client().SignInOn(l.s.DeviceKey(), mobile)

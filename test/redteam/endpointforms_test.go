@@ -35,6 +35,7 @@ func (w *stage) forms() map[string]form {
 	w.identityForms(out)
 	w.glassForms(out)
 	w.requestForms(out)
+	w.relinkForms(out)
 	return out
 }
 

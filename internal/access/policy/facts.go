@@ -32,6 +32,9 @@ const (
 	Requests          Action = "staff.requests"
 	RequestOpening    Action = "staff.request.opening" // reads and answers one about an opening, or somebody unknown
 	RequestRecord     Action = "staff.request.record"  // or about what is written down of somebody
+	RelinkPropose     Action = "staff.relink.propose"
+	RelinkApprove     Action = "staff.relink.approve"
+	RelinkStop        Action = "staff.relink.stop"
 	CorrectionPropose Action = "staff.correction.propose"
 	CorrectionApprove Action = "staff.correction.approve"
 	Corrections       Action = "staff.corrections"
@@ -77,7 +80,7 @@ func identityActions() []Action {
 // Actions lists every action.
 func Actions() []Action {
 	return append([]Action{StaffSession, StaffUnmatched, CorrectionPropose, Corrections, CorrectionApprove, StaffDose, StaffDoseRecord, StaffWalkIn, StaffView,
-		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffTrippedSeen, GlassPropose, GlassApprove, GlassOpen, GlassWaiting, GlassList, Requests, RequestOpening, RequestRecord, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
+		StaffBook, StaffCertificate, StaffCode, StaffList, StaffListOpen, StaffVisitClose, StaffTripped, StaffTrippedSeen, GlassPropose, GlassApprove, GlassOpen, GlassWaiting, GlassList, RelinkPropose, RelinkApprove, RelinkStop, Requests, RequestOpening, RequestRecord, StaffOpen, PersonOpen, RestoreApprove, PolicyPropose, PolicyApprove,
 		RosterModePropose, RosterModeApprove, RosterModeEnd, ChangeEnforce}, identityActions()...)
 }
 

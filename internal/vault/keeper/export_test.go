@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/relink"
 	"tikakosh/internal/vault/keeper/requests"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
@@ -249,6 +250,9 @@ func (k *Keeper) Asked() *requests.Desk { return k.asked }
 
 // Absent is the part for people who cannot show anything.
 func (k *Keeper) Absent() *presence.Desk { return k.absent }
+
+// Relinks is the part for lost phones and changed numbers.
+func (k *Keeper) Relinks() *relink.Desk { return k.relinks }
 
 // SuspendMembers is what a restore behind the ledger does to the members of staff.
 func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {

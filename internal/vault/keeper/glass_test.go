@@ -62,6 +62,12 @@ func (g *glassRig) today1() {
 // touch signs a body with a desk's session and somebody's passkey.
 func (g *glassRig) touch(session *desk, passkey *desk, path string, body map[string]any) vault.Signed {
 	g.t.Helper()
+	return g.touchOf(glassURL+path, session, passkey, body)
+}
+
+// touchOf is touch of any address.
+func (g *glassRig) touchOf(url string, session, passkey *desk, body map[string]any) vault.Signed {
+	g.t.Helper()
 	n, err := session.begin(vault.ActNonce, map[string]any{})
 	if err != nil {
 		g.t.Fatal(err)
@@ -71,7 +77,7 @@ func (g *glassRig) touch(session *desk, passkey *desk, path string, body map[str
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	sum := sha256.Sum256([]byte("POST\n" + glassURL + path + "\n" + string(raw)))
+	sum := sha256.Sum256([]byte("POST\n" + url + "\n" + string(raw)))
 	var options map[string]any
 	if err := json.Unmarshal(n.Options, &options); err != nil {
 		g.t.Fatal(err)
@@ -87,17 +93,22 @@ func (g *glassRig) touch(session *desk, passkey *desk, path string, body map[str
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return g.at(session, path, raw, assertion)
+	return g.atURL(session, url, raw, assertion)
 }
 
 // at signs bytes with a desk's session.
 func (g *glassRig) at(d *desk, path string, raw, assertion []byte) vault.Signed {
 	g.t.Helper()
-	proof, err := d.key.Sign(harness.Claims("POST", glassURL+path, raw, g.clock()))
+	return g.atURL(d, glassURL+path, raw, assertion)
+}
+
+func (g *glassRig) atURL(d *desk, url string, raw, assertion []byte) vault.Signed {
+	g.t.Helper()
+	proof, err := d.key.Sign(harness.Claims("POST", url, raw, g.clock()))
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return vault.Signed{Method: "POST", URL: glassURL + path, Body: raw, Proof: proof, Assertion: assertion}
+	return vault.Signed{Method: "POST", URL: url, Body: raw, Proof: proof, Assertion: assertion}
 }
 
 func (g *glassRig) byRef() map[string]any {
@@ -353,6 +364,17 @@ func TestBreakGlassByCardAndRow(t *testing.T) {
 	}
 }
 
+// tripped is what somebody who watches sees.
+func (g *glassRig) tripped(d *desk, query string) (vault.Tripped, error) {
+	g.t.Helper()
+	url := "https://api.example.org/api/v3" + vault.RouteTripped + query
+	proof, err := d.key.Sign(harness.Claims("GET", url, nil, g.clock()))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return g.k.Absent().Tripped(g.t.Context(), vault.TrippedRequest{Signed: vault.Signed{Method: "GET", URL: url, Proof: proof}})
+}
+
 // TestTrippedIsWatched: the centre's manager and the privacy officer of the place see what
 // tripped, others do not; who has seen to it says so, and nothing leaves the list.
 func TestTrippedIsWatched(t *testing.T) {
@@ -362,14 +384,7 @@ func TestTrippedIsWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	must[vault.StaffView](t)(g.open(g.a, q))
-	tripped := func(d *desk, query string) (vault.Tripped, error) {
-		url := "https://api.example.org/api/v3" + vault.RouteTripped + query
-		proof, err := d.key.Sign(harness.Claims("GET", url, nil, g.clock()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return g.k.Absent().Tripped(t.Context(), vault.TrippedRequest{Signed: vault.Signed{Method: "GET", URL: url, Proof: proof}})
-	}
+	tripped := g.tripped
 	seen := func(d *desk, alert, note string) error {
 		raw := []byte(`{"alert_id":"` + alert + `","note":"` + note + `"}`)
 		_, err := g.k.Absent().Acknowledge(t.Context(), vault.SeenRequest{Signed: g.at(d, "", raw, nil)})

@@ -56,16 +56,10 @@ func (k *Keeper) Link(ctx context.Context, r vault.LinkRequest) (vault.Linked, e
 
 func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge bool, out *vault.Linked) error {
 	*out = vault.Linked{Person: person, Reference: p.Reference}
-	h, err := t.Household(house)
-	if err != nil {
-		return err
-	}
 	if p.Household == house { // repeated
+		h, err := t.Household(house)
 		out.Place = placeOf(house, h, person)
-		return nil
-	}
-	if p.State == state.Pending {
-		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+		return err
 	}
 	old, err := t.Household(p.Household)
 	if err != nil {
@@ -76,9 +70,27 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	} else if !idle { // with an idle number the card alone speaks for its person
 		return fault.New(fault.Conflict, "linked", "this person already has a mobile")
 	}
+	out.Place, err = t.moves(house, person, p, toMerge)
+	return err
+}
+
+// moves brings a person from their household into another one, and tells its number. The
+// caller has seen that this is to be.
+func (t *txn) moves(house id.Household, person id.Person, p state.Person, toMerge bool) (place vault.Place, err error) {
+	if p.State == state.Pending {
+		return place, fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
+	}
+	h, err := t.Household(house)
+	if err != nil {
+		return place, err
+	}
+	old, err := t.Household(p.Household)
+	if err != nil {
+		return place, err
+	}
 	i := slices.IndexFunc(old.Members, func(m state.Member) bool { return m.Person == person })
 	if i < 0 {
-		return state.Integrity(state.Households, "a person is not in their household")
+		return place, state.Integrity(state.Households, "a person is not in their household")
 	}
 	tag := old.Members[i].IDTag
 	wanted := tag
@@ -87,33 +99,32 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	}
 	slot, err := t.freeSlot(house, &h, keyring.Tags{Current: wanted})
 	if err != nil {
-		return err
+		return place, err
 	}
 	now := t.k.now().UnixMilli()
 	old.Members[i].State, old.Members[i].IDTag = state.Removed, ""
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: person, State: state.Active, IDTag: tag, Since: now})
 	if err := engine.Put(t, state.Households, string(p.Household), old, 0); err != nil {
-		return err
+		return place, err
 	}
 	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
-		return err
+		return place, err
 	}
 	if err := t.dropTag(tag, person); err != nil {
-		return err
+		return place, err
 	}
 	if p.Flags, err = t.useTag(keyring.Tags{Current: tag}, house, person, now); err != nil {
-		return err
+		return place, err
 	}
 	p.Household = house
 	t.Append(engine.Entry{Kind: "linked", Person: person, House: house, View: "mobile linked", Role: "holder"})
 	if err := t.Tx.AddTask(t.Ctx, state.Task{ID: linkTask(person), Kind: vault.WorkLink, Person: person, Since: now}); err != nil {
-		return err
+		return place, err
 	}
 	if _, err := t.notice(state.Notice{ID: "linked/" + string(person) + "/" + itoa(now), Household: house, Kind: noticeLinked}, 0, noticeLife); err != nil {
-		return err
+		return place, err
 	}
-	out.Place = vault.Place{Household: house, Slot: slot, Since: now}
-	return engine.Put(t, state.Persons, string(person), p, 0)
+	return vault.Place{Household: house, Slot: slot, Since: now}, engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 func linkTask(p id.Person) string { return vault.WorkLink + "/" + string(p) }

@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/relink"
 	"tikakosh/internal/vault/state"
 )
 
@@ -61,6 +62,7 @@ const (
 	noticeGlass    = state.PresenceGlass
 	noticeAnswered = state.NoticeAnswered // a request was answered
 	noticeApart    = "apart"              // a person was taken off the household's list
+	noticeRelink   = relink.NoticeAsked   // a person is to be moved to another number
 
 	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
 	noticePINEnds   = "pin-ends"  // somebody who did not give the PIN takes it away
@@ -531,12 +533,14 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 	case noticeOpening, noticeGlass:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": v.Day.Indian(), "time": at.Format("15:04"), "centre": place}, true, nil
+	case noticeRelink:
+		return t.sayRelink(v, place)
 	case noticeSignIn, noticeNewDevice, noticePINEnds:
 		at := time.UnixMilli(v.At).In(t.k.zone(v.Zone))
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
 	case noticeAnswered:
 		return map[string]string{"tracking": v.Request}, true, nil
-	case noticeLinked, noticeEmail, noticePIN, noticeApart:
+	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

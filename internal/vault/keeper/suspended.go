@@ -55,6 +55,9 @@ func (t *txn) afterGap(o *RestoreOrder) error {
 	if err := t.k.changes.AfterGap(t.Txn.Txn.Txn, ended); err != nil {
 		return err
 	}
+	if err := t.k.relinks.AfterGap(t.Txn.Txn.Txn); err != nil {
+		return err
+	}
 	if err := t.voidAgain(in); err != nil {
 		return err
 	}

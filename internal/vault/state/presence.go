@@ -5,14 +5,25 @@ import (
 	"tikakosh/internal/id"
 )
 
+// Relinks are what a re-link needs only while it waits, by the request's id.
+const Relinks Table = "relink"
+
+// Relink is the new number and, until two have signed, the document as it was typed. The
+// row expires with the request.
+type Relink struct {
+	Mobile []byte   // sealed
+	Tags   []string `json:",omitempty"` // keyed, hex; of the document
+}
+
 // Presences are requests about one person that two members of staff stand behind where the
 // person cannot show anything, by ordered id; anchored (ADR 38).
 const Presences Table = "presence"
 
 // The kinds of such a row: a request, or the list of a centre's latest ones.
 const (
-	PresenceGlass = "break-glass"
-	PresenceIndex = "index"
+	PresenceGlass  = "break-glass"
+	PresenceRelink = "re-link"
+	PresenceIndex  = "index"
 )
 
 // The states of a request.
@@ -21,6 +32,9 @@ const (
 	PresenceApproved = "approved" // and not carried out
 	PresenceDone     = "done"
 	PresenceRefused  = "refused" // when it was to be carried out
+	PresencePending  = "pending" // a re-link that two signed, until the new number takes the person over
+	PresenceStopped  = "stopped"
+	PresenceLapsed   = "lapsed"
 )
 
 // Presence is one request. Times in Unix milliseconds. Person is "" where the number is
@@ -42,6 +56,10 @@ type Presence struct {
 	Expires int64 // of the state it is in
 	Agreed  int64 `json:",omitempty"` // when the second one agreed
 	Done    int64 `json:",omitempty"`
+	// Of a re-link that two signed: whose number was told of it, and from when on the new
+	// one may take the person over.
+	House id.Household `json:",omitempty"`
+	Due   int64        `json:",omitempty"`
 
 	Latest []PresenceAt `json:",omitempty"` // of a centre's list: its requests of the last minutes
 }

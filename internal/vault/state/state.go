@@ -53,7 +53,7 @@ func Anchored() []Table {
 // Passing lists the tables whose rows expire.
 func Passing() []Table {
 	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays, Notices, Alerts, Places,
-		StaffSessions, Ceremonies}
+		StaffSessions, Ceremonies, Relinks}
 }
 
 // All lists every table.
@@ -235,6 +235,7 @@ type Person struct {
 	Until     int64       `json:",omitempty"` // when it can no longer be undone
 	Leaves    int         `json:",omitempty"` // how many there were
 	Joined    []id.Person `json:",omitempty"` // registrations that ended in this one
+	Relink    string      `json:",omitempty"` // the last request to move them to another number that two signed (ADR 41)
 	Band      []byte      `json:",omitempty"` // sealed: among which registrations they are counted; nil: not counted
 }
 

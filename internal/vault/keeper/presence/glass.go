@@ -43,8 +43,8 @@ type Approval struct {
 // maxBody is more than the longest honest body.
 const maxBody = 4096
 
-// read reads a body whose fields are all known; fault.Invalid.
-func read(raw []byte, into any) error {
+// Read reads a body whose fields are all known; fault.Invalid.
+func Read(raw []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if len(raw) > maxBody || dec.Decode(into) != nil || dec.More() {
@@ -56,7 +56,7 @@ func read(raw []byte, into any) error {
 // ParseAsk reads the body of a request; fault.Invalid where it does not name exactly one
 // person in one way, or gives no reason.
 func ParseAsk(raw []byte) (f Ask, ref id.Reference, err error) {
-	if err := read(raw, &f); err != nil {
+	if err := Read(raw, &f); err != nil {
 		return f, "", err
 	}
 	ways := 0
@@ -75,20 +75,20 @@ func ParseAsk(raw []byte) (f Ask, ref id.Reference, err error) {
 		ref, err = id.ParseReference(f.Reference)
 	}
 	if err == nil {
-		f.Reason, err = reasonText(f.Reason)
+		f.Reason, err = ReasonText(f.Reason)
 	}
 	return f, ref, err
 }
 
 // ParseApproval reads the second member's body; fault.Invalid.
 func ParseApproval(raw []byte) (f Approval, err error) {
-	if err := read(raw, &f); err != nil {
+	if err := Read(raw, &f); err != nil {
 		return f, err
 	}
 	if f.About == "" || len(f.About) > 100 {
 		return f, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: about")
 	}
-	f.Reason, err = reasonText(f.Reason)
+	f.Reason, err = ReasonText(f.Reason)
 	return f, err
 }
 
@@ -101,43 +101,43 @@ func (d *Desk) Propose(ctx context.Context, r vault.GlassRequest) (vault.Glass, 
 	}
 	var out vault.Glass
 	var refused error
-	receipts, err := d.update(ctx, func(t *txn) (err error) {
+	receipts, err := d.Update(ctx, func(t *Txn) (err error) {
 		out, refused = vault.Glass{ID: id.NewOrdered(), Reason: f.Reason}, nil
-		w, err := t.atWork(r.Signed, policy.GlassPropose)
+		w, err := t.AtWork(r.Signed, policy.GlassPropose)
 		if err != nil {
 			return err
 		}
-		if refused, err = t.asking(w, r.Signed); err != nil || refused != nil {
+		if refused, err = t.Asking(w, r.Signed); err != nil || refused != nil {
 			return err
 		}
-		if err := t.mayAsk(w); err != nil {
+		if err := t.MayAsk(w); err != nil {
 			return err
 		}
-		person, p, err := t.named(w, f, ref, r.Person)
+		person, p, err := t.Named(w, f, ref, r.Person)
 		if err != nil {
 			return err
 		}
-		left, err := budgets.GlassLeft(t, t.place(w))
+		left, err := budgets.GlassLeft(t, t.Place(w))
 		if err != nil {
 			return err
 		}
 		if left == 0 {
-			refused, err = t.exhausted(w, person, f.Reason)
+			refused, err = t.Exhausted(w, state.PresenceGlass, person, f.Reason)
 			return err
 		}
 		out.About = aboutOf(f, ref, p)
 		now := d.cfg.Now()
 		out.Expires = now.Add(glassWait).UnixMilli()
-		e, err := t.about(w.entry(state.PresenceGlass, "asked for", f.Reason, out.ID), person)
+		e, err := t.About(w.Entry(state.PresenceGlass, "asked for", f.Reason, out.ID), person)
 		if err != nil {
 			return err
 		}
 		t.Append(e)
-		if err := t.waits(out.ID, w.session.Centre); err != nil {
+		if err := t.Waits(out.ID, w.Session.Centre); err != nil {
 			return err
 		}
-		return t.put(out.ID, state.Presence{Kind: state.PresenceGlass, State: state.PresenceWaiting, Centre: w.session.Centre, Place: w.session.Name, Day: w.session.Day,
-			Zone: w.session.Zone, By: w.staff, Session: w.row.Session, Person: person, About: t.seal("about", out.ID, out.About), Reason: t.seal("reason", out.ID, f.Reason),
+		return t.Keep(out.ID, state.Presence{Kind: state.PresenceGlass, State: state.PresenceWaiting, Centre: w.Session.Centre, Place: w.Session.Name, Day: w.Session.Day,
+			Zone: w.Session.Zone, By: w.Staff, Session: w.Row.Session, Person: person, About: t.Seal("about", out.ID, out.About), Reason: t.Seal("reason", out.ID, f.Reason),
 			At: now.UnixMilli(), Expires: out.Expires})
 	})
 	if err = firstErr(err, refused); err != nil {
@@ -147,13 +147,13 @@ func (d *Desk) Propose(ctx context.Context, r vault.GlassRequest) (vault.Glass, 
 	return out, nil
 }
 
-// mayAsk bounds a member's day: requests, and wrong codes and numbers.
-func (t *txn) mayAsk(w worker) error {
-	wrong, until, err := t.d.cfg.Centre.Counted(t.Txn, "staff-wrong", w.staff, 0)
+// MayAsk bounds a member's day: requests, and wrong codes and numbers.
+func (t *Txn) MayAsk(w Worker) error {
+	wrong, until, err := t.d.cfg.Centre.Counted(t.Txn, "staff-wrong", w.Staff, 0)
 	if err != nil {
 		return err
 	}
-	n, _, err := t.d.cfg.Centre.Counted(t.Txn, "staff-glass", w.staff, 1)
+	n, _, err := t.d.cfg.Centre.Counted(t.Txn, "staff-glass", w.Staff, 1)
 	if err != nil {
 		return err
 	}
@@ -164,12 +164,12 @@ func (t *txn) mayAsk(w worker) error {
 	return nil
 }
 
-// named is who a request is about; "" when that is nobody.
-func (t *txn) named(w worker, f Ask, ref id.Reference, found id.Person) (id.Person, state.Person, error) {
+// Named is who a request is about; "" when that is nobody.
+func (t *Txn) Named(w Worker, f Ask, ref id.Reference, found id.Person) (id.Person, state.Person, error) {
 	person := found
 	if f.Reference == "" {
 		var err error
-		if person, err = t.d.cfg.Centre.Named(t.Txn, w.staff, w.all, f.Card, f.Row); err != nil {
+		if person, err = t.d.cfg.Centre.Named(t.Txn, w.Staff, w.All, f.Card, f.Row); err != nil {
 			return "", state.Person{}, err
 		}
 	}
@@ -209,7 +209,7 @@ func (d *Desk) Approve(ctx context.Context, r vault.GlassAct) (vault.Glass, erro
 	}
 	var out vault.Glass
 	var refused error
-	receipts, err := d.update(ctx, func(t *txn) (err error) {
+	receipts, err := d.Update(ctx, func(t *Txn) (err error) {
 		out, refused = vault.Glass{ID: f.Request, About: f.About, Reason: f.Reason}, nil
 		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
@@ -219,36 +219,36 @@ func (d *Desk) Approve(ctx context.Context, r vault.GlassAct) (vault.Glass, erro
 		if refused = no; err != nil || refused != nil {
 			return err
 		}
-		p, err := t.request(f.Request, state.PresenceWaiting)
+		p, err := t.Request(state.PresenceGlass, f.Request, state.PresenceWaiting)
 		if err != nil {
 			return err
 		}
-		w, err := t.second(touch, p)
+		w, err := t.Second(touch, p, policy.GlassApprove)
 		if err != nil {
 			return err
 		}
-		about, reason, err := t.said(f.Request, p)
+		about, reason, err := t.Said(f.Request, p)
 		if err != nil {
 			return err
 		}
-		if left, err := budgets.GlassLeft(t, t.place(w)); err != nil || left == 0 {
+		if left, err := budgets.GlassLeft(t, t.Place(w)); err != nil || left == 0 {
 			if err == nil {
-				refused, err = t.exhausted(w, p.Person, reason)
+				refused, err = t.Exhausted(w, state.PresenceGlass, p.Person, reason)
 			}
 			return err
 		}
 		if (about != f.About || reason != f.Reason) && !ablate.Off(ablate.GlassWords) {
-			e, err := t.about(w.entry("refusal", View, "break-glass: another request than the one that was read", f.Request), p.Person)
+			e, err := t.About(w.Entry("refusal", View, "break-glass: another request than the one that was read", f.Request), p.Person)
 			t.Append(e)
 			refused = fault.New(fault.Forbidden, "another", "this request says something else than what you approved; read it again")
-			return firstErr(err, budgets.Note(t, t.place(w), "bait"))
+			return firstErr(err, budgets.Note(t, t.Place(w), "bait"))
 		}
 		now := d.cfg.Now()
 		p.State, p.Second, p.Agreed, p.Expires = state.PresenceApproved, touch.Staff, now.UnixMilli(), now.Add(glassWait).UnixMilli()
 		out.Expires = p.Expires
-		e, err := t.about(w.entry(state.PresenceGlass, "approved by a second member of staff", reason, f.Request), p.Person)
+		e, err := t.About(w.Entry(state.PresenceGlass, "approved by a second member of staff", reason, f.Request), p.Person)
 		t.Append(e)
-		return firstErr(err, t.put(f.Request, p))
+		return firstErr(err, t.Keep(f.Request, p))
 	})
 	if err = firstErr(err, refused); err != nil {
 		return vault.Glass{}, err
@@ -257,8 +257,9 @@ func (d *Desk) Approve(ctx context.Context, r vault.GlassAct) (vault.Glass, erro
 	return out, nil
 }
 
-// second is the other human behind a request, at work at its centre today.
-func (t *txn) second(touch staffing.Touch, p state.Presence) (w worker, err error) {
+// Second is the other human behind a request, at work at its centre today; do is what they
+// approve it by.
+func (t *Txn) Second(touch staffing.Touch, p state.Presence, do policy.Action) (w Worker, err error) {
 	by, ok, err := t.d.cfg.Office.StaffRow(t, p.By)
 	switch {
 	case err != nil:
@@ -273,15 +274,15 @@ func (t *txn) second(touch staffing.Touch, p state.Presence) (w worker, err erro
 		if g.Scope.Centre() != p.Centre {
 			continue
 		}
-		w = worker{staff: touch.Staff, row: state.Staff{Role: string(g.Role), Centre: p.Centre, Human: touch.Human, Active: true, Session: p.Session, Grant: g}}
-		all, facts, no := t.open(w.staff, w.row)
+		w = Worker{Staff: touch.Staff, Row: state.Staff{Role: string(g.Role), Centre: p.Centre, Human: touch.Human, Active: true, Session: p.Session, Grant: g}}
+		all, facts, no := t.open(w.Staff, w.Row)
 		if no != nil {
 			return w, no
 		}
 		facts.Second = other
-		w.permit = t.d.cfg.Permits.May(w.row, policy.GlassApprove, p.Centre, facts)
-		if err = notAtWork(w.permit, text); err == nil {
-			w.all, w.session = all, all[0]
+		w.Permit = t.d.cfg.Permits.May(w.Row, do, p.Centre, facts)
+		if err = notAtWork(w.Permit, text); err == nil {
+			w.All, w.Session = all, all[0]
 			return w, nil
 		}
 	}
@@ -293,7 +294,7 @@ func parseOpen(raw []byte) (string, error) {
 	var f struct {
 		Request string `json:"request_id"`
 	}
-	if err := read(raw, &f); err != nil {
+	if err := Read(raw, &f); err != nil {
 		return "", err
 	}
 	if f.Request == "" {
@@ -303,9 +304,9 @@ func parseOpen(raw []byte) (string, error) {
 }
 
 // mine reads an approved request of the session that asks.
-func (t *txn) mine(name string, staff id.Staff, row state.Staff) (state.Presence, error) {
-	p, err := t.request(name, state.PresenceApproved)
-	if err == nil && (p.Kind != state.PresenceGlass || p.By != staff || p.Session != row.Session) {
+func (t *Txn) mine(name string, staff id.Staff, row state.Staff) (state.Presence, error) {
+	p, err := t.Request(state.PresenceGlass, name, state.PresenceApproved)
+	if err == nil && (p.By != staff || p.Session != row.Session) {
 		err = gone()
 	}
 	return p, err
@@ -319,7 +320,7 @@ func (d *Desk) Whom(ctx context.Context, r vault.GlassAct) (vault.GlassWhom, err
 	}
 	var out vault.GlassWhom
 	err = d.eng.View(ctx, func(et *engine.Txn) error {
-		t := d.in(et)
+		t := d.In(et)
 		t.ReadOnly()
 		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
@@ -341,12 +342,12 @@ func (d *Desk) Open(ctx context.Context, r vault.GlassOpenRequest) (vault.StaffV
 	var refused error
 	var centre id.Centre
 	o, err := d.cfg.Release.Open(ctx, func(et *engine.Txn, o *release.Opening) error {
-		t := d.in(et)
-		w, err := t.atWork(r.Signed, policy.GlassOpen)
+		t := d.In(et)
+		w, err := t.AtWork(r.Signed, policy.GlassOpen)
 		if err != nil {
 			return err
 		}
-		centre = w.session.Centre
+		centre = w.Session.Centre
 		refused, err = t.breakGlass(o, w, name, r.Record)
 		return err
 	})
@@ -367,68 +368,68 @@ func nobody() error { return fault.New(fault.NotFound, "person", "no such person
 
 // breakGlass spends a request and one of the day's openings, tells the person, and
 // releases the view. A refusal is returned apart from an error.
-func (t *txn) breakGlass(o *release.Opening, w worker, name string, rec vault.Record) (refused, err error) {
-	p, err := t.mine(name, w.staff, w.row)
+func (t *Txn) breakGlass(o *release.Opening, w Worker, name string, rec vault.Record) (refused, err error) {
+	p, err := t.mine(name, w.Staff, w.Row)
 	if err != nil {
 		return nil, err
 	}
-	if p.Centre != w.session.Centre {
+	if p.Centre != w.Session.Centre {
 		return nil, gone()
 	}
 	if second, ok, err := t.d.cfg.Office.StaffRow(t, p.Second); err != nil || !ok || !second.Active {
 		return fault.New(fault.Conflict, "ended", "who approved this no longer works here"), err
 	}
-	_, reason, err := t.said(name, p)
+	_, reason, err := t.Said(name, p)
 	if err != nil {
 		return nil, err
 	}
 	now := t.d.cfg.Now().UnixMilli()
 	p.State, p.Done = state.PresenceRefused, now
 	if p.Person == "" {
-		n, _, err := t.d.cfg.Centre.Counted(t.Txn, "staff-wrong", w.staff, 1)
+		n, _, err := t.d.cfg.Centre.Counted(t.Txn, "staff-wrong", w.Staff, 1)
 		if err == nil && int(n) == t.d.cfg.Wrong {
-			err = budgets.Note(t, t.place(w), "codes")
+			err = budgets.Note(t, t.Place(w), "codes")
 		}
-		t.Append(w.entry("refusal", View, "break-glass: the number is nobody's", name))
-		return nobody(), firstErr(err, t.put(name, p))
+		t.Append(w.Entry("refusal", View, "break-glass: the number is nobody's", name))
+		return nobody(), firstErr(err, t.Keep(name, p))
 	}
 	if rec.Person != p.Person {
 		return nil, fault.New(fault.Conflict, "record", "the record is not that of the request")
 	}
-	if refused, err := t.spend(w, p.Second, p.Person, reason); err != nil || refused != nil {
-		return refused, firstErr(err, t.put(name, p))
+	if refused, err := t.Spend(w, p.Second, state.PresenceGlass, p.Person, reason); err != nil || refused != nil {
+		return refused, firstErr(err, t.Keep(name, p))
 	}
 	p.State = state.PresenceDone
-	if err := t.put(name, p); err != nil {
+	if err := t.Keep(name, p); err != nil {
 		return nil, err
 	}
-	c := release.Claim{Kind: state.PresenceGlass, View: View, Role: w.row.Role, Actor: string(w.staff), Place: w.session.Name, Reason: reason, Evidence: name,
-		Permit: t.d.cfg.Permits.Opens(w.row, w.session.Centre, View, policy.Facts{Open: true, Rostered: true, Fresh: true, Second: true, Evidence: policy.EvidenceBreakGlass})}
+	c := release.Claim{Kind: state.PresenceGlass, View: View, Role: w.Row.Role, Actor: string(w.Staff), Place: w.Session.Name, Reason: reason, Evidence: name,
+		Permit: t.d.cfg.Permits.Opens(w.Row, w.Session.Centre, View, policy.Facts{Open: true, Rostered: true, Fresh: true, Second: true, Evidence: policy.EvidenceBreakGlass})}
 	if err := t.Release(o, []id.Person{p.Person}, map[id.Person]vault.Record{p.Person: rec}, c); err != nil {
 		return nil, err
 	}
 	return nil, t.tell(o, w)
 }
 
-// spend takes one of the day's openings of both members of staff: two colleagues who
+// Spend takes one of the day's openings of both members of staff: two colleagues who
 // agree open no more than one of them may.
-func (t *txn) spend(w worker, second id.Staff, person id.Person, reason string) (refused, err error) {
-	both := []worker{w}
-	if other := w; second != w.staff {
-		other.staff = second
+func (t *Txn) Spend(w Worker, second id.Staff, kind string, person id.Person, reason string) (refused, err error) {
+	both := []Worker{w}
+	if other := w; second != w.Staff {
+		other.Staff = second
 		both = append(both, other)
 	}
 	for _, x := range both {
-		left, err := budgets.GlassLeft(t, t.place(x))
+		left, err := budgets.GlassLeft(t, t.Place(x))
 		if err != nil {
 			return nil, err
 		}
 		if left == 0 {
-			return t.exhausted(x, person, reason)
+			return t.Exhausted(x, kind, person, reason)
 		}
 	}
 	for _, x := range both {
-		v, err := budgets.Apply(t, t.place(x), budget.Glass, budget.Tag{})
+		v, err := budgets.Apply(t, t.Place(x), budget.Glass, budget.Tag{})
 		if err == nil && v.Outcome != budget.Allow {
 			err = fault.New(fault.Internal, "budget", "break-glass was counted twice")
 		}
@@ -440,9 +441,9 @@ func (t *txn) spend(w worker, second id.Staff, person id.Person, reason string) 
 }
 
 // tell writes the message that the glass was broken: it waits for nothing.
-func (t *txn) tell(o *release.Opening, w worker) error {
+func (t *Txn) tell(o *release.Opening, w Worker) error {
 	for _, p := range o.People {
-		n := state.Notice{ID: "glass/" + o.ViewID, Household: p.Row.Household, Kind: state.PresenceGlass, Centre: w.session.Centre, Place: w.session.Name, Day: w.session.Day, Zone: w.session.Zone}
+		n := state.Notice{ID: "glass/" + o.ViewID, Household: p.Row.Household, Kind: state.PresenceGlass, Centre: w.Session.Centre, Place: w.Session.Name, Day: w.Session.Day, Zone: w.Session.Zone}
 		if err := t.d.cfg.Centre.Tell(t.Txn, n); err != nil {
 			return err
 		}
@@ -452,8 +453,8 @@ func (t *txn) tell(o *release.Opening, w worker) error {
 
 func otherRequest() error { return proof.Bad("the proof is for another request") }
 
-// since is where ordered ids of a time begin.
-func since(at time.Time) string {
+// Since is where ordered ids of a time begin.
+func Since(at time.Time) string {
 	ms := at.UnixMilli()
 	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
 }

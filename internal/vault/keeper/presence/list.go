@@ -34,7 +34,7 @@ func (d *Desk) List(ctx context.Context, r vault.GlassAct) (vault.GlassList, err
 		return vault.GlassList{}, fault.New(fault.Invalid, "USRRES0001", "after is the id of the last entry of the page before")
 	}
 	var out vault.GlassList
-	receipts, err := d.update(ctx, func(t *txn) (err error) {
+	receipts, err := d.Update(ctx, func(t *Txn) (err error) {
 		out = vault.GlassList{Rows: []vault.GlassRow{}}
 		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
@@ -53,7 +53,7 @@ func (d *Desk) List(ctx context.Context, r vault.GlassAct) (vault.GlassList, err
 }
 
 // waiting is what a second member of staff of the centre can approve, as it is asked.
-func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) error {
+func (t *Txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) error {
 	permit := t.d.cfg.Permits.May(row, policy.GlassWaiting, row.Centre, policy.Facts{})
 	if !permit.Allowed() {
 		return permits.Refused("only who works at the centre sees what waits there")
@@ -63,8 +63,8 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 		return err
 	}
 	if len(all) > 0 {
-		w := worker{staff: staff, session: all[0]}
-		if out.Left, err = budgets.GlassLeft(t, t.place(w)); err != nil {
+		w := Worker{Staff: staff, Session: all[0]}
+		if out.Left, err = budgets.GlassLeft(t, t.Place(w)); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 			continue
 		}
 		v := viewOf(one.ID, p, staff)
-		if v.About, v.Reason, err = t.said(one.ID, p); err != nil {
+		if v.About, v.Reason, err = t.Said(one.ID, p); err != nil {
 			return err
 		}
 		out.Rows = append(out.Rows, v)
@@ -94,7 +94,7 @@ func (t *txn) waiting(staff id.Staff, row state.Staff, out *vault.GlassList) err
 }
 
 // done is what was asked for and what became of it, within the asker's place.
-func (t *txn) done(staff id.Staff, row state.Staff, after string, out *vault.GlassList) error {
+func (t *Txn) done(staff id.Staff, row state.Staff, after string, out *vault.GlassList) error {
 	now := t.d.cfg.Now()
 	may := map[id.Centre]policy.Permit{}
 	asks := func(c id.Centre) (policy.Permit, error) {
@@ -115,16 +115,16 @@ func (t *txn) done(staff id.Staff, row state.Staff, after string, out *vault.Gla
 	if !own.Allowed() {
 		return permits.Refused("the privacy officer of the place, or the manager of the centre, sees that")
 	}
-	out.After, err = t.each(max(after, since(now.Add(-historyAge))), func(name string, p state.Presence) (bool, error) {
+	out.After, err = t.each(max(after, Since(now.Add(-historyAge))), func(name string, p state.Presence) (bool, error) {
 		permit, err := asks(p.Centre)
 		if err != nil || !permit.Allowed() {
 			return false, err
 		}
 		v := viewOf(name, p, staff)
-		if _, v.Reason, err = t.said(name, p); err != nil {
+		if _, v.Reason, err = t.Said(name, p); err != nil {
 			return false, err
 		}
-		if v.Expires > 0 && now.UnixMilli() >= v.Expires && (v.State == state.PresenceWaiting || v.State == state.PresenceApproved) {
+		if v.Expires > 0 && now.UnixMilli() >= v.Expires && (v.State == state.PresenceWaiting || v.State == state.PresenceApproved || v.State == state.PresencePending) {
 			v.State = "expired"
 		}
 		out.Rows = append(out.Rows, v)
@@ -141,7 +141,7 @@ func (t *txn) done(staff id.Staff, row state.Staff, after string, out *vault.Gla
 // enough. next is the id to go on after, "" at the end: not only when there is enough, but
 // also when many were looked at that are not the asker's, so that nobody's list is cut short
 // by others' requests, and none takes the vault for long.
-func (t *txn) each(after string, fn func(name string, p state.Presence) (enough bool, err error)) (next string, err error) {
+func (t *Txn) each(after string, fn func(name string, p state.Presence) (enough bool, err error)) (next string, err error) {
 	for range lookMost / listPage {
 		rows, err := t.Tx.Scan(t.Ctx, state.Presences, after, listPage)
 		if err != nil {
@@ -169,5 +169,5 @@ func (t *txn) each(after string, fn func(name string, p state.Presence) (enough 
 
 func viewOf(name string, p state.Presence, staff id.Staff) vault.GlassRow {
 	return vault.GlassRow{ID: name, Kind: p.Kind, State: p.State, Centre: p.Centre, Place: p.Place, By: p.By, Second: p.Second, Mine: p.By == staff,
-		At: p.At, Agreed: p.Agreed, Done: p.Done, Expires: p.Expires}
+		At: p.At, Agreed: p.Agreed, Done: p.Done, Expires: p.Expires, Due: p.Due}
 }

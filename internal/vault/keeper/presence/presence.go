@@ -72,16 +72,18 @@ type Desk struct {
 // New makes the part.
 func New(cfg Config, eng *engine.Engine) *Desk { return &Desk{cfg: cfg, eng: eng} }
 
-// txn is one transaction of this part.
-type txn struct {
+// Txn is one transaction of this part, and of keeper/relink.
+type Txn struct {
 	*release.Txn
 	d *Desk
 }
 
-func (d *Desk) in(t *engine.Txn) *txn { return &txn{d.cfg.With(t), d} }
+// In makes the transaction this part's.
+func (d *Desk) In(t *engine.Txn) *Txn { return &Txn{d.cfg.With(t), d} }
 
-func (d *Desk) update(ctx context.Context, fn func(*txn) error) ([]string, error) {
-	return d.eng.Update(ctx, func(t *engine.Txn) error { return fn(d.in(t)) })
+// Update runs fn as one durable transaction; see engine.Engine.Update.
+func (d *Desk) Update(ctx context.Context, fn func(*Txn) error) ([]string, error) {
+	return d.eng.Update(ctx, func(t *engine.Txn) error { return fn(d.In(t)) })
 }
 
 func firstErr(errs ...error) error {
@@ -94,52 +96,54 @@ func firstErr(errs ...error) error {
 }
 
 // Get and Put make the transaction budgets.Rows.
-func (t *txn) Get(key string) (state.Budget, bool, error) {
+func (t *Txn) Get(key string) (state.Budget, bool, error) {
 	return engine.Get[state.Budget](t, state.Budgets, key)
 }
 
 // Put implements budgets.Rows.
-func (t *txn) Put(key string, row state.Budget) error {
+func (t *Txn) Put(key string, row state.Budget) error {
 	return engine.Put(t, state.Budgets, key, row, 0)
 }
 
-// worker is who asks, at work.
-type worker struct {
-	staff   id.Staff
-	row     state.Staff
-	session state.OpenSession
-	all     []state.OpenSession
-	permit  policy.Permit
+// Worker is who asks, at work: Session is the first of All that are open at their centre
+// today, Permit what they asked the policies for.
+type Worker struct {
+	Staff   id.Staff
+	Row     state.Staff
+	Session state.OpenSession
+	All     []state.OpenSession
+	Permit  policy.Permit
 }
 
-// entry is one about a request.
-func (w worker) entry(kind, view, reason, evidence string) engine.Entry {
-	return engine.Entry{Kind: kind, View: view, Role: w.row.Role, Actor: string(w.staff), Place: w.session.Name, Reason: reason, Evidence: evidence, Policy: w.permit.Policies()}
+// Entry is one about a request.
+func (w Worker) Entry(kind, view, reason, evidence string) engine.Entry {
+	return engine.Entry{Kind: kind, View: view, Role: w.Row.Role, Actor: string(w.Staff), Place: w.Session.Name, Reason: reason, Evidence: evidence, Policy: w.Permit.Policies()}
 }
 
-func (t *txn) place(w worker) budgets.Place {
-	s := w.session
-	return budgets.Place{Staff: w.staff, Centre: s.Centre, District: s.State + "/" + s.District, Day: s.Day, Now: t.d.cfg.Now().UnixMilli()}
+// Place is where a worker's budgets are counted.
+func (t *Txn) Place(w Worker) budgets.Place {
+	s := w.Session
+	return budgets.Place{Staff: w.Staff, Centre: s.Centre, District: s.State + "/" + s.District, Day: s.Day, Now: t.d.cfg.Now().UnixMilli()}
 }
 
-// atWork is a member of staff with a session open at their centre today, to which they
+// AtWork is a member of staff with a session open at their centre today, to which they
 // are rostered.
-func (t *txn) atWork(s vault.Signed, do policy.Action) (w worker, err error) {
-	if w.staff, w.row, err = t.Proven(s); err != nil {
+func (t *Txn) AtWork(s vault.Signed, do policy.Action) (w Worker, err error) {
+	if w.Staff, w.Row, err = t.Proven(s); err != nil {
 		return w, err
 	}
-	if w.row.Session == "" {
+	if w.Row.Session == "" {
 		return w, fault.New(fault.Forbidden, "session", "a signed-in member of staff does this; the key of a machine does not")
 	}
 	var facts policy.Facts
-	if w.all, facts, err = t.open(w.staff, w.row); err != nil {
+	if w.All, facts, err = t.open(w.Staff, w.Row); err != nil {
 		return w, err
 	}
-	w.permit = t.d.cfg.Permits.May(w.row, do, w.row.Centre, facts)
-	if err := notAtWork(w.permit, "only who opens records at a centre, and works there today, does this"); err != nil {
+	w.Permit = t.d.cfg.Permits.May(w.Row, do, w.Row.Centre, facts)
+	if err := notAtWork(w.Permit, "only who opens records at a centre, and works there today, does this"); err != nil {
 		return w, err
 	}
-	w.session = w.all[0]
+	w.Session = w.All[0]
 	return w, nil
 }
 
@@ -162,7 +166,7 @@ func notAtWork(permit policy.Permit, text string) error {
 
 // open are the sessions open today at the centre of a member's grant: those on whose
 // roster they are, or all where they are on none, which the facts say.
-func (t *txn) open(staff id.Staff, row state.Staff) ([]state.OpenSession, policy.Facts, error) {
+func (t *Txn) open(staff id.Staff, row state.Staff) ([]state.OpenSession, policy.Facts, error) {
 	all, err := t.d.cfg.Centre.OpenToday(t.Txn, row.Centre)
 	if err != nil {
 		return nil, policy.Facts{}, err
@@ -175,17 +179,17 @@ func (t *txn) open(staff id.Staff, row state.Staff) ([]state.OpenSession, policy
 	return theirs, facts, err
 }
 
-// asking checks that a passkey of the member themself signed this very request.
-func (t *txn) asking(w worker, s vault.Signed) (refused, err error) {
-	touch, refused, err := t.d.cfg.Office.Touched(t.Txn.Txn.Txn, w.staff, w.row, s)
-	if err == nil && refused == nil && touch.Staff != w.staff {
+// Asking checks that a passkey of the member themself signed this very request.
+func (t *Txn) Asking(w Worker, s vault.Signed) (refused, err error) {
+	touch, refused, err := t.d.cfg.Office.Touched(t.Txn.Txn.Txn, w.Staff, w.Row, s)
+	if err == nil && refused == nil && touch.Staff != w.Staff {
 		err = fault.New(fault.Forbidden, "second", "who asks touches their own passkey; the second person approves what was asked")
 	}
 	return refused, err
 }
 
-// reasonText is why somebody did something, for the ledger and the person.
-func reasonText(text string) (string, error) {
+// ReasonText is why somebody did something, for the ledger and the person.
+func ReasonText(text string) (string, error) {
 	text = strings.TrimSpace(text)
 	if text == "" || !rules.Printable(text) {
 		return "", fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: reason (a short text)")
@@ -193,11 +197,12 @@ func reasonText(text string) (string, error) {
 	return text, nil
 }
 
-func (t *txn) seal(what, name, text string) []byte {
+// Seal seals a text of a request.
+func (t *Txn) Seal(what, name, text string) []byte {
 	return t.d.cfg.Keys.Contact.Seal(nil, nil, []byte(text), t.d.cfg.Keys.ContactAAD("presence "+what, name))
 }
 
-func (t *txn) unseal(what, name string, sealed []byte) (string, error) {
+func (t *Txn) unseal(what, name string, sealed []byte) (string, error) {
 	text, err := t.d.cfg.Keys.Contact.Open(nil, nil, sealed, t.d.cfg.Keys.ContactAAD("presence "+what, name))
 	if err != nil {
 		return "", state.Integrity(state.Presences, "a request does not open")
@@ -205,14 +210,15 @@ func (t *txn) unseal(what, name string, sealed []byte) (string, error) {
 	return string(text), nil
 }
 
-// said is what a request is about and why, as it was asked.
-func (t *txn) said(name string, p state.Presence) (about, reason string, err error) {
+// Said is what a request is about and why, as it was asked.
+func (t *Txn) Said(name string, p state.Presence) (about, reason string, err error) {
 	about, err1 := t.unseal("about", name, p.About)
 	reason, err2 := t.unseal("reason", name, p.Reason)
 	return about, reason, firstErr(err1, err2)
 }
 
-func (t *txn) put(name string, p state.Presence) error {
+// Keep puts a request.
+func (t *Txn) Keep(name string, p state.Presence) error {
 	return engine.Put(t, state.Presences, name, p, 0)
 }
 
@@ -220,20 +226,20 @@ func gone() error {
 	return fault.New(fault.NotFound, "request", "no such request waits, or its five minutes are over; ask again")
 }
 
-// request reads one that is in a state and in time.
-func (t *txn) request(name, want string) (state.Presence, error) {
+// Request reads one of a kind that is in a state and in time; fault.NotFound.
+func (t *Txn) Request(kind, name, want string) (state.Presence, error) {
 	if !id.Valid(name) {
 		return state.Presence{}, gone()
 	}
 	p, ok, err := engine.Get[state.Presence](t, state.Presences, name)
-	if err == nil && (!ok || p.State != want || t.d.cfg.Now().UnixMilli() >= p.Expires) {
+	if err == nil && (!ok || p.Kind != kind || p.State != want || t.d.cfg.Now().UnixMilli() >= p.Expires) {
 		err = gone()
 	}
 	return p, err
 }
 
-// about entries a request's person in an entry, so that they see it.
-func (t *txn) about(e engine.Entry, person id.Person) (engine.Entry, error) {
+// About entries a request's person in an entry, so that they see it.
+func (t *Txn) About(e engine.Entry, person id.Person) (engine.Entry, error) {
 	if person == "" {
 		return e, nil
 	}
@@ -242,12 +248,12 @@ func (t *txn) about(e engine.Entry, person id.Person) (engine.Entry, error) {
 	return e, err
 }
 
-// exhausted is told whoever used both openings of the day.
-func (t *txn) exhausted(w worker, person id.Person, reason string) (refused, err error) {
-	if err := budgets.Note(t, t.place(w), string(budget.ReasonBreakGlass)); err != nil {
+// Exhausted is told whoever used both of the day: kind says for what it was asked.
+func (t *Txn) Exhausted(w Worker, kind string, person id.Person, reason string) (refused, err error) {
+	if err := budgets.Note(t, t.Place(w), string(budget.ReasonBreakGlass)); err != nil {
 		return nil, err
 	}
-	e, err := t.about(w.entry("refusal", View, "break-glass: "+reason, ""), person)
+	e, err := t.About(w.Entry("refusal", View, kind+": "+reason, ""), person)
 	t.Append(e)
 	return fault.New(fault.Forbidden, "GLASSUSED", "one of you two has broken the glass twice today, or stood by it: other members of staff do it, or the person brings their code, card or a one-time code"), err
 }

@@ -49,7 +49,7 @@ func (d *Desk) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tripp
 		return vault.Tripped{}, err
 	}
 	var out vault.Tripped
-	receipts, err := d.update(ctx, func(t *txn) (err error) {
+	receipts, err := d.Update(ctx, func(t *Txn) (err error) {
 		out = vault.Tripped{Rows: []vault.TrippedRow{}}
 		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
@@ -84,7 +84,7 @@ func (d *Desk) Tripped(ctx context.Context, r vault.TrippedRequest) (vault.Tripp
 }
 
 // watches asks whether somebody may do that about a centre; 0 is their own place.
-func (t *txn) watches(row state.Staff, c id.Centre, do policy.Action) (policy.Permit, error) {
+func (t *Txn) watches(row state.Staff, c id.Centre, do policy.Action) (policy.Permit, error) {
 	at := row.Grant.Scope
 	var err error
 	switch {
@@ -106,10 +106,10 @@ func ParseSeen(raw []byte) (alert, note string, err error) {
 		Alert string `json:"alert_id"`
 		Note  string `json:"note"`
 	}
-	if err := read(raw, &f); err != nil {
+	if err := Read(raw, &f); err != nil {
 		return "", "", err
 	}
-	note, err = reasonText(f.Note)
+	note, err = ReasonText(f.Note)
 	if err == nil && !id.Valid(f.Alert) {
 		err = fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: alert_id")
 	}
@@ -123,7 +123,7 @@ func (d *Desk) Acknowledge(ctx context.Context, r vault.SeenRequest) (vault.Done
 	if err != nil {
 		return vault.Done{}, err
 	}
-	receipts, err := d.update(ctx, func(t *txn) error {
+	receipts, err := d.Update(ctx, func(t *Txn) error {
 		staff, row, err := t.Proven(r.Signed)
 		if err != nil {
 			return err
