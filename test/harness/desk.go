@@ -280,6 +280,16 @@ func (s *Server) OperatorApproves(proposal string) {
 // has to sign in again.
 func (d *Desk) Invite(second *Desk, name, grant string) *Desk {
 	d.tb.Helper()
+	link := d.Invited(second, name, grant)
+	n := d.Server.Desk()
+	n.Must(n.Enrol(link, ""))
+	n.Must(n.SignIn(""))
+	return n
+}
+
+// Invited is the link of an invitation that was approved.
+func (d *Desk) Invited(second *Desk, name, grant string) (link string) {
+	d.tb.Helper()
 	inv := d.Must(d.Fresh("invitations", map[string]any{"name": name, "grant": grant}))
 	from, err := time.Parse(time.RFC3339, inv.Field("approve_from"))
 	if err != nil {
@@ -298,10 +308,7 @@ func (d *Desk) Invite(second *Desk, name, grant string) *Desk {
 	} else {
 		second.Must(second.Fresh("approve", second.Approval(inv.Field("proposal_id"))))
 	}
-	n := d.Server.Desk()
-	n.Must(n.Enrol(inv.Field("link"), ""))
-	n.Must(n.SignIn(""))
-	return n
+	return inv.Field("link")
 }
 
 // Administrators is a server's first three national administrators, signed in, so that

@@ -5,6 +5,9 @@ import { b64, makeKey, prove, sha256, utf8 } from './key.js';
 
 const base = '/api/v3/staff/identity/';
 
+/** at is where an act is: of identity, or with a slash in front any other one of staff. */
+const at = (act) => (act.startsWith('/') ? '/api/v3/staff' + act : base + act);
+
 /** Refused is an answer that is no success. status 0: there was none. */
 export class Refused extends Error {
   constructor(status, code, text, wait) {
@@ -41,14 +44,15 @@ export class Asker {
     return this.#send('POST', act, utf8(JSON.stringify(body)));
   }
 
-  /** fresh is post, with the passkey's signature over the request. */
-  async fresh(act, body) {
+  /** fresh is post, with the passkey's signature over the request: one's own or, with anybody, that of whoever stands here. */
+  async fresh(act, body, anybody = false) {
     const { nonce, options } = await this.post('nonce', {});
     const raw = utf8(JSON.stringify({ ...body, nonce }));
-    const head = utf8('POST\n' + this.address + base + act + '\n');
+    const head = utf8('POST\n' + this.address + at(act) + '\n');
     const whole = new Uint8Array(head.length + raw.length);
     whole.set(head);
     whole.set(raw, head.length);
+    if (anybody) delete options.allowCredentials;
     const answer = await passkeyGet({ ...options, challenge: b64(await sha256(whole)) });
     return this.#send('POST', act, raw, b64(utf8(JSON.stringify(answer))));
   }
@@ -59,12 +63,12 @@ export class Asker {
   }
 
   async #send(method, act, raw, assertion) {
-    const headers = { DPoP: await prove(this.key, method, this.address + base + act, raw), 'Accept-Language': this.language };
+    const headers = { DPoP: await prove(this.key, method, this.address + at(act), raw), 'Accept-Language': this.language };
     if (method === 'POST') headers['Content-Type'] = 'application/json';
     if (assertion) headers['X-Assertion'] = assertion;
     let res, text;
     try {
-      res = await fetch(base + act, {
+      res = await fetch(at(act), {
         method, headers, body: method === 'POST' ? raw : undefined,
         cache: 'no-store', credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer',
       });

@@ -1,6 +1,7 @@
 // The staff client: who signs in, and which view is shown. Addresses name a view and
 // never a person; a link's token is taken out of the address before anything else.
 
+import { absentView, watchedView, watches, worksAtCentre } from './absent.js';
 import { Asker, Refused, able } from './ask.js';
 import { dropKey, keptKey } from './key.js';
 import { button, el, show, speak, t, tell, warn } from './page.js';
@@ -15,7 +16,7 @@ const answer = location.pathname === '/department' ? new URLSearchParams(locatio
 if (location.pathname !== '/' || token) history.replaceState(null, '', '/');
 
 const languages = { en: 'English', hi: 'हिन्दी' };
-const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView };
+const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView, absent: absentView, watched: watchedView };
 const clockMost = 45; // seconds that this computer's clock may be wrong; the vault takes 60
 
 /** app is what the views share. */
@@ -112,6 +113,8 @@ function navigation() {
   const nav = document.getElementById('nav');
   const here = location.hash.slice(1) || 'me';
   const names = !app.me ? [] : app.mayManage() ? ['me', 'proposals', 'invite', 'members', 'changes'] : app.mayDecide() ? ['me', 'proposals', 'changes'] : ['me'];
+  if (worksAtCentre(app)) names.push('absent');
+  if (watches(app)) names.push('watched');
   nav.hidden = names.length === 0;
   nav.replaceChildren(...names.map((n) => el('a', {
     href: '#' + n, 'aria-current': n === here ? 'page' : null,
