@@ -8,6 +8,8 @@ func hindiDevices() map[string]string {
 		"a PIN has 6 to 12 digits":                          "पिन में 6 से 12 अंक होते हैं",
 		"this PIN is too easy to guess; choose another one": "इस पिन का अनुमान लगाना बहुत आसान है; दूसरा चुनें",
 		"This device came here less than a day ago. It can end others tomorrow, or when a card or the other channel has confirmed it": "यह उपकरण एक दिन से कम समय पहले आया है। यह दूसरों को कल हटा सकता है, या जब कार्ड या दूसरे माध्यम से इसकी पुष्टि हो जाए",
+		"the session has gone on for as long as one may: sign in again":                                                               "सत्र जितना चल सकता था उतना चल चुका है: फिर से साइन इन करें",
+		"the session goes on only with the key of the device that it began on: sign in again":                                         "सत्र केवल उसी उपकरण की कुंजी से आगे चलता है जिस पर वह शुरू हुआ: फिर से साइन इन करें",
 		"no such device":                    "ऐसा कोई उपकरण नहीं है",
 		"this device needs no confirmation": "इस उपकरण की पुष्टि की आवश्यकता नहीं है",
 		"no other channel was confirmed; a card or the PIN confirms this device": "किसी दूसरे माध्यम की पुष्टि नहीं हुई है; कार्ड या पिन से इस उपकरण की पुष्टि होती है",

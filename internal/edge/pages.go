@@ -44,6 +44,9 @@ func (s *Server) Answered(route string, status int, took time.Duration) {
 	log.Info("request", "route", route, "status", status, "ms", took.Milliseconds())
 }
 
+// PublicURL is the base address that clients use.
+func (s *Server) PublicURL() string { return s.cfg.PublicURL }
+
 // CertificateKeys are the issuer's public keys, as the vault publishes them.
 // fault.Unavailable when they are not known yet.
 func (s *Server) CertificateKeys() ([]byte, error) {

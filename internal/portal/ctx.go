@@ -174,6 +174,9 @@ func (c *Ctx) page(titleID string) *view.Page {
 	}
 	if !c.out && (c.holder.Bearer != "" || c.sits() == nil) {
 		p.SignedIn, p.Expires, p.Waiting = true, c.ends, c.waiting
+		now := c.s.cfg.Now()
+		p.Left, p.Now = int(c.ends.Sub(now)/time.Second), strconv.FormatInt(now.Unix(), 10)
+		p.Scripts = append(p.Scripts, "session.js")
 	}
 	for _, n := range navigation() {
 		if p.SignedIn && n.Path == "/sign-in" {

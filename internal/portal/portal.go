@@ -58,6 +58,8 @@ type Config struct {
 	Sessions     Sessions
 	Papers       Papers
 	Unlock       CardShower
+	// PublicURL is the address that browsers know, as in https://vaccination.example.
+	PublicURL string
 	// Live judges a bearer by its signature and its end, as the edge does, and returns when it
 	// ends. fault.Unauthorized for one that is none.
 	Live func(bearer string) (time.Time, error)
@@ -81,6 +83,7 @@ type Server struct {
 	sums    figures
 	trends  trends
 	pulse   pulse
+	codes   lastCodes
 	worker  worker
 }
 

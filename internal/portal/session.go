@@ -25,6 +25,7 @@ type Sessions interface {
 	ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error)
 	CardSession(ctx context.Context, a vault.CardAnswer) (vault.Session, error)
 	EndSession(ctx context.Context, h vault.Holder) error
+	ExtendSession(ctx context.Context, r vault.ExtendRequest) (vault.Session, error)
 }
 
 // sessionCookie is the bearer: it ends with the browser, and no script reads it. seatCookie is
@@ -114,7 +115,7 @@ func member[T any](c *Ctx, handle string, household []T, refOf func(T) id.Refere
 // is worth nothing afterwards. The seat stays only through a sign-in on the way: the address
 // that it leads back to is made of it.
 func (c *Ctx) signedIn(s vault.Session) error {
-	seat := ""
+	var seat string
 	if k, err := c.r.Cookie(seatCookie); err == nil && c.form.Get("carry") != "" && wellSeated(k.Value) {
 		seat = k.Value
 	} else {

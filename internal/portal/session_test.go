@@ -21,27 +21,47 @@ import (
 // gate is a vault that signs in: every number has the code 123456, and "live" is a session.
 type gate struct {
 	asked, ended []string
+	devices      []*vault.Signed // of the words in order, nil without one
 	live         map[string]bool
+	work         string
+	held         int64
 	err          error // of the next word
+	noProof      bool  // refuses proofs
 }
 
 func (g *gate) RequestCode(_ context.Context, r vault.CodeRequest) (vault.CodeIssued, error) {
+	g.devices = append(g.devices, r.Device)
+	if g.noProof && r.Device != nil {
+		return vault.CodeIssued{}, fault.New(fault.Unauthorized, "proof", "the proof is for another request")
+	}
+	if g.work != "" && r.Work == "" {
+		return vault.CodeIssued{Challenge: g.work}, g.err
+	}
 	g.asked = append(g.asked, r.Mobile+" "+r.Language)
-	return vault.CodeIssued{Txn: "00000000-0000-4000-8000-000000000001"}, g.err
+	return vault.CodeIssued{Txn: "00000000-0000-4000-8000-000000000001", Held: g.held}, g.err
 }
 
 func (g *gate) ConfirmCode(_ context.Context, r vault.CodeAnswer) (vault.Session, error) {
 	if g.err != nil {
 		return vault.Session{}, g.err
 	}
+	g.devices = append(g.devices, r.Device)
 	if r.Digest != "8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92" { // of 123456
 		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, nil
 }
 
-func (g *gate) CardSession(context.Context, vault.CardAnswer) (vault.Session, error) {
+func (g *gate) CardSession(_ context.Context, a vault.CardAnswer) (vault.Session, error) {
+	if a.PIN != "482913" {
+		return vault.Session{}, fault.New(fault.Invalid, "CARD", "The card or its PIN is not right")
+	}
 	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, g.err
+}
+
+func (g *gate) ExtendSession(_ context.Context, r vault.ExtendRequest) (vault.Session, error) {
+	g.devices = append(g.devices, &r.Device)
+	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(14 * time.Minute).UnixMilli()}, g.err
 }
 
 func (g *gate) EndSession(_ context.Context, h vault.Holder) error {
@@ -97,7 +117,7 @@ func cookies(w *httptest.ResponseRecorder) map[string]*http.Cookie {
 func keeping(t testing.TB) (*Server, *gate, *int) {
 	t.Helper()
 	g, acted := &gate{live: map[string]bool{}}, new(int)
-	s, _ := newServer(t, func(c *Config) { c.Sessions, c.Live = g, g.Live })
+	s, _ := newServer(t, func(c *Config) { c.Sessions, c.Live, c.PublicURL = g, g.Live, "https://tk.example" })
 	for _, r := range []Route{
 		mine("/t/{who}", "t", func(c *Ctx) error {
 			if c.form.Get("late") != "" {

@@ -1,19 +1,34 @@
 package portal
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"strconv"
+	"sync"
+	"time"
 
 	"tikakosh/internal/edge"
 	"tikakosh/internal/fault"
+	"tikakosh/internal/portal/assets"
 	"tikakosh/internal/portal/catalogue"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/vault"
 )
 
-// signLimit bounds the forms of a sign-in, which carry along where somebody was going.
-const signLimit = carryMax + 12<<10
+const (
+	// signLimit bounds the forms of a sign-in, which carry along where somebody was going, and
+	// a proof and the solution of a challenge.
+	signLimit = carryMax + 12<<10
+	// codeLife and codeTries are the vault's (design.md 10): here they choose what is said.
+	codeLife  = 3 * time.Minute
+	codeTries = 3
+	// codeGap is how soon another code to a number may be asked for. How many there are in a
+	// day is the vault's to count.
+	codeGap = 30 * time.Second
+)
 
 // signRoutes are the pages of signing in and out. Each of their forms says where it comes
 // from: a form of another site could otherwise sign somebody in as somebody else.
@@ -23,11 +38,15 @@ func signRoutes() []Route {
 	}
 	return []Route{
 		page("/sign-in", "sign.in", signIn, "to"),
-		form("/sign-in", "sign.code", edge.RateCode, askCode, "mobile"),
-		form("/sign-in/again", "sign.again", edge.RateCode, askCode, "mobile"),
-		form("/sign-in/code", "sign.confirm", edge.RateCode, confirmCode, "mobile", "txn", "code"),
+		form("/sign-in", "sign.code", edge.RateCode, askCode, "mobile", "shared", "proof", "work"),
+		form("/sign-in/again", "sign.again", edge.RateCode, askCode, "mobile", "shared", "proof", "work", "txn", "tries", "sent"),
+		form("/sign-in/code", "sign.confirm", edge.RateCode, confirmCode, "mobile", "shared", "proof", "txn", "tries", "sent", "code"),
+		page("/sign-in/card", "sign.card", func(c *Ctx) error { return c.askCard(http.StatusOK, view.CardInPage{}) }),
+		form("/sign-in/card", "sign.card_session", edge.RateCode, cardSession, "card", "pin"),
+		page("/sign-in/help", "sign.help", signHelp),
 		page("/sign-out", "sign.left", signedOut),
 		form("/sign-out", "sign.out", edge.RateSelf, signOut),
+		act("/session/extend", "session.extend", extend).secret("proof"),
 	}
 }
 
@@ -55,10 +74,17 @@ func (c *Ctx) mustSignIn(err error) error {
 	return c.askNumber(http.StatusUnauthorized, x)
 }
 
+// signer is what a form needs to be signed by the browser's key.
+func (c *Ctx) signer() view.Signer {
+	return view.Signer{Key: c.s.assets.URL("key.js"), Now: strconv.FormatInt(c.s.cfg.Now().Unix(), 10)}
+}
+
 func (c *Ctx) askNumber(status int, x view.SignInPage) error {
 	p := c.page("sign.title")
 	p.KeepForm = "sign-in"
 	p.Wrong = x.Mobile.Wrong != ""
+	p.Scripts = append(p.Scripts, "sign.js")
+	x.Signer = c.signer()
 	return c.render(status, view.SignIn(p, x))
 }
 
@@ -80,9 +106,19 @@ func (c *Ctx) tongue() string {
 	return "en"
 }
 
+// proven is a form as the browser's key signed it, or nil: a browser without scripts, and a
+// device that is to be forgotten, sends no proof.
+func (c *Ctx) proven(body string) *vault.Signed {
+	proof := c.form.Get("proof")
+	if proof == "" || c.form.Get("shared") != "" {
+		return nil
+	}
+	return &vault.Signed{Method: "POST", URL: c.s.cfg.PublicURL + c.r.URL.EscapedPath(), Body: []byte(body), Proof: proof}
+}
+
 // askCode has a code sent, and asks for it.
 func askCode(c *Ctx) error {
-	x := view.SignInPage{Mobile: view.Field{Value: c.form.Get("mobile")}, Carry: c.form.Get("carry")}
+	x := view.SignInPage{Mobile: view.Field{Value: c.form.Get("mobile")}, Shared: c.form.Get("shared") != "", Carry: c.form.Get("carry")}
 	if c.keep {
 		return c.askNumber(http.StatusOK, x)
 	}
@@ -94,33 +130,110 @@ func askCode(c *Ctx) error {
 		}
 		return c.askNumber(http.StatusUnprocessableEntity, x)
 	}
-	got, err := c.s.cfg.Sessions.RequestCode(c.r.Context(), vault.CodeRequest{Mobile: mobile, Origin: c.origin, Language: c.tongue(), Chosen: true})
+	again := c.route.Path == "/sign-in/again"
+	if wait := c.s.codes.wait(mobile, c.begin); again && wait > 0 {
+		y := c.codePage()
+		y.Warn = c.say.N("sign.too_soon", seconds(wait))
+		c.w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
+		return c.askForCode(http.StatusTooManyRequests, y)
+	}
+	r := vault.CodeRequest{Mobile: mobile, Origin: c.origin, Language: c.tongue(), Chosen: true, Work: c.form.Get("work"), Device: c.proven(x.Mobile.Value)}
+	got, err := c.s.cfg.Sessions.RequestCode(c.r.Context(), r)
+	if fault.CodeOf(err) == "proof" { // a clock that is wrong, an address that is another: as a browser without a key
+		r.Device = nil
+		got, err = c.s.cfg.Sessions.RequestCode(c.r.Context(), r)
+	}
 	switch {
 	case fault.Is(err, fault.Invalid):
 		x.Mobile.Wrong = "sign.mobile_wrong"
 		return c.askNumber(http.StatusUnprocessableEntity, x)
 	case err != nil:
-		return err
+		return c.noCode(err, x)
 	case got.Challenge != "":
-		return fault.New(fault.RateLimited, "challenge", "work is asked for")
+		x.Work = got.Challenge
+		return c.askNumber(http.StatusTooManyRequests, x)
 	}
-	y := view.CodePage{Mobile: mobile, Txn: got.Txn, Carry: x.Carry}
-	if c.route.Path == "/sign-in/again" {
+	c.s.codes.sent(mobile, c.begin)
+	y := view.CodePage{Mobile: mobile, Txn: got.Txn, Shared: x.Shared || r.Device == nil, Carry: x.Carry, Sent: strconv.FormatInt(c.begin.Unix(), 10), Wait: int(codeGap / time.Second)}
+	if again {
 		y.Note = "sign.sent_again"
+	}
+	if got.Held > 0 {
+		y.Warn = c.say.T("sign.held", "At", clockOf(time.UnixMilli(got.Held)))
 	}
 	return c.askForCode(http.StatusOK, y)
 }
 
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// clockOf is a time of day in India.
+func clockOf(at time.Time) string { return at.In(time.FixedZone("IST", 19800)).Format("15:04") }
+
+// noCode says why no code was sent, and what to do. Too many are the same for every number.
+func (c *Ctx) noCode(err error, x view.SignInPage) error {
+	var heading string
+	var status int
+	switch {
+	case fault.CodeOf(err) == "USRAUT0018":
+		heading, status = "sign.many", http.StatusTooManyRequests
+	case fault.Is(err, fault.Unknown):
+		heading, status = "sign.unsure", http.StatusServiceUnavailable
+	case fault.CodeOf(err) == "OTPNOTSENT":
+		heading, status = "sign.unsent", http.StatusServiceUnavailable
+	default:
+		return err
+	}
+	y := view.StuckPage{Heading: heading, Mobile: x.Mobile.Value, Carry: x.Carry, Again: status == http.StatusServiceUnavailable}
+	if wait := fault.RetryAfter(err); wait > 0 {
+		y.Wait = c.waitFor(wait)
+		c.w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
+	}
+	return c.stuck(status, y)
+}
+
+// waitFor says how long to wait, in the unit that somebody would use.
+func (c *Ctx) waitFor(d time.Duration) string {
+	switch s := seconds(d); {
+	case s <= 90:
+		return c.say.N("error.wait_seconds", s)
+	case s <= 90*60:
+		return c.say.N("error.wait_minutes", (s+59)/60)
+	default:
+		return c.say.N("sign.wait_hours", (s+3599)/3600)
+	}
+}
+
+func (c *Ctx) stuck(status int, x view.StuckPage) error {
+	p := c.page(x.Heading)
+	p.Scripts = append(p.Scripts, "sign.js")
+	x.Signer = c.signer()
+	return c.render(status, view.Stuck(p, x))
+}
+
+// codePage is the page of a code as the form has it.
+func (c *Ctx) codePage() view.CodePage {
+	x := view.CodePage{Mobile: c.form.Get("mobile"), Txn: c.form.Get("txn"), Shared: c.form.Get("shared") != "", Carry: c.form.Get("carry"), Sent: c.form.Get("sent"), Code: view.Field{Value: c.form.Get("code")}}
+	x.Tries, _ = strconv.Atoi(c.form.Get("tries"))
+	if mobile, ok := mobileOf(x.Mobile); ok {
+		x.Wait = int(seconds(c.s.codes.wait(mobile, c.begin)))
+	}
+	return x
+}
+
 func (c *Ctx) askForCode(status int, x view.CodePage) error {
 	p := c.page("sign.code_title")
-	p.KeepForm = "code"
+	p.KeepForm = "code-form"
 	p.Wrong = x.Code.Wrong != ""
+	p.Scripts = append(p.Scripts, "sign.js")
+	x.Signer = c.signer()
+	c.w.Header().Set("Permissions-Policy", assets.Permissions+", otp-credentials=(self)")
 	return c.render(status, view.Code(p, x))
 }
 
-// confirmCode signs in who has the code.
+// confirmCode signs in who has the code. That one was tried too often, or is too old, is what
+// the form says of itself: the vault refuses it in any case, and says no more.
 func confirmCode(c *Ctx) error {
-	x := view.CodePage{Mobile: c.form.Get("mobile"), Txn: c.form.Get("txn"), Carry: c.form.Get("carry"), Code: view.Field{Value: c.form.Get("code")}}
+	x := c.codePage()
 	if c.keep {
 		return c.askForCode(http.StatusOK, x)
 	}
@@ -133,18 +246,72 @@ func confirmCode(c *Ctx) error {
 		return c.askForCode(http.StatusUnprocessableEntity, x)
 	}
 	sum := sha256.Sum256([]byte(code))
-	s, err := c.s.cfg.Sessions.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: x.Txn, Digest: hex.EncodeToString(sum[:]), Origin: c.origin})
-	switch {
-	case fault.Is(err, fault.Invalid), fault.Is(err, fault.Unauthorized):
+	s, err := c.s.cfg.Sessions.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: x.Txn, Digest: hex.EncodeToString(sum[:]), Origin: c.origin, Device: c.proven(x.Txn + "\n" + x.Code.Value)})
+	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Unauthorized) {
+		x.Tries++
+		sent, _ := strconv.ParseInt(x.Sent, 10, 64)
+		y := view.StuckPage{Mobile: x.Mobile, Carry: x.Carry, Again: true}
+		switch {
+		case c.begin.Sub(time.Unix(sent, 0)) >= codeLife || fault.Is(err, fault.Unauthorized):
+			y.Heading = "sign.late"
+			return c.stuck(http.StatusUnprocessableEntity, y)
+		case x.Tries >= codeTries:
+			y.Heading = "sign.often"
+			return c.stuck(http.StatusUnprocessableEntity, y)
+		}
 		x.Code = view.Field{Wrong: "sign.code_wrong"}
 		return c.askForCode(http.StatusUnprocessableEntity, x)
+	}
+	if err != nil {
+		return err
+	}
+	return c.signedIn(s)
+}
+
+func (c *Ctx) askCard(status int, x view.CardInPage) error {
+	p := c.page("sign.card_title")
+	p.KeepForm = "card-form"
+	p.Wrong = x.Card.Wrong != "" || x.PIN.Wrong != ""
+	return c.render(status, view.CardIn(p, x))
+}
+
+// cardSession signs in who has a card and its PIN. A wrong card, a wrong PIN and a locked card
+// have one answer.
+func cardSession(c *Ctx) error {
+	x := view.CardInPage{Card: view.Field{Value: c.form.Get("card")}, Carry: c.form.Get("carry")}
+	if c.keep {
+		return c.askCard(http.StatusOK, x)
+	}
+	if _, err := vault.ParseCard(x.Card.Value); err != nil {
+		x.Card.Wrong = "sign.card_form"
+		if x.Card.Value == "" {
+			x.Card.Wrong = "sign.card_none"
+		}
+	}
+	pin, ok := catalogue.Digits(c.form.Get("pin"), 12)
+	if !ok || pin[0] == '+' {
+		x.PIN.Wrong = "sign.pin_form"
+	}
+	if x.Card.Wrong != "" || x.PIN.Wrong != "" {
+		return c.askCard(http.StatusUnprocessableEntity, x)
+	}
+	s, err := c.s.cfg.Sessions.CardSession(c.r.Context(), vault.CardAnswer{Card: x.Card.Value, PIN: pin, Origin: c.origin})
+	switch {
+	case fault.Is(err, fault.Invalid), fault.Is(err, fault.Unauthorized), fault.Is(err, fault.NotFound), fault.Is(err, fault.Forbidden):
+		x.PIN.Wrong = "sign.card_wrong"
+		return c.askCard(http.StatusUnprocessableEntity, x)
 	case err != nil:
 		return err
 	}
 	return c.signedIn(s)
 }
 
+func signHelp(c *Ctx) error {
+	return c.render(http.StatusOK, view.SignHelp(c.page("sign.help_title")))
+}
+
 // signOut ends the session, takes it out of the browser and has the browser forget the pages.
+// The browser's key stays: it opens nothing, and without it this device would be new again.
 func signOut(c *Ctx) error {
 	if k, err := c.r.Cookie(sessionCookie); err == nil && k.Value != "" {
 		if _, err := c.s.cfg.Live(k.Value); err == nil {
@@ -158,4 +325,65 @@ func signOut(c *Ctx) error {
 
 func signedOut(c *Ctx) error {
 	return c.render(http.StatusOK, view.SignedOut(c.page("sign.out_title")))
+}
+
+// extend has the session go on and answers how many seconds it has. It is asked by a script;
+// the vault judges the proof.
+func extend(c *Ctx) error {
+	p := c.proven("extend")
+	if c.keep || p == nil {
+		return c.see("/account")
+	}
+	s, err := c.s.cfg.Sessions.ExtendSession(c.r.Context(), vault.ExtendRequest{Holder: c.holder, Device: *p})
+	if err != nil {
+		return err
+	}
+	c.set(sessionCookie, s.Bearer, http.SameSiteLaxMode)
+	c.w.Header().Set("Content-Type", "text/plain")
+	return c.send([]byte(strconv.FormatInt(max(0, s.ExpiresAt/1000-c.begin.Unix()), 10)))
+}
+
+// codesKept bounds the numbers whose last code is remembered; one goes for each that comes then.
+const codesKept = 20_000
+
+// lastCodes remembers for codeGap when a code was sent to a number, under a name that only
+// this process can make. The zero value is ready; it is safe for concurrent use.
+type lastCodes struct {
+	mu  sync.Mutex
+	key [32]byte
+	at  map[[16]byte]time.Time
+}
+
+func (l *lastCodes) name(mobile string) [16]byte {
+	if l.at == nil {
+		l.at = map[[16]byte]time.Time{}
+		_, _ = rand.Read(l.key[:])
+	}
+	h := hmac.New(sha256.New, l.key[:])
+	h.Write([]byte(mobile))
+	return [16]byte(h.Sum(nil)[:16])
+}
+
+// wait is how long it still is until another code may be asked for.
+func (l *lastCodes) wait(mobile string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.at[l.name(mobile)]
+	if !ok {
+		return 0
+	}
+	return min(max(0, at.Add(codeGap).Sub(now)), codeGap)
+}
+
+func (l *lastCodes) sent(mobile string, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := l.name(mobile)
+	for k := range l.at { // in no order
+		if len(l.at) < codesKept {
+			break
+		}
+		delete(l.at, k)
+	}
+	l.at[name] = now
 }

@@ -47,7 +47,7 @@ func (c *Ctx) askCertificate(text view.Field) error {
 	h.Set("Content-Security-Policy", assets.CameraPolicy)
 	p := c.page("verify.title")
 	p.KeepForm = "verify-form"
-	p.Scripts = []string{"scan.js", "verify.js"}
+	p.Scripts = append(p.Scripts, "scan.js", "verify.js")
 	status := http.StatusOK
 	if text.Wrong != "" {
 		p.Wrong, status = true, http.StatusUnprocessableEntity

@@ -160,3 +160,31 @@ func (p *Portal) Handle(reference string) string {
 	sum := sha256.Sum256([]byte(p.Cookie("__Host-seat") + reference))
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:11]
 }
+
+// Proof is what a browser's key signs of a form: its address and what was typed.
+func (p *Portal) Proof(k StaffKey, path, typed string) string {
+	p.Server.tb.Helper()
+	text, err := k.Sign(Claims("POST", p.Server.Root+path, []byte(typed), p.Server.Now()))
+	if err != nil {
+		p.Server.tb.Fatal(err)
+	}
+	return text
+}
+
+// SignInOn is SignIn as a browser with scripts does it, with a key of its own.
+func (p *Portal) SignInOn(k StaffKey, mobile string) Answer {
+	p.Server.tb.Helper()
+	have := len(p.Server.To(mobile))
+	p.Get("/sign-in")
+	if a := p.Submit("/sign-in", "mobile", mobile, "proof", p.Proof(k, "/sign-in", mobile)); a.Status != 200 {
+		p.Server.tb.Fatalf("sign-in: %d %s", a.Status, a.Body)
+	}
+	code := p.Server.codeAfter(mobile, have)
+	return p.Submit("/sign-in/code", "code", code, "proof", p.Proof(k, "/sign-in/code", p.Last.Hidden("/sign-in/code").Get("txn")+"\n"+code))
+}
+
+// Extend has the session go on, as the script does with a key.
+func (p *Portal) Extend(k StaffKey) Answer {
+	p.Server.tb.Helper()
+	return p.Post("/session/extend", url.Values{"proof": {p.Proof(k, "/session/extend", "extend")}})
+}

@@ -24,6 +24,9 @@ type Page struct {
 	Scripts   []string                 // assets of this page alone
 	SignedIn  bool                     // somebody is
 	Expires   time.Time                // when the session ends by itself
+	Left      int                      // how many seconds it has
+	Now       string                   // the server's clock, Unix seconds
+	TimeUp    bool                     // a story: the end is near
 	Waiting   bool                     // the session is on a device that is new to the household: it sees initials
 }
 

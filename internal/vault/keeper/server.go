@@ -39,6 +39,7 @@ func (k *Keeper) methods() []method {
 	all := []Caller{web, worker, operator, seeder}
 	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.presenceMethods(), k.relinkMethods(), k.requestMethods(), k.lookupMethods(), k.deviceMethods()), []method{
 		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
+		{vault.MethodSessionExtend, []Caller{web}, bind(k.ExtendSession)},
 		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},
 		{vault.MethodMembership, []Caller{web}, bind(k.Membership)},
 		{vault.MethodEndSession, []Caller{web}, bind(k.EndSession)},

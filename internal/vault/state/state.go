@@ -384,6 +384,7 @@ type Bearer struct {
 
 	Way     string `json:",omitempty"` // the device key that it was got on
 	Cooling bool   `json:",omitempty"` // got on a device that is new to the household: masked views
+	Began   int64  `json:",omitempty"` // of one that was extended: when it began
 
 	Shown map[id.Person]string `json:",omitempty"` // adults whose card was shown in this session, with the key of that card's row
 

@@ -67,6 +67,37 @@ func (t *Txn) Mint(row state.Bearer, subject, scope string, life time.Duration) 
 	}, nil
 }
 
+// Extend moves the end of a live session to BearerLife from now, but not beyond whole after
+// its beginning, and returns its bearer anew. It is the same session: what ends the one
+// bearer ends the other. fault.Forbidden "EXTEND" when nothing is left.
+func (t *Txn) Extend(h vault.Holder, whole time.Duration) (func() (vault.Session, error), error) {
+	key, row, err := t.Held(h)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := t.k.CheckBearer(h.Bearer)
+	if err != nil {
+		return nil, err
+	}
+	if row.Began == 0 {
+		row.Began = row.Expires - BearerLife.Milliseconds()
+	}
+	now := t.k.now()
+	exp := now.Add(BearerLife)
+	if last := time.UnixMilli(row.Began).Add(whole); exp.After(last) && !ablate.Off(ablate.HolderHour) {
+		exp = last
+	}
+	if exp = exp.Truncate(time.Second); exp.UnixMilli() <= row.Expires {
+		return nil, fault.New(fault.Forbidden, "EXTEND", "the session has gone on for as long as one may: sign in again")
+	}
+	row.Expires = exp.UnixMilli()
+	claims.Expiry, claims.Issued = exp.Unix(), now.Unix()
+	return func() (vault.Session, error) {
+		text, err := t.k.SignBearer(claims)
+		return vault.Session{Bearer: text, ExpiresAt: row.Expires}, err
+	}, engine.Put(t, state.Bearers, key, row, row.Expires+BearerKept.Milliseconds())
+}
+
 // SignBearer makes the text of a bearer.
 func (k *Desk) SignBearer(c BearerClaims) (string, error) {
 	opts := (&jose.SignerOptions{}).WithType(bearerType)
