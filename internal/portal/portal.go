@@ -60,6 +60,11 @@ type Config struct {
 	Unlock       CardShower
 	// PublicURL is the address that browsers know, as in https://vaccination.example.
 	PublicURL string
+	// What people see of their own records, and ask about them.
+	Records OwnRecords
+	Asking  Asking
+	Leaving Leaving
+	Visits  Visits
 	// Live judges a bearer by its signature and its end, as the edge does, and returns when it
 	// ends. fault.Unauthorized for one that is none.
 	Live func(bearer string) (time.Time, error)

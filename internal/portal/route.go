@@ -60,7 +60,8 @@ func (s *Server) routes() []Route {
 	table := []Route{
 		page("/{$}", "page.home", landing),
 	}
-	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes()} {
+	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes(),
+		requestRoutes(), leaveRoutes()} {
 		table = append(table, group...)
 	}
 	return table

@@ -1,6 +1,10 @@
 package harness
 
-import "encoding/json"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+)
 
 // Where people ask for something about their own records, and where staff answer it.
 const (
@@ -42,4 +46,10 @@ func (c *Client) LooksWrong(ref, kind, role string) map[string]any {
 	}
 	c.Server.tb.Fatalf("nothing of kind %q by %q", kind, role)
 	return nil
+}
+
+// About is the address, in this browser, of the pages about a person.
+func (p *Portal) About(ref string) string {
+	sum := sha256.Sum256([]byte(p.Cookie("__Host-seat") + ref))
+	return "/p/" + base64.RawURLEncoding.EncodeToString(sum[:])[:11]
 }
