@@ -182,6 +182,12 @@ const (
 // RequestOther: nobody answers what a person asks about that same member of staff's act.
 const RequestOther Control = "request-other"
 
+// The controls of links that open a certificate (ADR 43).
+const (
+	ShareEnds    Control = "share-ends"    // a link opens until its day, or until it is ended
+	ShareGuesses Control = "share-guesses" // how many links that open nothing a network tries
+)
+
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
@@ -192,7 +198,7 @@ func All() []Control {
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
-		RequestOther,
+		RequestOther, ShareEnds, ShareGuesses,
 		CrossSite, SessionFresh, NameForm, FormulaCells,
 		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,
 	}...)

@@ -109,7 +109,7 @@ func hindi() map[string]string {
 
 // wholeTexts are the parts of the catalogue, by subject.
 func wholeTexts() []func() map[string]string {
-	return []func() map[string]string{hindi, hindiCards, hindiDoses, hindiPartners, hindiMessages, hindiLeave, hindiAway, hindiRoster, hindiIdentity, hindiDevices, hindiGlass, hindiRelink, hindiRequests}
+	return []func() map[string]string{hindi, hindiCards, hindiDoses, hindiPartners, hindiMessages, hindiLeave, hindiAway, hindiRoster, hindiIdentity, hindiDevices, hindiGlass, hindiRelink, hindiRequests, hindiShares}
 }
 
 // hindiForms are texts with a part that varies: beginning and end in English,

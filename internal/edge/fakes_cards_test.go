@@ -174,3 +174,22 @@ func (m mover) RelinkStop(_ context.Context, r vault.RelinkStopRequest) (vault.D
 func (m mover) Finish(_ context.Context, h vault.Holder, ref id.Reference) (id.Reference, error) {
 	return ref, m.b.by(h)
 }
+
+// sharer makes links for the household that is there.
+type sharer struct{ b *backend }
+
+func (d sharer) Make(_ context.Context, h vault.Holder, ref id.Reference, days int) (vault.ShareMade, error) {
+	return vault.ShareMade{Token: "AAAAAAAAAAAAAAAAAAAAAA", Share: vault.Share{ID: "x", Made: 1, Expires: 2, Live: true}}, d.b.by(h)
+}
+
+func (d sharer) List(_ context.Context, h vault.Holder, _ id.Reference) (vault.ShareList, error) {
+	return vault.ShareList{Shares: []vault.Share{{ID: "x", Made: 1, Expires: 2, Ended: 1, Uses: 1, Last: 1}}}, d.b.by(h)
+}
+
+func (d sharer) End(_ context.Context, h vault.Holder, _ id.Reference, _ string) error {
+	return d.b.by(h)
+}
+
+func (d sharer) Open(context.Context, string, string, string) (vault.ShareOpened, error) {
+	return vault.ShareOpened{Certificate: vault.Certificate{PDF: []byte("%PDF-x"), ViewRef: "VVVVVVVVVVVVV"}, Expires: 2}, d.b.word()
+}

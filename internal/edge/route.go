@@ -122,6 +122,7 @@ func (s *Server) routes() []Route {
 	table = append(table, alertRoutes()...)
 	table = append(table, emailRoutes()...)
 	table = append(table, deviceRoutes()...)
+	table = append(table, shareRoutes()...)
 	table = append(table, leaveRoutes()...)
 	table = append(table, partnerRoutes()...)
 	table = append(table, cardRoutes()...)

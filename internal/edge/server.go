@@ -97,6 +97,7 @@ type Config struct {
 	Rosters     Rosters
 	Glass       Glass
 	Requests    Requests
+	Shares      Shares
 	Relinks     Relinks
 	Partners    Partners
 	People      People

@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/departments vault/keeper/staffing vault/keeper/changes vault/keeper/ways vault/keeper/presence vault/keeper/relink vault/keeper/requests "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/departments vault/keeper/staffing vault/keeper/changes vault/keeper/ways vault/keeper/presence vault/keeper/relink vault/keeper/requests vault/keeper/sharing "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -85,6 +85,7 @@ func plan() []room {
 		{"internal/vault/keeper/staffing", leaves + " access access/department access/passkey access/policy registry/rules vault vault/state vault/proposals vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits vault/keeper/departments", ""},
 		{"internal/vault/keeper/changes", leaves + " access access/policy access/budget vault vault/state vault/budgets vault/proposals vault/keeper/engine vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper/presence", leaves + " access access/policy access/budget registry/rules vault vault/state vault/budgets vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/permits vault/keeper/staffing", ""},
+		{"internal/vault/keeper/sharing", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/release vault/keeper/permits", ""},
 		{"internal/vault/keeper/requests", leaves + " access access/policy registry/rules vault vault/state vault/budgets vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/permits vault/keeper/staffing", ""},
 		{"internal/vault/keeper/relink", leaves + " access access/policy access/budget registry/rules vault vault/state vault/budgets vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/permits vault/keeper/staffing vault/keeper/presence", ""},
 		{"internal/vault/keeper", keeperParts + leaves + " access access/passkey access/policy ledger vault vault/state vault/keyset vault/budgets access/budget registry/rules certificate/encode statistics", "http"},

@@ -58,6 +58,9 @@ func (c *Ctx) personPath() string {
 // offer is the page that offers a person's certificate.
 func (c *Ctx) offer(p registry.Beneficiary) view.CertificateAskPage {
 	v := view.CertificateAskPage{Name: p.Name, Path: "/p/" + c.r.PathValue("who") + "/certificate", Back: c.personPath(), None: p.Product == ""}
+	if c.s.has("/p/{who}/share") {
+		v.Share = "/p/" + c.r.PathValue("who") + "/share"
+	}
 	if c.waiting {
 		v.None, v.Trouble = false, "cert.waiting"
 	}

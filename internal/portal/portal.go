@@ -58,6 +58,7 @@ type Config struct {
 	Sessions     Sessions
 	Papers       Papers
 	Unlock       CardShower
+	Shares       Shares
 	// PublicURL is the address that browsers know, as in https://vaccination.example.
 	PublicURL string
 	// What people see of their own records, and ask about them.

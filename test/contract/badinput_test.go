@@ -105,6 +105,7 @@ func forms(t *testing.T, s *harness.Server) []form {
 	mine("/v3/email/confirm", map[string]any{"otp": harness.Digest(s.AwaitMessages(address, 0, 10*time.Second)[0].Code()), "txnId": emailTxn})
 	mine("/v3/email/delete", map[string]any{})
 	deviceForms(s, add)
+	shareForms(t, s, public, add)
 	rosterForms(t, s, by, add)
 	leaveForms(t, s, asha, public, mine)
 	mine("/v3/session/end", map[string]any{})

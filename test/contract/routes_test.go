@@ -107,6 +107,7 @@ func everyRoute(t *testing.T, lang string) {
 	r.doses(c)
 	r.email(c)
 	r.devices()
+	r.shares()
 	wish := r.good(c, "POST", "/v3/alerts", map[string]any{"pincode": "110001", "dose": 1, "vaccine": "COVAXIN", "until": later30(s)}).Field("alert_id")
 	r.good(c, "GET", "/v3/alerts", nil)
 	r.good(c, "POST", "/v3/alerts/delete", map[string]any{"alert_id": wish})

@@ -44,7 +44,7 @@ type act struct {
 }
 
 func acts() []act {
-	return append(slices.Concat(cardActs(), doseActs(), relinkActs()), []act{
+	return append(slices.Concat(cardActs(), doseActs(), relinkActs(), shareActs()), []act{
 		{name: "enrol", points: []string{"enrol:after-vault", "enrol:after-person", "enrol:after-member"}, commits: map[string]int{"web": 4, "vault": 2},
 			shared: map[string]int{"web": 1}, // the household's row and the reference's are written at the same time
 			scene:  (*lane).household, do: enrol, result: "beneficiary_reference_id", done: enrolled},

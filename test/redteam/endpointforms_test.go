@@ -29,6 +29,7 @@ func (w *stage) forms() map[string]form {
 	w.householdForms(out)
 	w.sessionForms(out)
 	w.deviceForms(out)
+	w.shareForms(out)
 	w.bookingForms(out)
 	w.staffForms(out)
 	w.partnerForms(out)

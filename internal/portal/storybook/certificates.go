@@ -51,5 +51,34 @@ func certificates() []Story {
 		ask("/locked", false, view.CertificateAskPage{Name: "Ravi Test", Locked: true}),
 		ask("/locked_wrong", true, view.CertificateAskPage{Name: "Ravi Test", Locked: true, Card: view.Field{Value: hostile, Wrong: "cert.card_wrong"}}),
 		shown("certificate/shown", "आशा परीक्षण", true),
+		shown("share/certificate", hostile, false),
+	}
+}
+
+// sharings are the pages of links to a certificate.
+func sharings() []Story {
+	const path = "/p/AAAAAAAAAAA/share"
+	list := func(name, wrong string, links bool) Story {
+		return Story{Name: "share" + name, Title: "share.title", Path: path, Mine: true, Form: "share", Wrong: wrong != "", Draw: func(p *view.Page) templ.Component {
+			v := view.SharePage{Name: "आशा परीक्षण", Path: path, Back: "/account", Days: []int{1, 7, 30}, Chosen: 7, Wrong: wrong}
+			at := p.Clock(sampleTime())
+			if links {
+				v.Links = []view.SharedLink{{ID: "1", Made: at, Expires: at, Live: true, Uses: p.N("share.uses", 0)}, {ID: "2", Made: at, Expires: at, Live: true, Uses: p.N("share.uses", 1), Last: at},
+					{ID: "3", Made: at, Expires: at, Ended: at, Uses: p.N("share.uses", 12), Last: at}, {ID: "4", Made: at, Expires: at, Uses: p.N("share.uses", 2), Last: at}}
+			}
+			return view.Share(p, v)
+		}}
+	}
+	open := func(name string, f view.Field) Story {
+		return Story{Name: "share" + name, Title: "share.open_title", Path: "/share", Form: "open", Wrong: f.Wrong != "", Script: []string{"share.js"}, Draw: func(p *view.Page) templ.Component { return view.ShareOpen(p, view.ShareOpenPage{Token: f}) }}
+	}
+	return []Story{
+		list("", "", false), list("/links", "", true), list("/full", "share.full", true), list("/no_days", "share.days_none", false),
+		{Name: "share/made", Title: "share.made", Path: path, Mine: true, Draw: func(p *view.Page) templ.Component {
+			v := view.ShareMadePage{Link: "https://tikakosh.example/share#AAAAAAAAAAAAAAAAAAAAAA", Until: p.Clock(sampleTime()), Back: path}
+			v.QR, v.Side = sampleCode()
+			return view.ShareMade(p, v)
+		}},
+		open("/open", view.Field{}), open("/none", view.Field{Wrong: "share.none"}), open("/nothing", view.Field{Value: hostile, Wrong: "share.nothing"}),
 	}
 }

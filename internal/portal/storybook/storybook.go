@@ -35,7 +35,7 @@ type Story struct {
 func Stories() []Story {
 	var out []Story
 	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about(), signing(), certificates(), booking(),
-		asking()} {
+		asking(), sharings()} {
 		out = append(out, group...)
 	}
 	return out

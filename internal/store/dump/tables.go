@@ -10,7 +10,7 @@ func RegistryTables() []string {
 // VaultTables lists, but for the lease of the vault that runs, the tables of the vault's database.
 func VaultTables() []string {
 	return []string{"key_ring", "household", "mobile_index", "person", "id_tag", "open_session", "staff", "card", "partner", "issued", "revocation", "correction", "departure", "key_state", "budget",
-		"change", "presence", "relink", "request", "staff_member", "staff_proposal", "staff_area", "staff_roster", "staff_session", "staff_ceremony", "staff_department",
+		"change", "presence", "relink", "request", "share", "share_link", "staff_member", "staff_proposal", "staff_area", "staff_roster", "staff_session", "staff_ceremony", "staff_department",
 		"challenge", "quota", "counter", "bearer", "replay", "idempotency", "open_day", "notice", "alert", "place", "stat",
 		"ledger_head", "ledger_entry", "task"}
 }

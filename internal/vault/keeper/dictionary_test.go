@@ -43,7 +43,7 @@ func TestDictionaryComplete(t *testing.T) {
 		"vault open_session": state.OpenSession{}, "vault staff": state.Staff{}, "vault challenge": state.Challenge{}, "vault quota": state.Quota{},
 		"vault counter": state.Counter{}, "vault bearer": state.Bearer{}, "vault replay": state.Counter{}, "vault key_ring": state.Key{}, "vault idempotency": state.Idempotency{},
 		"vault card": state.Card{}, "vault open_day": state.OpenDay{},
-		"vault partner": state.Partner{}, "vault issued": state.IssuedPage{}, "vault revocation": state.Revocation{}, "vault correction": state.Correction{}, "vault stat": state.Stat{}, "vault key_state": state.KeySet{}, "vault departure": state.Departure{}, "vault budget": state.Budget{}, "vault change": state.Change{}, "vault presence": state.Presence{}, "vault relink": state.Relink{}, "vault request": state.Request{},
+		"vault partner": state.Partner{}, "vault issued": state.IssuedPage{}, "vault revocation": state.Revocation{}, "vault correction": state.Correction{}, "vault stat": state.Stat{}, "vault key_state": state.KeySet{}, "vault departure": state.Departure{}, "vault budget": state.Budget{}, "vault change": state.Change{}, "vault presence": state.Presence{}, "vault relink": state.Relink{}, "vault request": state.Request{}, "vault share": state.Share{}, "vault share_link": state.ShareLink{},
 		"vault staff_member": state.StaffMember{}, "vault staff_proposal": state.StaffProposal{}, "vault staff_area": state.StaffArea{}, "vault staff_roster": state.Roster{}, "vault staff_department": state.StaffDepartment{},
 		"vault staff_session": state.SessionUse{}, "vault staff_ceremony": state.Ceremony{}}
 	if len(docs) != len(state.All()) {

@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/relink"
 	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/keeper/sharing"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -247,6 +248,9 @@ func (k *Keeper) Office() *staffing.Office { return k.office }
 
 // Asked is the part for what people ask about their own records.
 func (k *Keeper) Asked() *requests.Desk { return k.asked }
+
+// Shares is the part for links that open a certificate.
+func (k *Keeper) Shares() *sharing.Links { return k.shares }
 
 // Absent is the part for people who cannot show anything.
 func (k *Keeper) Absent() *presence.Desk { return k.absent }

@@ -26,6 +26,7 @@ import (
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/relink"
 	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/keeper/sharing"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -117,6 +118,7 @@ type Keeper struct {
 	changes *changes.Office  // what two people agree on
 	absent  *presence.Desk   // people who cannot show anything
 	asked   *requests.Desk   // what people ask about their own records
+	shares  *sharing.Links   // links that open a certificate
 	relinks *relink.Desk     // lost phones and changed numbers
 	cfg     Config
 	store   state.Store
@@ -185,6 +187,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
 	k.absent = k.newPresence()
 	k.asked = k.newRequests()
+	k.shares = k.newSharing()
 	k.relinks = k.newRelink()
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)

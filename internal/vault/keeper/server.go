@@ -37,7 +37,7 @@ type method struct {
 func (k *Keeper) methods() []method {
 	web, worker, operator, seeder := CallerWeb, CallerWorker, CallerOperator, CallerSeeder
 	all := []Caller{web, worker, operator, seeder}
-	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.presenceMethods(), k.relinkMethods(), k.requestMethods(), k.lookupMethods(), k.deviceMethods()), []method{
+	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.presenceMethods(), k.relinkMethods(), k.requestMethods(), k.lookupMethods(), k.deviceMethods(), k.shareMethods()), []method{
 		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
 		{vault.MethodSessionExtend, []Caller{web}, bind(k.ExtendSession)},
 		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},

@@ -46,14 +46,14 @@ const (
 // Anchored lists the tables whose combined digest is in the ledger.
 func Anchored() []Table {
 	return []Table{Households, MobileIndexes, Persons, IDTags, OpenSessions, StaffKeys, Cards, Partners,
-		Issued, Revocations, Corrections, KeyStates, Departures, Budgets, Changes, Presences, Requests,
+		Issued, Revocations, Corrections, KeyStates, Departures, Budgets, Changes, Presences, Requests, Shares,
 		StaffMembers, StaffProposals, StaffAreas, Rosters, StaffDepartments}
 }
 
 // Passing lists the tables whose rows expire.
 func Passing() []Table {
 	return []Table{Challenges, Quotas, Counters, Bearers, Replays, Idempotencies, OpenDays, Notices, Alerts, Places,
-		StaffSessions, Ceremonies, Relinks}
+		StaffSessions, Ceremonies, Relinks, ShareLinks}
 }
 
 // All lists every table.

@@ -18,7 +18,7 @@ import (
 )
 
 // shipped are the files of src that a browser gets; the rest is what they are made from.
-var shipped = []string{"portal.css", "portal-rtl.css", "portal.js", "key.js", "sign.js", "session.js", "scan.js", "verify.js", "hc1.js", "worker.js", "zxing.js", "zxing.wasm", "icon.svg"}
+var shipped = []string{"portal.css", "portal-rtl.css", "portal.js", "key.js", "sign.js", "session.js", "scan.js", "share.js", "verify.js", "hc1.js", "worker.js", "zxing.js", "zxing.wasm", "icon.svg"}
 
 func main() {
 	if err := run("src", "dist"); err != nil {

@@ -26,4 +26,9 @@ for (const b of document.querySelectorAll('[data-locate]')) {
     }, () => { b.disabled = false; say.hidden = false; }, { timeout: 15000, maximumAge: 300000 });
   });
 }
+for (const b of document.querySelectorAll('[data-copy]')) {
+  if (!navigator.clipboard) continue;
+  b.hidden = false;
+  b.addEventListener('click', () => navigator.clipboard.writeText(document.getElementById(b.dataset.copy).textContent.trim()).then(() => { b.textContent = b.dataset.done; }, () => {}));
+}
 for (const b of document.querySelectorAll('[data-print]')) { b.hidden = false; b.addEventListener('click', () => print()); }

@@ -22,7 +22,7 @@ import (
 // and in hexadecimal; the first two of an id tag are the version of its key.
 func shelfWidth(t state.Table) int {
 	switch t {
-	case state.Households, state.Persons, state.MobileIndexes, state.Cards, state.Issued:
+	case state.Households, state.Persons, state.MobileIndexes, state.Cards, state.Issued, state.Shares:
 		return 3
 	case state.IDTags:
 		return 5

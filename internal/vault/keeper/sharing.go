@@ -1,0 +1,67 @@
+package keeper
+
+import (
+	"time"
+
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/sharing"
+)
+
+// newSharing makes the part for links that open a certificate (ADR 43).
+func (k *Keeper) newSharing() *sharing.Links {
+	return sharing.New(sharing.Config{Keys: k.keys, Release: k.release, Desk: shareDesk{k}, Now: k.now, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
+}
+
+// shareDesk is what that part asks of the rest of the vault.
+type shareDesk struct{ k *Keeper }
+
+func (d shareDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: d.k} }
+
+// Mine implements sharing.Desk: as for the certificate itself, and not for a partner.
+func (d shareDesk) Mine(on *release.Txn, h vault.Holder, person id.Person) (id.Household, error) {
+	t := d.in(on)
+	house, bearer, err := t.live(h)
+	if err != nil {
+		return "", err
+	}
+	row, err := t.Household(house)
+	if err != nil {
+		return "", err
+	}
+	p, err := t.member(row, person)
+	if err != nil {
+		return "", err
+	}
+	return house, t.guarded(bearer, house, person, p)
+}
+
+// Counted implements sharing.Desk.
+func (d shareDesk) Counted(on *release.Txn, window time.Duration, what, key string, n int64) (int64, time.Time, error) {
+	total, err := d.in(on).countIn(window, what, key, n)
+	return total, d.k.now().Truncate(window).Add(window), err
+}
+
+// Issue implements sharing.Desk.
+func (d shareDesk) Issue(on *release.Txn, person id.Person, viewID string) error {
+	return d.in(on).issue(person, viewID)
+}
+
+// Certificate implements sharing.Desk.
+func (d shareDesk) Certificate(o *release.Opening) (vault.Certificate, error) {
+	return d.k.certificateOf(o)
+}
+
+// shareMethods are the words of that part.
+func (k *Keeper) shareMethods() []method {
+	web, s := []Caller{CallerWeb}, k.shares
+	return []method{
+		{vault.MethodShareMake, web, bind(s.Make)},
+		{vault.MethodShareList, web, bind(s.List)},
+		{vault.MethodShareEnd, web, bind(s.End)},
+		{vault.MethodShareFind, web, bind(s.Find)},
+		{vault.MethodShareOpen, web, bind(s.Open)},
+	}
+}
