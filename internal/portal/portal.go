@@ -56,6 +56,7 @@ type Config struct {
 	Certificates Certificates
 	Holding      Holding
 	Sessions     Sessions
+	Ways         Ways
 	Papers       Papers
 	Unlock       CardShower
 	Shares       Shares

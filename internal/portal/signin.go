@@ -36,7 +36,7 @@ func signRoutes() []Route {
 	form := func(path, action string, rate edge.Rate, h func(*Ctx) error, fields ...string) Route {
 		return Route{Method: "POST", Path: path, Audience: edge.Public, Own: true, Action: action, Rate: rate, BodyLimit: signLimit, Fields: append(fields, "carry"), Personal: true, Handler: h}
 	}
-	return []Route{
+	return append(waysRoutes(), []Route{
 		page("/sign-in", "sign.in", signIn, "to"),
 		form("/sign-in", "sign.code", edge.RateCode, askCode, "mobile", "shared", "proof", "work"),
 		form("/sign-in/again", "sign.again", edge.RateCode, askCode, "mobile", "shared", "proof", "work", "txn", "tries", "sent"),
@@ -47,7 +47,7 @@ func signRoutes() []Route {
 		page("/sign-out", "sign.left", signedOut),
 		form("/sign-out", "sign.out", edge.RateSelf, signOut),
 		act("/session/extend", "session.extend", extend).secret("proof"),
-	}
+	}...)
 }
 
 // signIn asks for the number, unless somebody is signed in.

@@ -61,5 +61,5 @@ func signing() []Story {
 			return view.Stuck(p, y)
 		}})
 	}
-	return out
+	return append(out, keeping()...)
 }
