@@ -22,6 +22,7 @@ const (
 	SMSFixedText   Control = "sms-fixed-text"   // no caller's text in a message
 	OneLiveBooking Control = "one-live-booking" // per person and programme
 	BookingBounds  Control = "booking-bounds"   // how often a household books, cancels, registers
+	HoldBounds     Control = "hold-bounds"      // one hold of a household at a time, and how many may come to nothing
 	Capacity       Control = "capacity"         // conditional update on places
 	SearchLimit    Control = "search-limit"     // public searches per origin
 	AEADBinding    Control = "aead-binding"     // associated data of sealed parts
@@ -191,7 +192,7 @@ const (
 // All lists every control.
 func All() []Control {
 	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
-		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
+		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, HoldBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		HolderKey, HolderHour, CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,

@@ -51,6 +51,9 @@ const (
 	dosesAsked = 4 // the doses that a session on a new device may ask for
 )
 
+// codeBooked is the vault's code for who has a live appointment.
+const codeBooked = "APPOIN0022"
+
 // partyFields are the boxes of a household's people: one for each place of it.
 func partyFields() []string { return []string{"p1", "p2", "p3", "p4", "p5", "p6"} }
 
@@ -244,7 +247,7 @@ func (c *Ctx) bookPerson(b *booking, field string, p vault.Person) view.BookPers
 		out.Note = c.say.T("book.no_product")
 	case rules.CodeComplete:
 		out.Note = c.say.T("book.no_complete")
-	case "APPOIN0022":
+	case codeBooked:
 		out.Note = c.say.T("book.no_booked")
 		for _, a := range b.booked[p.Person] {
 			if a.Programme == b.session.Programme && (a.Session != b.session.ID || len(b.session.Slots) > 1) {
@@ -286,7 +289,7 @@ func (b *booking) judge() bool {
 		}
 		ch := b.chances[p.Person]
 		switch {
-		case !ch.OK:
+		case !ch.OK && ch.Code != codeBooked: // who is booked may be so by this very form, half done: the service knows
 			b.who.Wrong = "book.who_changed"
 		case dose != 0 && ch.Dose != dose:
 			b.who.Wrong = "book.who_mixed"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -141,7 +142,7 @@ func (s *Service) reserve(ctx context.Context, b *booking, old id.Hold) (Reserve
 		}
 		return Reserved{}, err
 	}
-	if before := b.was.Hold; b.made > 0 && before != "" && before != hold.ID {
+	if before := b.was.Hold; b.made > 0 && before != "" && before != hold.ID && !ablate.Off(ablate.HoldBounds) {
 		if err := s.endHold(ctx, b.was.Centre, before); err != nil {
 			s.log.WarnContext(ctx, "the hold before this one is left to the sweep", "err", err)
 		}
@@ -263,6 +264,9 @@ func (s *Service) back(ctx context.Context, b *booking) {
 
 // bounded refuses one more hold when too many came to nothing.
 func (r Reserve) bounded(session id.Session, now time.Time) error {
+	if ablate.Off(ablate.HoldBounds) {
+		return nil
+	}
 	refuse := func(since int64, window time.Duration) error {
 		return &fault.Error{Kind: fault.RateLimited, Code: "holds", RetryAfter: time.UnixMilli(since).Add(window).Sub(now),
 			Text: "places were held and not booked too often; please wait before holding more"}

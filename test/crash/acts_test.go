@@ -1,9 +1,15 @@
 package crash
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
+	"strings"
+	"time"
 
 	"tikakosh/test/harness"
 )
@@ -36,11 +42,12 @@ type act struct {
 	do      func(l *lane, c *harness.Client, w *who) (harness.Answer, error)
 	result  string // field of the answer that names the result
 	done    func(l *lane, w *who) string
-	refused int      // status of the refusal that is the act's end
-	gone    bool     // a repetition of what is complete answers "no such"
-	extra   bool     // every commit only with TIKAKOSH_FULL=1
-	waits   bool     // while the vault is away the act waits, and is done later
-	off     []string // controls that its lane goes without, so that no days have to pass
+	refused int           // status of the refusal that is the act's end
+	gone    bool          // a repetition of what is complete answers "no such"
+	extra   bool          // every commit only with TIKAKOSH_FULL=1
+	linger  time.Duration // how much longer than others it may stay half done
+	waits   bool          // while the vault is away the act waits, and is done later
+	off     []string      // controls that its lane goes without, so that no days have to pass
 }
 
 func acts() []act {
@@ -54,6 +61,7 @@ func acts() []act {
 			scene: (*lane).person, do: tooEarly, done: cancelled, refused: 400},
 		{name: "move", points: []string{"book:after-hold", "book:after-vault", "move:after-person", "book:after-bind", "book:after-confirm", "open:after-receipt"},
 			commits: map[string]int{"web": 6, "vault": 4}, scene: (*lane).bookedLater, do: move, result: "appointment_confirmation_no", done: moved, extra: true},
+		{name: "hold and confirm", points: []string{"reserve:after-hold", "book:after-vault", "book:after-bind"}, scene: (*lane).person, do: holdAndConfirm, done: booked, linger: 5 * time.Minute},
 		{name: "dose", points: []string{"dose:after-vault", "dose:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
 			scene: (*lane).atTheDoor, do: dose, done: vaccinated, waits: true},
 		{name: "cancel", points: []string{"cancel:after-vault", "cancel:after-person"}, commits: map[string]int{"web": 3, "vault": 2},
@@ -71,6 +79,26 @@ func enrol(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
 func book(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
 	body := map[string]any{"dose": 1, "session_id": l.day.Session, "slot": l.day.Slot, "beneficiaries": []string{w.ref}}
 	return c.Do("POST", "/v2/appointment/schedule", body, "Idempotency-Key", w.key)
+}
+
+// holdAndConfirm books in the portal: its first form holds the place, its second books it.
+func holdAndConfirm(l *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	const seat = "AAAAAAAAAAAAAAAAAAAAAA"
+	sum := sha256.Sum256([]byte(seat + w.ref))
+	form := url.Values{"key": {fmt.Sprintf("00000000-0000-4000-8000-%012s", strings.TrimPrefix(w.key, "key-"))}, "slot": {l.day.Slot}, "dose": {"1"},
+		"p1": {base64.RawURLEncoding.EncodeToString(sum[:])[:11]}}
+	send := func(path string) (harness.Answer, error) {
+		return c.DoURL("POST", l.s.Root+path, []byte(form.Encode()), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin",
+			"Cookie", "__Host-session="+c.Bearer+"; __Host-seat="+seat)
+	}
+	a, err := send("/book/" + l.day.Session)
+	if err == nil && a.OK() {
+		a, err = send("/book/" + l.day.Session + "/confirm")
+	}
+	if a.Status == http.StatusSeeOther { // to the slip
+		a.Status = http.StatusOK
+	}
+	return a, err
 }
 
 // tooEarly books a second dose before the first: the vault refuses, and the

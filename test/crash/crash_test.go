@@ -47,6 +47,7 @@ func TestCrash(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/repeated=%v", a.name, repeats), func(t *testing.T) {
 				t.Parallel()
 				l := newLane(t, a.off)
+				l.linger = a.linger
 				begin, n := time.Now(), 0
 				for _, p := range a.points {
 					l.try(a, p, 1, repeats, true)
@@ -120,6 +121,7 @@ type lane struct {
 	s          *harness.Server
 	arm        string // file that names the point of the next crash
 	clock      time.Duration
+	linger     time.Duration // of the act
 	day        harness.Day
 	vaccinator harness.StaffKey
 	crashes    int // since the supervisor was started

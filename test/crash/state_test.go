@@ -14,7 +14,7 @@ import (
 // have left, and waits until nothing is left.
 func (l *lane) settle(what string) {
 	l.t.Helper()
-	l.clock += 2 * time.Minute
+	l.clock += 2*time.Minute + l.linger
 	l.s.SetClock(l.clock)
 	left := ""
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
