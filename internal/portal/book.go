@@ -167,7 +167,7 @@ func bookForm(c *Ctx) error {
 
 // at is a day and time in words.
 func (c *Ctx) at(day civil.Date, slot string) string {
-	return c.say.T("book.at", "Day", c.say.LongDay(day), "Time", slotTime(slot))
+	return c.say.T("book.at", "Day", c.say.LongDay(day), "Time", strings.ReplaceAll(slotTime(slot), "–", "\u2060–\u2060")) // in one piece
 }
 
 func (c *Ctx) bookingLine(a scheduling.Appointment) view.BookingLine {
@@ -205,7 +205,12 @@ func (c *Ctx) showBooking(status int, b *booking) error {
 	}
 	for i, p := range b.house.People {
 		if b.moving.Hold == "" || slices.Contains(b.movers, p.Person) {
-			x.People = append(x.People, c.bookPerson(b, partyFields()[i%maxPeople], p))
+			one, may := c.bookPerson(b, partyFields()[i%maxPeople], p)
+			if may || b.moving.Hold != "" {
+				x.People = append(x.People, one)
+			} else {
+				x.Not = append(x.Not, one)
+			}
 		}
 	}
 	for _, s := range left {
@@ -223,19 +228,19 @@ func (c *Ctx) showBooking(status int, b *booking) error {
 	return c.render(status, view.Book(p, x))
 }
 
-// bookPerson is one person with what the vault says of them here.
-func (c *Ctx) bookPerson(b *booking, field string, p vault.Person) view.BookPerson {
-	out := view.BookPerson{Field: field, Value: c.handle(p.Reference), Name: p.Name, Chosen: b.chosen[p.Person]}
+// bookPerson is one person with what the vault says of them here, and whether they may be
+// booked.
+func (c *Ctx) bookPerson(b *booking, field string, p vault.Person) (out view.BookPerson, may bool) {
+	out = view.BookPerson{Field: field, Value: c.handle(p.Reference), Name: p.Name, Chosen: b.chosen[p.Person]}
 	if b.house.Masked {
-		out.May, out.Note = true, c.say.T("book.new_device_may")
-		return out
+		out.Note = c.say.T("book.new_device_may")
+		return out, true
 	}
 	ch := b.chances[p.Person]
-	if out.May = ch.OK; out.May {
+	if ch.OK {
 		out.Note = c.say.T("book.may", "Dose", ch.Dose)
-		return out
+		return out, true
 	}
-	out.Chosen = false
 	switch ch.Code {
 	case rules.CodeTooEarly:
 		out.Note = c.say.T("book.no_early", "Dose", ch.Dose, "Day", c.say.Day(ch.Earliest))
@@ -258,7 +263,7 @@ func (c *Ctx) bookPerson(b *booking, field string, p vault.Person) view.BookPers
 	default:
 		out.Note = c.say.T("book.no_other")
 	}
-	return out
+	return out, false
 }
 
 // kept are the hidden fields of what was chosen; with all set of everything.

@@ -145,7 +145,7 @@ func (c *Ctx) askCancel(status int, who view.Field) error {
 		if slices.ContainsFunc(people, func(o vault.Person) bool { return o.Person == p.Person }) {
 			f := partyFields()[i%maxPeople]
 			chosen := c.route.Method == http.MethodGet || c.form.Get(f) != ""
-			x.People = append(x.People, view.BookPerson{Field: f, Value: c.handle(p.Reference), Name: p.Name, May: true, Chosen: chosen, Note: c.say.T("book.may", "Dose", a.Dose)})
+			x.People = append(x.People, view.BookPerson{Field: f, Value: c.handle(p.Reference), Name: p.Name, Chosen: chosen, Note: c.say.T("book.may", "Dose", a.Dose)})
 		}
 	}
 	p := c.page("book.cancel_title")
@@ -173,7 +173,7 @@ func cancel(c *Ctx) error {
 		}
 	}
 	if len(refs) == 0 {
-		return c.askCancel(http.StatusUnprocessableEntity, view.Field{Wrong: "book.who_none"})
+		return c.askCancel(http.StatusUnprocessableEntity, view.Field{Wrong: "book.cancel_none"})
 	}
 	if err := c.s.cfg.Holding.Moves.Cancel(c.r.Context(), c.holder, a.Hold, refs); err != nil {
 		return err

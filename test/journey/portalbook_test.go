@@ -183,7 +183,7 @@ func TestPortalFamily(t *testing.T) {
 	b.Get(moved + "/cancel")
 	box := b.party()
 	b.Submit(moved + "/cancel")
-	b.says(422, "Choose who is coming")
+	b.says(422, "Choose for whom")
 	b.Submit(moved+"/cancel", box[6:]...)
 	b.says(200, "Cancelled")
 	if n, _ := appointments(s); n != "3" {

@@ -39,7 +39,7 @@ const sampleSession = "/book/22222222-2222-4222-8222-222222222222"
 
 func sampleFamily(p *view.Page) []view.BookPerson {
 	return []view.BookPerson{
-		{Field: "p1", Value: "Abc-123_xyz", Name: "Asha Test", Note: p.T("book.may", "Dose", 1), May: true, Chosen: true},
+		{Field: "p1", Value: "Abc-123_xyz", Name: "Asha Test", Note: p.T("book.may", "Dose", 1), Chosen: true},
 		{Field: "p2", Value: "Bbc-123_xyz", Name: hostile, Note: p.T("book.no_early", "Dose", 2, "Day", p.Day(sampleDay()))},
 		{Field: "p3", Value: "Cbc-123_xyz", Name: "आशा कुमारी", Note: p.T("book.no_young")},
 		{Field: "p4", Value: "Dbc-123_xyz", Name: "Ravi Test", Note: p.T("book.no_booked"), Move: sampleSession + "?move=Abc-123_xyz", MoveText: p.T("book.move_this", "When", p.T("book.at", "Day", p.LongDay(sampleDay()), "Time", "11:00–13:00"))},
@@ -48,7 +48,7 @@ func sampleFamily(p *view.Page) []view.BookPerson {
 }
 
 func sampleBook(p *view.Page) view.BookPage {
-	return view.BookPage{Action: sampleSession, Place: samplePlace(p), Key: "22222222-2222-4222-8222-222222222222", People: sampleFamily(p), Times: sampleTimes(), Find: "/find?pin=110001", Notify: "/notify?pin=110001",
+	return view.BookPage{Action: sampleSession, Place: samplePlace(p), Key: "22222222-2222-4222-8222-222222222222", People: sampleFamily(p)[:1], Not: sampleFamily(p)[1:], Times: sampleTimes(), Find: "/find?pin=110001", Notify: "/notify?pin=110001",
 		Add: "/account/add"}
 }
 
@@ -164,17 +164,19 @@ func bookings() []Story {
 			x.Who.Wrong, x.Time.Wrong = "book.who_none", "book.time_none"
 		})),
 		wrong(page("/mixed", func(_ *view.Page, x *view.BookPage) {
-			x.Who.Wrong, x.Time.Wrong = "book.who_mixed", "book.time_over"
+			x.Who.Wrong, x.Time.Wrong, x.People, x.Not = "book.who_mixed", "book.time_over", append(x.People, x.Not[0]), x.Not[1:]
 		})),
-		wrong(page("/changed", func(_ *view.Page, x *view.BookPage) { x.Who.Wrong = "book.who_changed" })),
-		page("/nobody", func(_ *view.Page, x *view.BookPage) { x.None, x.People = true, nil }),
+		wrong(page("/changed", func(p *view.Page, x *view.BookPage) {
+			x.Who.Wrong, x.People, x.Not = "book.who_changed", nil, sampleFamily(p)
+		})),
+		page("/nobody", func(_ *view.Page, x *view.BookPage) { x.None, x.People, x.Not = true, nil, nil }),
 		page("/draw", func(p *view.Page, x *view.BookPage) { x.Place.Draw = p.T("book.draw_at", "At", "18:00") }),
 		page("/move", func(p *view.Page, x *view.BookPage) {
-			x.Move, x.Moving, x.People = "Abc-123_xyz", appointmentLine(p).When, x.People[:1]
+			x.Move, x.Moving, x.Not = "Abc-123_xyz", appointmentLine(p).When, nil
 		}),
 		wrong(page("/new_device", func(p *view.Page, x *view.BookPage) {
 			p.Waiting = true
-			x.People = []view.BookPerson{{Field: "p1", Value: "Abc-123_xyz", Name: "A T", Note: p.T("book.new_device_may"), May: true}}
+			x.People, x.Not = []view.BookPerson{{Field: "p1", Value: "Abc-123_xyz", Name: "A T", Note: p.T("book.new_device_may")}}, nil
 			x.Doses, x.Dose.Wrong = []view.Option{{Value: "1", Text: p.T("book.dose_n", "N", 1)}, {Value: "2", Text: p.T("book.dose_n", "N", 2)}}, "book.dose_none"
 		})),
 		wrong(page("/lost", func(p *view.Page, x *view.BookPage) { x.Lost, x.Others = "book.lost_full", sampleOthers(p) })),
@@ -240,7 +242,7 @@ func afterwards() []Story {
 			return view.Move(p, view.MovePage{Back: "/booking/x", Place: samplePlaceAt(p), Closed: true})
 		}),
 		own("booking/cancel", "book.cancel_title", "cancel", func(p *view.Page) templ.Component { return view.Cancel(p, cancelPage(p, "")) }),
-		wrong(own("booking/cancel/wrong", "book.cancel_title", "cancel", func(p *view.Page) templ.Component { return view.Cancel(p, cancelPage(p, "book.who_none")) })),
+		wrong(own("booking/cancel/wrong", "book.cancel_title", "cancel", func(p *view.Page) templ.Component { return view.Cancel(p, cancelPage(p, "book.cancel_none")) })),
 		done("booking/cancelled", "book.cancelled", "book.cancelled_text", ""),
 		done("book/entered", "book.entered", "book.entered_text", "book.entered_say"),
 		notify("", func(*view.Page, *view.NotifyPage) {}),
