@@ -143,9 +143,15 @@ func account(c *Ctx) error {
 	if len(h.People) > 0 {
 		x.Links = append(x.Links, view.Link{Href: "/find", Icon: "place", Title: "account.find", Text: "account.find_text"})
 	}
+	if alert, err := c.leaving(); err != nil {
+		return err
+	} else if alert {
+		x.Links = append([]view.Link{{Href: relinkPath, Icon: "wait", Title: "relink.alert", Text: "relink.alert_text"}}, x.Links...)
+	}
 	x.Links = append(x.Links, c.ways(view.Link{Href: "/notify", Icon: "wait", Title: "account.notify", Text: "account.notify_text"},
 		view.Link{Href: "/requests", Icon: "book", Title: "account.requests", Text: "account.requests_text"},
-		view.Link{Href: "/account/devices", Icon: "lock", Title: "account.devices", Text: "account.devices_text"})...)
+		view.Link{Href: "/account/devices", Icon: "lock", Title: "account.devices", Text: "account.devices_text"},
+		view.Link{Href: relinkPath, Icon: "go", Title: "relink.link", Text: "relink.link_text"})...)
 	return c.render(http.StatusOK, view.Account(c.page("account.title"), x))
 }
 

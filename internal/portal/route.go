@@ -60,7 +60,7 @@ func (s *Server) routes() []Route {
 	table := []Route{
 		page("/{$}", "page.home", landing),
 	}
-	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes(),
+	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes(), relinkRoutes(),
 		requestRoutes(), leaveRoutes(), shareRoutes()} {
 		table = append(table, group...)
 	}

@@ -34,7 +34,7 @@ type Story struct {
 // Stories lists every screen and state, by group. A new group adds its own function here.
 func Stories() []Story {
 	var out []Story
-	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about(), signing(), certificates(), booking(),
+	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about(), signing(), certificates(), booking(), relinking(),
 		asking(), sharings()} {
 		out = append(out, group...)
 	}
