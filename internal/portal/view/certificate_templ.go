@@ -195,7 +195,7 @@ func CertificateAsk(p *Page, v CertificateAskPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Text(p, TextInput{ID: "pin", Name: "pin", Label: "cert.pin", Field: v.PIN, Numeric: true, Class: "tk-pin"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Secret(p, TextInput{ID: "pin", Name: "pin", Label: "cert.pin", Field: v.PIN}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
