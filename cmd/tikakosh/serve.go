@@ -170,7 +170,7 @@ func (c *serveCmd) Run() error {
 	srv, err := edge.New(edge.Config{Departments: signIns, Alerts: r.alerts, Leaving: registry.NewLeaving(r.people, r.vault), Emails: r.vault, Devices: r.vault, Reports: registrydb.NewReports(read), Cards: cards, CardCodes: r.vault, WalkIns: scheduling.NewWalkIns(r.bookings, r.vault, cards),
 		CardPDF: func(text, pin string, ref id.Reference) ([]byte, error) {
 			return encode.CardPDF(encode.Card{Text: text, PIN: pin, ReferenceID: ref, IssuedAt: r.now()}, fonts)
-		}, Codes: r.vault, Second: r.vault, Identities: r.vault, Rosters: registry.NewRosters(r.people, r.vault, r.rows.Expected), Glass: registry.NewGlass(r.people, r.vault), Relinks: registry.NewRelinks(r.people, r.vault), Requests: registry.NewRequests(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
+		}, Codes: r.vault, Second: r.vault, Identities: r.vault, Rosters: registry.NewRosters(r.people, r.vault, r.rows.Expected), Glass: registry.NewGlass(r.people, r.vault), Relinks: registry.NewRelinks(r.people, r.vault), Requests: registry.NewRequests(r.people, r.vault), Exports: registry.NewRequests(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Partners: r.vault, People: r.people, Doses: r.people, Search: r.bookings, Bookings: r.bookings,
 		Slip:   func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) },
 		Places: where, Keys: keys, KeysLater: len(keys.BearerJWK)+len(keys.Bearers) == 0, LedgerDir: layout{c.Data}.ledger(), PublicURL: c.PublicURL, Proxies: c.Proxy, NoLimits: c.NoLimits, Now: r.now, Logger: log, Access: access, Watch: newWebFigures(o.set), Tracer: o.tracer()})
 	if err != nil {

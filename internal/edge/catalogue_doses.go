@@ -16,7 +16,7 @@ func hindiDoses() map[string]string {
 		"country belongs to a dose given abroad":                                                                                               "country केवल विदेश में लगी खुराक के लिए है",
 		"this proposal is too old; propose it again":                                                                                           "यह प्रस्ताव बहुत पुराना है; फिर से प्रस्ताव करें",
 		"this dose waits for no confirmation":                                                                                                  "यह खुराक किसी पुष्टि की प्रतीक्षा में नहीं है",
-		"kind is assign, confirm, correct or revoke":                                                                                           "kind assign, confirm, correct या revoke होता है",
+		"kind is assign, confirm, correct, revoke or details":                                                                                  "kind assign, confirm, correct, revoke या details होता है",
 		"too many rows at once":                                                                      "एक बार में बहुत अधिक पंक्तियाँ",
 		"this correction was carried out already":                                                    "यह सुधार पहले ही हो चुका है",
 		"a dose from a record was given before today":                                                "अभिलेख वाली खुराक आज से पहले लगी होती है",

@@ -29,6 +29,11 @@ func hindiRequests() map[string]string {
 		"outcome is granted or refused":                                                                                                              "outcome granted या refused है",
 		"correction_id belongs to a correction that was granted":                                                                                     "correction_id केवल स्वीकार किए गए सुधार में दें",
 		"Input parameter missing: correction_id (of the correction that two of you carried out)":                                                     "correction_id नहीं दिया गया (उस सुधार का जिसे आप दो लोगों ने पूरा किया)",
+		"a correction of name, birth or gender names no dose":                                                                                        "नाम, जन्म या लिंग के सुधार में कोई खुराक न दें",
+		"who corrects a name, a birth or a gender has seen the person and their document: person_seen":                                               "जो नाम, जन्म या लिंग सुधारे उसने व्यक्ति और उसका दस्तावेज़ देखा हो: person_seen",
+		"name, birth_year, birth_date and gender_id belong to a correction of details":                                                               "name, birth_year, birth_date और gender_id केवल details सुधार में दें",
+		"birth_year and birth_date are not of one year":                                                                                              "birth_year और birth_date एक ही वर्ष के नहीं हैं",
+		"too many files from this number today; please try again tomorrow":                                                                           "आज इस नंबर से बहुत अधिक फ़ाइलें बनीं; कृपया कल फिर प्रयास करें",
 		"that correction is not what this request asks for":                                                                                          "यह सुधार वह नहीं है जो इस अनुरोध में माँगा गया है",
 		"no such correction was carried out: a second member of staff approves it first":                                                             "ऐसा कोई सुधार पूरा नहीं हुआ: पहले दूसरा कर्मचारी उसे स्वीकृत करे",
 	}

@@ -34,3 +34,7 @@ func (a asker) RequestRead(_ context.Context, r vault.StaffRequestAct) (vault.St
 func (a asker) RequestDecide(_ context.Context, r vault.StaffRequestAct) (vault.StaffRequests, error) {
 	return vault.StaffRequests{Rows: []vault.StaffRequest{{Tracking: "1234-5678-9010", Kind: vault.RequestMember, State: vault.RequestDecided, At: 1, Due: 2}}}, a.b.by2(r.Signed)
 }
+
+func (a asker) Export(_ context.Context, h vault.Holder) (vault.Export, error) {
+	return vault.Export{At: 1, ViewRef: "AAAAAAAAAAAAA", People: []vault.ExportPerson{{Name: "x"}}}, a.b.by(h)
+}

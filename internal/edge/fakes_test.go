@@ -222,7 +222,7 @@ func newRig(t testing.TB, change ...func(*Config)) *rig {
 	}
 	r := &rig{back: &backend{}, key: key, logs: &bytes.Buffer{}}
 	r.back.staff = []id.Staff{id.Staff(base64.RawURLEncoding.EncodeToString(thumb))} // the bearer's key serves as a staff key too
-	cfg := Config{Alerts: wisher{r.back}, Leaving: leaver{r.back}, Emails: mailed{r.back}, Devices: deviceful{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Second: r.back, Identities: r.back, Departments: r.back, Rosters: lister{r.back}, Glass: glazier{r.back}, Relinks: mover{r.back}, Requests: asker{r.back}, Shares: sharer{r.back}, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
+	cfg := Config{Alerts: wisher{r.back}, Leaving: leaver{r.back}, Emails: mailed{r.back}, Devices: deviceful{r.back}, Reports: reporter{r.back}, Cards: r.back, CardCodes: r.back, WalkIns: onSite{r.back}, CardPDF: noCard, Codes: r.back, Second: r.back, Identities: r.back, Departments: r.back, Rosters: lister{r.back}, Glass: glazier{r.back}, Relinks: mover{r.back}, Requests: asker{r.back}, Exports: asker{r.back}, Shares: sharer{r.back}, Partners: r.back, People: r.back, Doses: r.back, Search: noPlaces{}, Bookings: r.back, Places: known, LedgerDir: t.TempDir(), PublicURL: "https://api.example",
 		Slip: func(scheduling.SlipView) ([]byte, error) { return []byte("%PDF-"), nil },
 		Keys: vault.Keys{BearerJWK: jwk, Inbox: inbox.PublicKey().Bytes(), Realm: 1, Certificates: []byte("{}")}, Now: func() time.Time { return fixedNow },
 		Logger: slog.New(slog.NewJSONHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))}

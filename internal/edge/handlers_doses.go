@@ -310,6 +310,10 @@ type correctionBody struct {
 	Dose      int      `json:"dose"`
 	Date      string   `json:"date"`
 	Seen      bool     `json:"person_seen"`
+	Name      personal `json:"name"`
+	BirthYear int      `json:"birth_year"`
+	BirthDate personal `json:"birth_date"`
+	GenderID  int      `json:"gender_id"`
 	Reason    personal `json:"reason"`
 }
 
@@ -327,6 +331,9 @@ func (c *Ctx) correction() (in correctionBody, ref id.Reference, err error) {
 		return in, "", missing("center_id")
 	case in.Reason == "":
 		return in, "", missing("reason")
+	}
+	if in.Kind == "details" && in.Event == "" { // it names no dose
+		return in, ref, nil
 	}
 	return in, ref, eventID(in.Event)
 }

@@ -132,6 +132,7 @@ func (s *Server) routes() []Route {
 	table = append(table, identityRoutes()...)
 	table = append(table, glassRoutes()...)
 	table = append(table, requestRoutes()...)
+	table = append(table, exportRoutes()...)
 	table = append(table, relinkRoutes()...)
 	table = append(table, lookupRoutes()...)
 	return table

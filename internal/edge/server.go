@@ -97,6 +97,7 @@ type Config struct {
 	Rosters     Rosters
 	Glass       Glass
 	Requests    Requests
+	Exports     Exports
 	Shares      Shares
 	Relinks     Relinks
 	Partners    Partners

@@ -16,13 +16,13 @@ const maxPackage = 2500
 // keeper has here is for the words of staff members and budgets, which are composed there.
 func tooLarge() map[string]int {
 	return map[string]int{
-		"internal/vault/keeper":          14600,
+		"internal/vault/keeper":          14900,
 		"internal/vault":                 3800, // every word of the vault, for callers
 		"internal/scheduling":            4600,
 		"internal/certificate/encode":    3800,
 		"internal/vault/keeper/staffing": 2900, // members of departments came and acts became policy questions at once: split next
 		"internal/registry":              3000, // a small service for each group of the vault's words that needs rows
-		"internal/edge":                  8000,
+		"internal/edge":                  8300,
 		"internal/portal":                6000, // the handlers of every page; screens, texts and assets are packages of their own
 		"cmd/tikakosh":                   9500,
 		"test/harness":                   4000,

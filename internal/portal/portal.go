@@ -65,6 +65,7 @@ type Config struct {
 	// What people see of their own records, and ask about them.
 	Records OwnRecords
 	Asking  Asking
+	Exports Exports
 	Leaving Leaving
 	Visits  Visits
 	Relinks Relinks

@@ -162,7 +162,7 @@ func seenViews() map[string]string {
 		"booking view": "seen.view_booking", "masked booking view": "seen.view_masked", "eligibility": "seen.view_eligibility", "appointment slip": "seen.view_slip",
 		"certificate": "seen.view_certificate", "access history": "seen.view_history", "all dose events": "seen.view_doses", "dose history at the centre": "seen.view_centre",
 		"list of the day": "seen.view_list", "one dose event, for a correction": "seen.view_correction", "a proposed correction of a dose": "seen.view_proposal",
-		"name, birth and gender, for a correction": "seen.view_details", "requests they made": "seen.view_requests", "a request of theirs": "seen.view_request",
+		"name, birth and gender, for a correction": "seen.view_details", "requests they made": "seen.view_requests", "everything that is held": "seen.view_export", "a request of theirs": "seen.view_request",
 		"both registrations, to join them": "seen.view_join", "names compared for a vaccination status": "seen.view_status", "counted for the public figures": "seen.view_counted",
 	}
 }

@@ -13,6 +13,7 @@ type RequestVault interface {
 	RequestMake(context.Context, vault.RequestMake) (vault.Request, error)
 	RequestList(context.Context, vault.RequestAct) (vault.RequestList, error)
 	RequestWithdraw(context.Context, vault.RequestAct) (vault.Request, error)
+	Export(context.Context, vault.ExportRequest) (vault.Export, error)
 	StaffRequestVault
 }
 
@@ -89,5 +90,22 @@ func (q *Requests) Withdraw(ctx context.Context, h vault.Holder, tracking string
 	if err == nil {
 		q.s.known.forget(h)
 	}
+	return out, err
+}
+
+// Export is everything that is held of the holder's people.
+func (q *Requests) Export(ctx context.Context, h vault.Holder) (out vault.Export, err error) {
+	err = q.s.fresh(func() error {
+		m, err := q.s.vault.Membership(ctx, h)
+		if err != nil {
+			return err
+		}
+		records, err := q.s.membersRecords(ctx, m, map[id.Person]int{})
+		if err != nil {
+			return err
+		}
+		out, err = q.vault.Export(ctx, vault.ExportRequest{Holder: h, Records: records})
+		return err
+	})
 	return out, err
 }

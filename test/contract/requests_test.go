@@ -24,6 +24,8 @@ func (r *tour) requests() {
 	r.toldAt("POST", harness.StaffRequestsPath+"/decide", answer, officer.At("POST", harness.StaffRequestsPath+"/decide", answer))
 	list := r.good(c, "GET", harness.RequestsPath, nil)
 	r.private(list, list.Field("view_ref"))
+	file := r.good(c, "GET", "/v3/export", nil)
+	r.private(file, file.Field("view_ref"))
 	apart := r.good(c, "POST", harness.RequestsPath, map[string]any{"kind": "member", "beneficiary_reference_id": other, "text": "I do not know her.", "request_key": "k"})
 	r.good(c, "POST", harness.RequestsPath+"/withdraw", map[string]any{"tracking_number": apart.Field("tracking_number")})
 }

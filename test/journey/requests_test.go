@@ -150,7 +150,8 @@ func TestUnknownMember(t *testing.T) {
 	sees(t, p.Get(me+"/seen"), "Ravi Test")
 }
 
-// TestPortalLeave: a vaccinated person leaves in the browser, and comes back.
+// TestPortalLeave: a vaccinated person takes along what is held of them, leaves in the
+// browser, and comes back.
 func TestPortalLeave(t *testing.T) {
 	var b harness.Builder
 	t.Cleanup(func() { _ = b.Close() })
@@ -165,6 +166,14 @@ func TestPortalLeave(t *testing.T) {
 	if a := p.Submit(me + "/leave"); a.Status != 422 {
 		t.Errorf("not sure: %d", a.Status)
 	}
+	p.Get("/export")
+	sees(t, p.Submit("/export", "as", "page"), "Asha Test", ref, "Registered on")
+	p.Get("/export")
+	file := sees(t, p.Submit("/export", "as", "json"), `"name": "Asha Test"`, ref)
+	if file.Header.Get("Cache-Control") != "no-store" || !strings.Contains(file.Header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("the file: %v", file.Header)
+	}
+	p.Get(me + "/leave")
 	left := sees(t, p.Submit(me+"/leave", "sure", "yes"), "The record is hidden", "TL")
 	tracking := regexp.MustCompile(`TL[A-Z2-7]{32}`).FindString(string(left.Body))
 	if a := p.Get(me + "/seen"); a.Status != 404 {

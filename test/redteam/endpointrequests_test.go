@@ -21,6 +21,7 @@ func (w *stage) requestForms(out map[string]form) {
 	}
 	mine(out, "POST", harness.RequestsPath, []string{byOwn}, wrong)
 	mine(out, "GET", harness.RequestsPath, households(), func() asked { q := asks(); q.body = nil; return q })
+	mine(out, "GET", "/v3/export", households(), func() asked { q, _ := w.home("Asha Endpoint"); return q })
 	mine(out, "POST", harness.RequestsPath+"/withdraw", []string{byOwn}, asks)
 	staff := func(method, path string, may []string, make func() asked) {
 		out[method+" /api"+path] = form{may: may, each: true, make: func() asked { q := make(); q.path = path; return q }}

@@ -83,7 +83,23 @@ func asking() []Story {
 		list("requests", view.RequestsPage{Rows: all}),
 		list("requests/none", view.RequestsPage{}),
 		list("requests/withdrawn", view.RequestsPage{Rows: all[4:], Note: "ask.note_withdrawn"}),
-	}, leaving()...)
+	}, append(leaving(), exporting()...)...)
+}
+
+// exporting are the pages of what is held.
+func exporting() []Story {
+	return []Story{
+		{Name: "export", Title: "export.title", Path: "/export", Form: "export", Mine: true, Draw: func(p *view.Page) templ.Component { return view.Export(p, "/account") }},
+		{Name: "export/page", Title: "export.title", Path: "/export", Mine: true, Draw: func(p *view.Page) templ.Component {
+			house := view.ExportPart{Title: p.T("export.household")}
+			house.Add(p.T("export.mobile"), "3210").Add(p.T("export.since"), "01-01-2026").Add(p.T("export.email"), "asha@mail.example").Add(p.T("export.guardian"), "")
+			who := view.ExportPart{Title: hostile, Name: true}
+			who.Add(p.T("export.name"), hostile).Add(p.T("export.reference"), "12345678901234").Add(p.T("export.birth"), "1980")
+			doses := view.ExportPart{Title: p.T("export.doses")}
+			doses.Add("COVISHIELD 1, 03-01-2026", "AB1234, Civil Hospital, Vani Test, confirmed")
+			return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "AAAAAAAAAAAAA", Withheld: true, Parts: []view.ExportPart{house, who, doses}})
+		}},
+	}
 }
 
 // leaving are the pages of who leaves.

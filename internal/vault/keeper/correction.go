@@ -30,6 +30,7 @@ const (
 	correctConfirm = "confirm" // a dose without evidence was this person's: both have seen them
 	correctFacts   = "correct" // product, lot, day or number were written down wrongly
 	correctRevoke  = "revoke"  // the dose was not given
+	correctDetails = "details" // name, birth or gender were written down wrongly
 )
 
 // viewCorrection is one dose event, opened inside the vault to be corrected.
@@ -53,6 +54,10 @@ type correction struct {
 	Batch     string       `json:"vaccine_batch,omitempty"`
 	Dose      int          `json:"dose,omitempty"`
 	Date      string       `json:"date,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	BirthYear int          `json:"birth_year,omitempty"`
+	BirthDate string       `json:"birth_date,omitempty"`
+	GenderID  int          `json:"gender_id,omitempty"`
 	Seen      bool         `json:"person_seen,omitempty"`
 	Reason    string       `json:"reason"`
 }
@@ -69,11 +74,16 @@ func parseCorrection(body []byte) (c correction, err error) {
 	if c.Reference, err = id.ParseReference(string(c.Reference)); err != nil {
 		return c, err
 	}
+	details := c.Name != "" || c.BirthYear != 0 || c.BirthDate != "" || c.GenderID != 0
 	switch {
-	case !slices.Contains([]string{correctAssign, correctConfirm, correctFacts, correctRevoke}, c.Kind):
-		return c, fault.New(fault.Invalid, "USRRES0001", "kind is assign, confirm, correct or revoke")
+	case !slices.Contains([]string{correctAssign, correctConfirm, correctFacts, correctRevoke, correctDetails}, c.Kind):
+		return c, fault.New(fault.Invalid, "USRRES0001", "kind is assign, confirm, correct, revoke or details")
 	case c.Centre <= 0:
 		return c, fault.New(fault.Invalid, "USRRES0001", "Input parameter missing: center_id")
+	case c.Kind == correctDetails:
+		return c, c.detailed()
+	case details:
+		return c, fault.New(fault.Invalid, "USRRES0001", "name, birth_year, birth_date and gender_id belong to a correction of details")
 	case !id.Valid(string(c.Event)):
 		return c, fault.New(fault.Invalid, "USRRES0001", "event_id is not an id of a dose event, as the list of doses has it")
 	case c.Dose < 0 || c.Dose > 9:
@@ -241,8 +251,14 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	if err != nil {
 		return vault.Amended{}, err
 	}
-	if c.Kind == correctAssign {
+	switch c.Kind {
+	case correctAssign:
 		return k.assign(ctx, r, c)
+	case correctDetails:
+		if err := c.born(k.today(homeZone)); err != nil {
+			return vault.Amended{}, err
+		}
+		return k.correctDetails(ctx, r, c)
 	}
 	var ok agreed
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {

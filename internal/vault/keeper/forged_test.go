@@ -132,6 +132,8 @@ func (r *rig) provenWords(offer vault.Offer) map[string]provenWord {
 		vault.MethodRequestRead:     staff("/v3"+vault.RouteRequestRead, map[string]any{"tracking_number": tracking}),
 		vault.MethodRequestDecide:   staff("/v3"+vault.RouteRequestDecide, map[string]any{"tracking_number": tracking, "outcome": vault.RequestRefused, "reason": "no"}),
 
+		vault.MethodExport: holder(nil),
+
 		vault.MethodSessionExtend: holder(nil),
 
 		vault.MethodRequestCode:   {by: byAnswer, more: map[string]any{"Mobile": "x"}},

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"slices"
 
 	"tikakosh/internal/fault"
@@ -10,18 +11,22 @@ import (
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
 )
 
 // newRequests makes the part for what people ask about their own records (ADR 42).
 func (k *Keeper) newRequests() *requests.Desk {
 	rest := requestDesk{k}
-	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Now: k.now, Log: k.log,
+	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Holdings: rest, Now: k.now, Log: k.log,
 		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
 }
 
 // boundRequests keeps a household from filling the lists of those who answer.
 var boundRequests = bound{"request", boundDay, 10, "too many requests from this number today; please try again tomorrow"}
+
+// boundExports: each is an opening of everything.
+var boundExports = bound{"export", boundDay, 10, "too many files from this number today; please try again tomorrow"}
 
 // requestDesk is what that part asks of the rest of the vault.
 type requestDesk struct{ k *Keeper }
@@ -207,5 +212,66 @@ func (k *Keeper) requestMethods() []method {
 		{vault.MethodRequestWaiting, web, bind(p.Waiting)},
 		{vault.MethodRequestRead, web, bind(p.Read)},
 		{vault.MethodRequestDecide, web, bind(p.Decide)},
+		{vault.MethodExport, web, bind(p.Export)},
 	}
+}
+
+// Exported implements requests.Holdings.
+func (c requestDesk) Exported(on *release.Txn, house id.Household) error {
+	return c.in(on).within(boundExports, house)
+}
+
+// Certificates implements requests.Holdings.
+func (c requestDesk) Certificates(on *release.Txn, person id.Person) ([]int64, error) {
+	out, now := []int64{}, c.k.now().UnixMilli()
+	for n := 0; ; n++ {
+		page, ok, err := engine.Get[state.IssuedPage](on, state.Issued, issuedKey(person, n))
+		if err != nil || !ok {
+			return out, err
+		}
+		for _, one := range page.List {
+			if one.Expires > now {
+				out = append(out, one.Expires)
+			}
+		}
+	}
+}
+
+// Held implements requests.Holdings. In a card's session the mobile is not theirs.
+func (c requestDesk) Held(on *release.Txn, h vault.Holder) (func() (vault.ExportHousehold, error), error) {
+	t := c.in(on)
+	house, bearer, err := t.live(h)
+	if err != nil {
+		return nil, err
+	}
+	row, err := t.Household(house)
+	if err != nil {
+		return nil, err
+	}
+	out := vault.ExportHousehold{Created: row.Created, Devices: []vault.Device{}}
+	if bearer.Person != "" {
+		return func() (vault.ExportHousehold, error) { return out, nil }, nil
+	}
+	now := c.k.now().UnixMilli()
+	out.Language, out.EmailSince, out.Seen, out.PIN = cmp.Or(row.Language, "en"), row.EmailSince, row.Seen, ways.HasPIN(row, now)
+	for _, w := range ways.Listed(row, now) {
+		out.Devices = append(out.Devices, vault.Device{Kind: kindOf(w.Key), Since: w.Since, Last: w.Last})
+	}
+	return func() (vault.ExportHousehold, error) {
+		for _, one := range []struct {
+			sealed []byte
+			what   string
+			into   *string
+		}{{row.Last4, "last4", &out.MobileLast4}, {row.Email, "email", &out.Email}} {
+			if len(one.sealed) == 0 {
+				continue
+			}
+			text, err := c.k.keys.Contact.Open(nil, nil, one.sealed, c.k.keys.ContactAAD(one.what, string(house)))
+			if err != nil {
+				return out, state.Integrity(state.Households, "what is held of a mobile does not open")
+			}
+			*one.into = string(text)
+		}
+		return out, nil
+	}, nil
 }

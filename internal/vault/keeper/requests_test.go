@@ -348,3 +348,85 @@ func TestUnknownMemberOnNewDevice(t *testing.T) {
 	}
 	must[vault.Request](t)(r.asks(h, e.Seal.Person, vault.RequestMember, "k", nil))
 }
+
+// TestDetailsCorrected: two people who have seen the document put name, birth and gender
+// right; the old certificate is revoked, and the request ends with that correction.
+func TestDetailsCorrected(t *testing.T) {
+	c := newCentre(t, nil)
+	c.staff("vaccinator", testCentre)
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	old, err := c.certificate(c.holder, c.person)
+	if err != nil || c.verdict(old.HC1) != "GENUINE" {
+		t.Fatal(err)
+	}
+	asked := must[vault.Request](t)(c.asks(c.holder, c.person, vault.RequestDetails, "k", func(m *vault.RequestMake) { m.Detail.Name, m.Detail.BirthYear = "Asha Right", 1979 }))
+	body := map[string]any{"kind": "details", "center_id": int64(testCentre), "beneficiary_reference_id": string(c.ref), "name": "Asha Right", "birth_year": 1979, "reason": "passport seen"}
+	if _, err := c.k.Propose(t.Context(), vault.ProposeRequest{Signed: c.sign(c.manager, correctionsURL, body), Person: c.person}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("nobody has seen the person: %v", err)
+	}
+	body["person_seen"] = true
+	name := c.propose(c.manager, body)
+	body["correction_id"] = name
+	approve := func() (vault.Amended, error) {
+		return c.k.Approve(t.Context(), vault.ApproveRequest{Signed: c.sign(c.vaccinator, correctionsURL+"/approve", body), Person: c.person, Record: c.records(c.person)[0]})
+	}
+	done := must[vault.Amended](t)(approve())
+	if again := must[vault.Amended](t)(approve()); again.Seal.ID != done.Seal.ID {
+		t.Errorf("a lost answer: %+v", again)
+	}
+	c.store(done.Seal, true)
+	seen := must[vault.Opened](t)(c.k.Open(t.Context(), vault.OpenRequest{Holder: c.holder, Records: c.records(c.person)}))
+	if p := seen.People[0]; p.Name != "Asha Right" || p.BirthYear != 1979 || p.GenderID != asha(50).GenderID {
+		t.Errorf("%+v", p)
+	}
+	if got := c.verdict(old.HC1); got == "GENUINE" {
+		t.Error("the certificate with the wrong name is genuine still")
+	}
+	must[vault.StaffRequests](t)(c.staffAsks(c.manager, "/decide", map[string]any{"tracking_number": asked.Tracking, "outcome": "granted", "reason": "It was put right.", "correction_id": name}))
+	if again := must[vault.Amended](t)(approve()); len(again.Seal.Parts) != 0 {
+		t.Errorf("carried out twice: %+v", again)
+	}
+	c.audit()
+}
+
+// TestExport: the file has what is held of the household's people, and nothing of others;
+// it is an opening, and bounded.
+func TestExport(t *testing.T) {
+	c := newCentre(t, func(r *rig) { r.cfg.NoBounds = false })
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	must[vault.Request](t)(c.asks(c.holder, c.person, vault.RequestDetails, "k", func(m *vault.RequestMake) { m.Detail.Name = "Asha Right" }))
+	ask := func(h vault.Holder, people ...id.Person) (vault.Export, error) {
+		return c.k.Asked().Export(t.Context(), vault.ExportRequest{Holder: h, Records: c.records(people...)})
+	}
+	e := must[vault.Export](t)(ask(c.holder, c.person))
+	if len(e.People) != 1 || e.Household.MobileLast4 == "" {
+		t.Fatalf("%+v", e)
+	}
+	p := e.People[0]
+	if p.Reference != c.ref || p.Name != asha(50).Name || len(p.Doses) != 1 || p.Doses[0].Lot == "" || len(p.Consents) != 1 || len(p.Appointments) != 1 || len(p.Requests) != 1 || len(p.Openings) == 0 {
+		t.Errorf("%+v", p)
+	}
+	if history := c.history(c.holder, c.person); history[len(history)-1] != "opening: everything that is held" && !slices.Contains(history, "opening: everything that is held") {
+		t.Errorf("%q", history)
+	}
+	other, strangers := c.family("0000000202", 1)
+	if e, err := ask(other, c.person); err == nil && (len(e.People) != 0 || len(e.Withheld) != 0) {
+		t.Errorf("of another household: %+v", e)
+	}
+	if e := must[vault.Export](t)(ask(other, strangers...)); len(e.People) != 1 || e.People[0].Reference == c.ref {
+		t.Errorf("their own: %+v", e)
+	}
+	for i := range 10 {
+		if _, err := ask(c.holder, c.person); (i < 9) != (err == nil) {
+			t.Errorf("file %d of the day: %v", i+2, err)
+		}
+	}
+}

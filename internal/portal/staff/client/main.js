@@ -1,6 +1,7 @@
 // The staff client: who signs in, and which view is shown. Addresses name a view and
 // never a person; a link's token is taken out of the address before anything else.
 
+import { answers, requestsView } from './requests.js';
 import { absentView, watchedView, watches, worksAtCentre } from './absent.js';
 import { Asker, Refused, able } from './ask.js';
 import { dropKey, keptKey } from './key.js';
@@ -16,7 +17,7 @@ const answer = location.pathname === '/department' ? new URLSearchParams(locatio
 if (location.pathname !== '/' || token) history.replaceState(null, '', '/');
 
 const languages = { en: 'English', hi: 'हिन्दी' };
-const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView, absent: absentView, watched: watchedView };
+const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView, absent: absentView, watched: watchedView, requests: requestsView };
 const clockMost = 45; // seconds that this computer's clock may be wrong; the vault takes 60
 
 /** app is what the views share. */
@@ -115,6 +116,7 @@ function navigation() {
   const names = !app.me ? [] : app.mayManage() ? ['me', 'proposals', 'invite', 'members', 'changes'] : app.mayDecide() ? ['me', 'proposals', 'changes'] : ['me'];
   if (worksAtCentre(app)) names.push('absent');
   if (watches(app)) names.push('watched');
+  if (answers(app)) names.push('requests');
   nav.hidden = names.length === 0;
   nav.replaceChildren(...names.map((n) => el('a', {
     href: '#' + n, 'aria-current': n === here ? 'page' : null,

@@ -25,6 +25,11 @@ type Identity struct {
 	Comorbidity bool
 	Guardian    string `json:",omitempty"`
 	Created     int64
+
+	// Of the last correction by two people: its id, whose keys, and when.
+	Change    string `json:",omitempty"`
+	ChangedBy string `json:",omitempty"`
+	ChangedAt int64  `json:",omitempty"`
 }
 
 // Consent is a sealed consent event.

@@ -89,15 +89,16 @@ type Others interface {
 
 // Config is what the part needs. With makes its transactions.
 type Config struct {
-	Keys    *keyring.Ring
-	Release *release.Desk
-	Office  *staffing.Office
-	Permits permits.Asker
-	Holders Holders
-	Others  Others
-	Now     func() time.Time
-	Log     *slog.Logger
-	With    func(*engine.Txn) *release.Txn
+	Keys     *keyring.Ring
+	Release  *release.Desk
+	Office   *staffing.Office
+	Permits  permits.Asker
+	Holders  Holders
+	Others   Others
+	Holdings Holdings
+	Now      func() time.Time
+	Log      *slog.Logger
+	With     func(*engine.Txn) *release.Txn
 }
 
 // Desk is the part over one engine. It is safe for concurrent use.
