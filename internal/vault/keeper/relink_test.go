@@ -498,6 +498,36 @@ func TestRelinkAfterGap(t *testing.T) {
 	}
 }
 
+// TestRelinkToldAgain: a day before the end the old number is told once more, while there is
+// something to stop.
+func TestRelinkToldAgain(t *testing.T) {
+	for _, stopped := range []bool{false, true} {
+		g := newRelink(t)
+		q := g.waits()
+		g.messages(relink.NoticeAsked, 1)
+		if stopped {
+			if err := g.stop(g.holder, q.ID); err != nil {
+				t.Fatal(err)
+			}
+			g.messages(relink.NoticeStopped, 1)
+		}
+		g.rig.close()
+		g.forget()
+		g.advance(48*time.Hour + time.Second)
+		if err := g.rig.open(); err != nil { // a start looks for what is due
+			t.Fatal(err)
+		}
+		want := 1
+		if stopped {
+			want = 0
+		}
+		if sent := g.messages(relink.NoticeAsked, 1); len(sent) != want || (want > 0 && sent[0].Mobile != "0000000205") {
+			t.Errorf("stopped %v: after two days the old number was sent %+v", stopped, sent)
+		}
+		g.rig.close()
+	}
+}
+
 // FuzzRelinkBodies reads the bodies of re-linking.
 func FuzzRelinkBodies(f *testing.F) {
 	f.Add([]byte(`{"nonce":"n","beneficiary_reference_id":"12345678901234","photo_id_type":6,"photo_id_number":"ABCDE1234F","mobile_number":"0000000291","reason":"x"}`))
