@@ -99,7 +99,11 @@ func TestB5EndedBack(t *testing.T) {
 		ref := c.Enrol(nameA)
 		s.Vaccinate(c, mobile, ref)
 		certificate := textOf(t, c.Certificate(ref).Body)
+		sharer, linked, token, link := linked(t, s)
 		older := x.take(t, s, "older")
+		if a := sharer.Must("POST", "/v3/shares/end", map[string]any{"beneficiary_reference_id": linked, "id": link}); a.Status != 204 {
+			t.Fatal(a.Text())
+		}
 		if out, exit := s.Command("staff", "disable", "--data", s.Data, "--staff="+thief.Staff); exit != 0 {
 			t.Fatal(out)
 		}
@@ -126,10 +130,13 @@ func TestB5EndedBack(t *testing.T) {
 		if _, exit := s.Command("certificate", "verify", "--keys", s.API+"/v3/keys", "--revocations", list, certificate); exit == 0 {
 			back = append(back, "the certificate")
 		}
-		if n := len(back); n > 0 && n < 3 {
+		if certified(byLink(s, token)) {
+			back = append(back, "the link")
+		}
+		if n := len(back); n > 0 && n < 4 {
 			t.Errorf("only %v came back", back)
 		}
-		return len(back) > 0, "after an approved restore of a copy of before they ended, these were tried: staff key, card, certificate; good again: " + strings.Join(back, ", ")
+		return len(back) > 0, "after an approved restore of a copy of before they ended, these were tried: staff key, card, certificate, link to a certificate; good again: " + strings.Join(back, ", ")
 	}})
 }
 

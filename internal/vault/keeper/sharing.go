@@ -6,8 +6,10 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/sharing"
+	"tikakosh/internal/vault/state"
 )
 
 // newSharing makes the part for links that open a certificate (ADR 43).
@@ -52,6 +54,25 @@ func (d shareDesk) Issue(on *release.Txn, person id.Person, viewID string) error
 // Certificate implements sharing.Desk.
 func (d shareDesk) Certificate(o *release.Opening) (vault.Certificate, error) {
 	return d.k.certificateOf(o)
+}
+
+// endShares ends every link after a restore: one may have been ended in the entries that were
+// lost, and a new one is made in a moment.
+func (t *txn) endShares() error {
+	now, n := t.k.now().UnixMilli(), 0
+	_, err := eachRow(t, state.Shares, func(_ string, row *state.Share) (changed bool, err error) {
+		for i, x := range row.Links {
+			if x.Ended == 0 && now < x.Expires {
+				row.Links[i].Ended, changed = now, true
+				n++
+			}
+		}
+		return changed, nil
+	})
+	if err == nil && n > 0 {
+		t.Append(engine.Entry{Kind: "share", View: "links ended after a restore", Role: permits.System, Reason: itoa(int64(n))})
+	}
+	return err
 }
 
 // shareMethods are the words of that part.

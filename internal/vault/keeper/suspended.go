@@ -61,6 +61,9 @@ func (t *txn) afterGap(o *RestoreOrder) error {
 	if err := t.voidAgain(in); err != nil {
 		return err
 	}
+	if err := t.endShares(); err != nil {
+		return err
+	}
 	return t.revokeAgain(in)
 }
 
