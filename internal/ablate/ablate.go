@@ -128,6 +128,8 @@ const (
 	ConfirmedOnly  Control = "confirmed-only"  // only the holder's confirmation earns an opening
 	BudgetStrict   Control = "budget-strict"   // a budget is judged and spent in the opening's transaction
 	Phantoms       Control = "phantoms"        // a list has people who do not exist
+	StockAlarm     Control = "stock-alarm"     // more doses than vials are seen
+	RosterAlert    Control = "roster-alert"    // work at a centre on whose roster one is not is seen
 )
 
 // The controls of pages.
@@ -198,7 +200,7 @@ func All() []Control {
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
-		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
+		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, StockAlarm, RosterAlert, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
 		RequestOther, ShareEnds, ShareGuesses,
 		CrossSite, SessionFresh, NameForm, FormulaCells,
 		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,

@@ -197,9 +197,13 @@ func openSession(c *Ctx) error {
 		District string `json:"district_name"`
 		State    string `json:"state_name"`
 		Vaccine  string `json:"vaccine"`
+		Doses    int64  `json:"doses"`
 	}
 	if err := c.decode(&in); err != nil {
 		return err
+	}
+	if in.Doses < 0 || in.Doses > 100_000 {
+		return wanted("doses", "how many the vials of the day hold, up to 100000")
 	}
 	for _, f := range [...]struct{ name, text string }{{"session_id", in.Session}, {"date", in.Date}, {"zone", in.Zone}, {"name", in.Name},
 		{"district_name", in.District}, {"state_name", in.State}, {"vaccine", in.Vaccine}} {

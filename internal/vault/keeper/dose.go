@@ -410,6 +410,11 @@ func (k *Keeper) sealDose(ctx context.Context, op release.Person, f parsedDose, 
 		if err != nil {
 			return err
 		}
+		if p.Bookings[i].Given == "" { // else it was counted, and lost to another writer
+			if err := t.fromStock(enc.staff, enc.session.Centre, enc.session.Day, f.product.Code); err != nil {
+				return err
+			}
+		}
 		p.Bookings[i].Given = k.givenDigest(op.ID, enc.booking.Hold, f)
 		if err := t.visitEnded(p, op.ID, enc.session.Centre, enc.session.Day, budget.GaveDose); err != nil {
 			return err

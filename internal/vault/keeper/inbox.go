@@ -161,7 +161,7 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 			return out, nil
 		}
 	}
-	staff, row, stale, _, err := t.late(item)
+	staff, row, stale, again, err := t.late(item)
 	if err != nil {
 		return vault.Accepted{}, err
 	}
@@ -187,7 +187,10 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 		stale = true // a dose is recorded on its day or the day after
 	}
 	if stale || !known || p.Reference != f.reference || (p.State != state.Active && p.State != state.Pending) {
-		return vault.Accepted{Verdict: vault.InboxNobody}, nil
+		if !again {
+			err = t.fromStock(staff, f.centre, f.day, f.product.Code)
+		}
+		return vault.Accepted{Verdict: vault.InboxNobody}, err
 	}
 	n, err := t.countIn(staffWindow, "staff-unconfirmed", string(staff), 1)
 	if err != nil {
@@ -222,6 +225,9 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 		return vault.Accepted{}, err
 	}
 	if err := t.visitEnded(p, r.Person, doc.Centre, doc.GivenDay, budget.GaveDose); err != nil {
+		return vault.Accepted{}, err
+	}
+	if err := t.fromStock(staff, f.centre, f.day, f.product.Code); err != nil {
 		return vault.Accepted{}, err
 	}
 	seal, err := t.sealDoc(r.Person, &p, part, 1, doc, state.Seal{}, engine.Entry{View: "dose recorded, not confirmed", Role: roleVaccinator, Actor: string(staff), Place: doc.CentreName, Policy: permit.Policies()})

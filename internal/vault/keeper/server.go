@@ -169,6 +169,7 @@ func (k *Keeper) Handler(caller Caller) http.Handler {
 			defer k.proofs.Ahead(body)()
 			answer, err := m.run(r.Context(), body)
 			if err != nil {
+				k.noteOffRoster(r.Context(), body, err)
 				fail(w, k.log, m.name, err)
 				return
 			}

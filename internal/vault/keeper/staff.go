@@ -89,6 +89,7 @@ type sessionFacts struct {
 	District string     `json:"district_name"`
 	State    string     `json:"state_name"`
 	Vaccine  string     `json:"vaccine"`
+	Doses    int64      `json:"doses"` // that the vials of the day hold; optional
 }
 
 // OpenSession implements the vault's word.
@@ -111,6 +112,9 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		if !rules.Printable(text) {
 			return vault.Done{}, fault.New(fault.Invalid, "USRRES0001", "the session's texts hold characters that cannot be shown, or are too long")
 		}
+	}
+	if f.Doses < 0 || f.Doses > maxStock {
+		return vault.Done{}, fault.New(fault.Invalid, "USRRES0001", "doses is how many the vials of the day hold: from 1 to 100000")
 	}
 	product, ok := rules.LookupProduct(f.Vaccine)
 	if !ok {
@@ -135,11 +139,14 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 			return err
 		}
 		if ok {
+			if err := t.restocked(staff, permit, key, old, f.Doses); err != nil {
+				return err
+			}
 			return t.noteOpenDay(old) // opening twice is opening once; the proof is spent
 		}
 		t.Append(engine.Entry{Kind: "session", View: "opened", Role: roleManager, Actor: string(staff), Place: f.Name, Evidence: string(f.Session), Policy: permit.Policies()})
 		open := state.OpenSession{Centre: f.Centre, Session: f.Session, Day: day, Zone: f.Zone, Name: f.Name,
-			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli()}
+			District: f.District, State: f.State, Product: product.Code, By: staff, At: k.now().UnixMilli(), Doses: f.Doses}
 		if err := t.notePlace(f.Centre, f.Name); err != nil {
 			return err
 		}

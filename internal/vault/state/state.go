@@ -305,6 +305,7 @@ type OpenSession struct {
 	Product               string
 	By                    id.Staff
 	At                    int64
+	Doses                 int64 `json:",omitempty"` // that its vials hold, as the manager said; 0: nobody did
 }
 
 // Staff is one enrolled device key. Name is sealed.
