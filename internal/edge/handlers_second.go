@@ -172,7 +172,8 @@ func rulesInForce(c *Ctx) error {
 	out := struct {
 		Policies policies `json:"policies"`
 		Budgets  budgets  `json:"budgets"`
-	}{policies{got.Policies, !got.Own, instant(got.Since), got.Other}, budgets{got.BudgetsDigest, !got.BudgetsOwn, "", got.Budgets}}
+		Older    []string `json:"older,omitempty"`
+	}{Older: got.Older, Policies: policies{got.Policies, !got.Own, instant(got.Since), got.Other}, Budgets: budgets{got.BudgetsDigest, !got.BudgetsOwn, "", got.Budgets}}
 	if got.BudgetsSince > 0 {
 		out.Budgets.Since = instant(got.BudgetsSince)
 	}

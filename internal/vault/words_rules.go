@@ -16,6 +16,8 @@ type Rules struct {
 	BudgetsDigest string
 	BudgetsOwn    bool // they are not the defaults
 	BudgetsSince  int64
+
+	Older []string `json:",omitempty"` // the kinds that are as an older copy has them: what was decided later was lost in a restore
 }
 
 // Rules says what is in force.

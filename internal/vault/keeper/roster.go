@@ -72,6 +72,11 @@ func (t *txn) atWork(s vault.Signed, wanted id.Session, do policy.Action) (staff
 // rosterMode reports whether a centre opens from its list.
 func (t *txn) rosterMode(c id.Centre) (bool, error) {
 	on, err := budgets.Roster(budgetRows{t}, c)
+	if err == nil && on {
+		var older []string
+		older, err = t.k.changes.Older(t.Txn.Txn.Txn)
+		on = len(older) == 0 // else nobody knows whether it was let open as much as the copy says
+	}
 	return on || ablate.Off(ablate.RosterMode), err
 }
 

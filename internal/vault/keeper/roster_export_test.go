@@ -73,7 +73,7 @@ func (k *Keeper) SettleChanges(ctx context.Context) error { return k.changes.Set
 
 // RosterMode reports whether a centre opens from its list.
 func (k *Keeper) RosterMode(ctx context.Context, c id.Centre) (on bool, err error) {
-	err = k.view(ctx, func(t *txn) error { on, err = budgets.Roster(budgetRows{t}, c); return err })
+	err = k.view(ctx, func(t *txn) error { on, err = t.rosterMode(c); return err })
 	return on, err
 }
 
@@ -90,4 +90,9 @@ func (k *Keeper) FillProposals(ctx context.Context, member string, n int) error 
 		return nil
 	})
 	return err
+}
+
+// RulesNow is what everybody is shown of the rules.
+func (k *Keeper) RulesNow(ctx context.Context) (vault.Rules, error) {
+	return k.changes.Rules(ctx, vault.Empty{})
 }

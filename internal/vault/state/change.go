@@ -13,6 +13,11 @@ const ChangesOpen = "open"
 // for those of the program, Digest that of all that is in force.
 const PoliciesNow = "policies"
 
+// OlderRules is the key of the row whose On says that a kind of rules is in force as an
+// older copy has it, and that something later was decided in what a restore lost. Its
+// Digest is that of what is in force, From since when it is so.
+func OlderRules(kind string) string { return "older/" + kind }
+
 // The states of a change, besides those of a proposal: ProposalWaiting, ProposalApproved
 // (it waits for its time), ProposalWithdrawn.
 const (

@@ -31,7 +31,8 @@ func (o *Office) markMode(t *engine.Txn, c id.Centre) error {
 
 // AfterGap is what a vault does that goes on from a copy behind its ledger: what was ended
 // in what was lost does not come back. A roster mode that was marked as ended is off again.
-// What waits may have been withdrawn: it lapses and is proposed anew.
+// What waits may have been withdrawn: it lapses and is proposed anew. Rules that were
+// replaced wait for two people to say what is right.
 func (o *Office) AfterGap(t *engine.Txn, ended func(what string) bool) error {
 	index, _, err := engine.Get[state.Change](t, state.Changes, state.ChangesOpen)
 	if err != nil {
@@ -47,6 +48,9 @@ func (o *Office) AfterGap(t *engine.Txn, ended func(what string) bool) error {
 		if err := o.end(t, name, row); err != nil {
 			return err
 		}
+	}
+	if err := o.outlived(t, ended); err != nil {
+		return err
 	}
 	for after := budgets.RosterPrefix; ; {
 		rows, err := t.Tx.Scan(t.Ctx, state.Budgets, after, modesPage)

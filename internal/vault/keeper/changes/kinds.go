@@ -127,6 +127,9 @@ func (o *Office) apply(t *engine.Txn, row state.Change) error {
 	if row.Kind == vault.ChangeRosterMode {
 		return budgets.SetRoster(rows{t}, row.Centre, row.On, id.Staff(row.By), id.Staff(row.Second), o.ms())
 	}
+	if err := o.replaced(t, row.Kind); err != nil {
+		return err
+	}
 	if row.Kind == vault.ChangePolicies {
 		return o.applyPolicies(t, row)
 	}

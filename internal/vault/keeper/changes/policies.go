@@ -247,7 +247,10 @@ func (o *Office) Rules(ctx context.Context, _ vault.Empty) (out vault.Rules, err
 			return err
 		}
 		out = vault.Rules{Policies: row.Digest, Own: len(files) > 0, Since: row.From, Other: o.other.Load(), Budgets: s.Named(), BudgetsOwn: s != budget.DefaultSettings(), BudgetsSince: since}
-		out.BudgetsDigest, err = budgetsDigest(s)
+		if out.BudgetsDigest, err = budgetsDigest(s); err != nil {
+			return err
+		}
+		out.Older, err = o.Older(t)
 		return err
 	})
 	return out, err
