@@ -10,6 +10,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cedar-policy/cedar-go"
 	"github.com/cedar-policy/cedar-go/types"
@@ -69,7 +71,8 @@ func (p Permit) Missing() Missing {
 // not block, and holds names of policies and actions only.
 type Alarm func(action Action, policies []string)
 
-// Engine answers questions. It never changes once made and is safe for concurrent use.
+// Engine answers questions. What it answers never changes once it is made; it is safe for
+// concurrent use.
 type Engine struct {
 	rules    map[Action]policies
 	facts    map[Action]*shape
@@ -77,7 +80,23 @@ type Engine struct {
 	alarm    Alarm
 	digest   string
 	ids      []string
+	lacks    sync.Map     // refusal -> Missing, of those that were asked before
+	known    atomic.Int64 // how many
 }
+
+// refusal is all that what a refused question lacks depends on. There are some thousands of
+// them: views and evidence are the schema's.
+type refusal struct {
+	kind       string
+	role       access.Role
+	credential Credential
+	do         Action
+	facts      Facts
+	here       bool
+}
+
+// refusalsKept bounds what is remembered of them, at some 200 bytes each.
+const refusalsKept = 20_000
 
 // policies are those whose action is, or includes, one action, in the order of their
 // ids.
@@ -120,9 +139,23 @@ func (e *Engine) Decide(q Question) Permit {
 		}
 		p.missing = MissingSense
 	case !ok:
-		p.missing = e.missing(q, here)
+		p.missing = e.lacking(q, here)
 	}
 	return p
+}
+
+// lacking is missing, remembered: it asks the policies a dozen times, and whoever is
+// refused is mostly refused for the same.
+func (e *Engine) lacking(q Question, here bool) Missing {
+	key := refusal{q.Who.kind, q.Who.role, q.Who.credential, q.Do, q.Facts, here}
+	if m, ok := e.lacks.Load(key); ok {
+		return m.(Missing)
+	}
+	m := e.missing(q, here)
+	if e.known.Add(1) <= refusalsKept {
+		e.lacks.Store(key, m)
+	}
+	return m
 }
 
 // ask evaluates the policies. bad lists those in error, and is not nil then: cedar-go

@@ -357,6 +357,40 @@ func FuzzPolicies(f *testing.F) {
 	})
 }
 
+// TestRefusalsRemembered: what a refusal lacks is the same when it is asked again, and is
+// not another question's that differs in one fact, the role, the place or the view.
+func TestRefusalsRemembered(t *testing.T) {
+	e := engine(t)
+	base := Question{Who: at(access.Vaccinator, centre), Do: StaffOpen, At: centre, Facts: Facts{View: "dose history at the centre"}}
+	ask := func(change func(*Question)) []Question {
+		q := base
+		change(&q)
+		return []Question{q, q}
+	}
+	var all []Question
+	for _, s := range steps() {
+		all = append(all, ask(func(q *Question) { *s.of(&q.Facts) = true })...)
+	}
+	all = append(all, ask(func(q *Question) { q.Facts.Open, q.Facts.Rostered = true, true })...)
+	all = append(all, ask(func(q *Question) { q.Who = at(access.Verifier, centre) })...)
+	all = append(all, ask(func(q *Question) { q.Who = at(access.Auditor, centre) })...)
+	all = append(all, ask(func(q *Question) { q.At = other })...)
+	all = append(all, ask(func(q *Question) { q.Facts.View = "certificate" })...)
+	seen := map[Missing]bool{}
+	for range 2 {
+		for _, q := range all {
+			got := e.Decide(q)
+			if want := e.missing(q, q.Who.scope.Covers(q.At)); !got.Allowed() && got.Missing() != want {
+				t.Errorf("%+v lacks %s, want %s", q, got.Missing(), want)
+			}
+			seen[got.Missing()] = true
+		}
+	}
+	if len(seen) < 4 {
+		t.Errorf("only %v", seen)
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	e := engine(b)
 	open := Facts{Open: true, Rostered: true, Evidence: EvidenceCode, View: "dose history at the centre"}
