@@ -125,6 +125,14 @@ func (r *rig) provenWords(offer vault.Offer) map[string]provenWord {
 		vault.MethodUnwish:      holder(nil),
 		vault.MethodStatusPull:  holder(nil),
 
+		vault.MethodRelinkPropose: staff("/v3"+vault.RouteRelink, map[string]any{"beneficiary_reference_id": ref, "photo_id_type": 6, "photo_id_number": "ABCDE1234F",
+			"mobile_number": "0000000463", "reason": "the old phone was lost"}),
+		vault.MethodRelinkApprove:   staff("/v3"+vault.RouteRelinkApprove, map[string]any{"request_id": someID, "about": "reference " + ref, "reason": "the old phone was lost"}),
+		vault.MethodRelinkStaffStop: staff("/v3"+vault.RouteRelinkStop, map[string]any{"request_id": someID, "reason": "not theirs"}),
+		vault.MethodRelinkList:      {by: byBearer, url: "bare"},
+		vault.MethodRelinkStop:      holder(map[string]any{"Request": someID}),
+		vault.MethodRelinkFinish:    holder(map[string]any{"Reference": ref}),
+
 		vault.MethodRequestMake:     holder(map[string]any{"Key": "k", "Kind": vault.RequestOpening, "Entry": 1, "Detail": vault.RequestDetail{Text: "who was it"}}),
 		vault.MethodRequestList:     holder(nil),
 		vault.MethodRequestWithdraw: holder(map[string]any{"Tracking": tracking}),
