@@ -133,6 +133,12 @@ func (r *rig) provenWords(offer vault.Offer) map[string]provenWord {
 		vault.MethodRelinkStop:      holder(map[string]any{"Request": someID}),
 		vault.MethodRelinkFinish:    holder(map[string]any{"Reference": ref}),
 
+		vault.MethodShareMake: holder(map[string]any{"Person": someID, "Days": 1}),
+		vault.MethodShareList: holder(map[string]any{"Person": someID}),
+		vault.MethodShareEnd:  holder(map[string]any{"Person": someID, "ID": someID}),
+		vault.MethodShareFind: {by: byAnswer, more: map[string]any{"Token": "x", "Origin": "o"}},
+		vault.MethodShareOpen: {by: byAnswer, more: map[string]any{"Token": "x", "Origin": "o"}},
+
 		vault.MethodRequestMake:     holder(map[string]any{"Key": "k", "Kind": vault.RequestOpening, "Entry": 1, "Detail": vault.RequestDetail{Text: "who was it"}}),
 		vault.MethodRequestList:     holder(nil),
 		vault.MethodRequestWithdraw: holder(map[string]any{"Tracking": tracking}),
