@@ -1,8 +1,6 @@
 package portal
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -131,7 +129,7 @@ func askCode(c *Ctx) error {
 		return c.askNumber(http.StatusUnprocessableEntity, x)
 	}
 	again := c.route.Path == "/sign-in/again"
-	if wait := c.s.codes.wait(mobile, c.begin); again && wait > 0 {
+	if wait := c.s.codes.wait(c.form.Get("txn"), c.begin); again && wait > 0 {
 		y := c.codePage()
 		y.Warn = c.say.N("sign.too_soon", seconds(wait))
 		c.w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
@@ -153,7 +151,7 @@ func askCode(c *Ctx) error {
 		x.Work = got.Challenge
 		return c.askNumber(http.StatusTooManyRequests, x)
 	}
-	c.s.codes.sent(mobile, c.begin)
+	c.s.codes.sent(got.Txn, c.begin)
 	y := view.CodePage{Mobile: mobile, Txn: got.Txn, Shared: x.Shared || r.Device == nil, Carry: x.Carry, Sent: strconv.FormatInt(c.begin.Unix(), 10), Wait: int(codeGap / time.Second)}
 	if again {
 		y.Note = "sign.sent_again"
@@ -214,9 +212,7 @@ func (c *Ctx) stuck(status int, x view.StuckPage) error {
 func (c *Ctx) codePage() view.CodePage {
 	x := view.CodePage{Mobile: c.form.Get("mobile"), Txn: c.form.Get("txn"), Shared: c.form.Get("shared") != "", Carry: c.form.Get("carry"), Sent: c.form.Get("sent"), Code: view.Field{Value: c.form.Get("code")}}
 	x.Tries, _ = strconv.Atoi(c.form.Get("tries"))
-	if mobile, ok := mobileOf(x.Mobile); ok {
-		x.Wait = int(seconds(c.s.codes.wait(mobile, c.begin)))
-	}
+	x.Wait = int(seconds(c.s.codes.wait(x.Txn, c.begin)))
 	return x
 }
 
@@ -343,47 +339,44 @@ func extend(c *Ctx) error {
 	return c.send([]byte(strconv.FormatInt(max(0, s.ExpiresAt/1000-c.begin.Unix()), 10)))
 }
 
-// codesKept bounds the numbers whose last code is remembered; one goes for each that comes then.
+// codesKept bounds the codes that are remembered; one goes for each that comes then.
 const codesKept = 20_000
 
-// lastCodes remembers for codeGap when a code was sent to a number, under a name that only
-// this process can make. The zero value is ready; it is safe for concurrent use.
+// lastCodes remembers for codeGap when a code was sent, by its transaction: only whoever asked
+// for it has that. By its number anybody could ask whether somebody is signing in just now.
+// The zero value is ready; it is safe for concurrent use.
 type lastCodes struct {
-	mu  sync.Mutex
-	key [32]byte
-	at  map[[16]byte]time.Time
+	mu sync.Mutex
+	at map[[16]byte]time.Time
 }
 
-func (l *lastCodes) name(mobile string) [16]byte {
-	if l.at == nil {
-		l.at = map[[16]byte]time.Time{}
-		_, _ = rand.Read(l.key[:])
-	}
-	h := hmac.New(sha256.New, l.key[:])
-	h.Write([]byte(mobile))
-	return [16]byte(h.Sum(nil)[:16])
+func codeName(txn string) [16]byte {
+	sum := sha256.Sum256([]byte(txn))
+	return [16]byte(sum[:16])
 }
 
 // wait is how long it still is until another code may be asked for.
-func (l *lastCodes) wait(mobile string, now time.Time) time.Duration {
+func (l *lastCodes) wait(txn string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at, ok := l.at[l.name(mobile)]
+	at, ok := l.at[codeName(txn)]
 	if !ok {
 		return 0
 	}
 	return min(max(0, at.Add(codeGap).Sub(now)), codeGap)
 }
 
-func (l *lastCodes) sent(mobile string, now time.Time) {
+func (l *lastCodes) sent(txn string, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	name := l.name(mobile)
+	if l.at == nil {
+		l.at = map[[16]byte]time.Time{}
+	}
 	for k := range l.at { // in no order
 		if len(l.at) < codesKept {
 			break
 		}
 		delete(l.at, k)
 	}
-	l.at[name] = now
+	l.at[codeName(txn)] = now
 }

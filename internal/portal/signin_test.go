@@ -174,7 +174,28 @@ func TestExtendPage(t *testing.T) {
 	}
 }
 
-// TestLastCodes: what is remembered of numbers is bounded, and ends.
+// TestNoCodesOfOthers: whoever has only a number does not learn whether somebody was sent a code
+// to it just now, and keeps nobody from another one.
+func TestNoCodesOfOthers(t *testing.T) {
+	s, g, _ := keeping(t)
+	first := send(s, "/sign-in", url.Values{"mobile": {"9876543210"}})
+	if hidden(first).Get("txn") == "" {
+		t.Fatal("no code")
+	}
+	for _, txn := range []string{"", "00000000-0000-4000-8000-000000000009"} {
+		busy := send(s, "/sign-in/code", url.Values{"mobile": {"9876543210"}, "txn": {txn}, "code": {""}}).Body.String()
+		idle := send(s, "/sign-in/code", url.Values{"mobile": {"9876543211"}, "txn": {txn}, "code": {""}}).Body.String()
+		if strings.ReplaceAll(busy, "9876543210", "9876543211") != idle || strings.Contains(busy, "data-wait=\"30\"") {
+			t.Error("a number tells that its holder signs in")
+		}
+	}
+	n := len(g.asked)
+	if w := send(s, "/sign-in/again", url.Values{"mobile": {"9876543210"}}); w.Code != 200 || len(g.asked) != n+1 {
+		t.Errorf("without the transaction: %d", w.Code)
+	}
+}
+
+// TestLastCodes: what is remembered of codes is bounded, and ends.
 func TestLastCodes(t *testing.T) {
 	var l lastCodes
 	for i := range codesKept + 100 {

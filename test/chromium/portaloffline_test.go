@@ -94,6 +94,9 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/api/v3/revocations":
 		_, _ = w.Write(i.list(time.Now()))
 	default:
+		if _, err := r.Cookie("who"); err == nil {
+			w.Header().Set("X-Whose", "somebody's")
+		}
 		i.pages.ServeHTTP(w, r)
 	}
 }
@@ -211,6 +214,21 @@ func TestChromiumPortalOffline(t *testing.T) {
 		}
 	}
 	r.alike(i, cases[0].text, cases[1].text, cases[2].text)
+
+	// What the worker keeps was fetched for nobody: whoever comes next sees nobody's page.
+	r.eval(`document.cookie = 'who=1'`)
+	r.open("/verify")
+	r.until("the worker", `document.getElementById('offline').dataset.ready === '1' && !!navigator.serviceWorker.controller`)
+	if got := r.eval(`(async () => {
+		let all = 0, whose = 0;
+		for (const name of await caches.keys()) {
+			const cache = await caches.open(name);
+			for (const q of await cache.keys()) { all++; if ((await cache.match(q)).headers.get('X-Whose')) whose++; }
+		}
+		return whose + ', ' + (all > 9);
+	})()`); got != "0, true" {
+		t.Errorf("somebody's pages are kept: %s", got)
+	}
 
 	srv.Close() // no network
 	r.open("/verify")

@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"context"
+	"net/url"
+	"strings"
 	"time"
 
 	"tikakosh/internal/ablate"
@@ -13,6 +15,16 @@ import (
 // sessionWhole is how long a session may go on (design.md 5).
 const sessionWhole = time.Hour
 
+// extendBody is what the key signs to have a session go on.
+const extendBody = "extend"
+
+// extends reports whether a signed request says that a session is to go on: not any proof of
+// the device that somebody kept.
+func extends(s vault.Signed) bool {
+	u, err := url.Parse(s.URL)
+	return err == nil && strings.HasSuffix(u.Path, "/session/extend") && s.Method == "POST" && string(s.Body) == extendBody
+}
+
 // ExtendSession implements the vault's word (ADR 44).
 func (k *Keeper) ExtendSession(ctx context.Context, r vault.ExtendRequest) (vault.Session, error) {
 	var mint func() (vault.Session, error)
@@ -22,7 +34,7 @@ func (k *Keeper) ExtendSession(ctx context.Context, r vault.ExtendRequest) (vaul
 			return err
 		}
 		thumb, err := t.deviceOf(&r.Device)
-		if off := ablate.Off(ablate.HolderKey); (err != nil || row.Way == "" || thumb != row.Way) && !off {
+		if off := ablate.Off(ablate.HolderKey); (err != nil || row.Way == "" || thumb != row.Way || !extends(r.Device)) && !off {
 			if err != nil && !fault.Is(err, fault.Unauthorized) {
 				return err
 			}

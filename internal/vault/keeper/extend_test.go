@@ -11,11 +11,21 @@ import (
 
 const extendURL = "https://api.example/session/extend"
 
+// extendProof is what a device signs to have its session go on.
+func (r *rig) extendProof(k *harness.StaffKey, url, body string) *vault.Signed {
+	r.t.Helper()
+	proof, err := k.Sign(harness.Claims("POST", url, []byte(body), r.clock()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &vault.Signed{Method: "POST", URL: url, Body: []byte(body), Proof: proof}
+}
+
 func (r *rig) extend(h vault.Holder, k *harness.StaffKey) (vault.Holder, error) {
 	r.t.Helper()
 	var proof vault.Signed
 	if k != nil {
-		proof = *r.signedBy(k, extendURL)
+		proof = *r.extendProof(k, extendURL, "extend")
 	}
 	s, err := r.k.ExtendSession(r.t.Context(), vault.ExtendRequest{Holder: h, Device: proof})
 	return vault.Holder{Bearer: s.Bearer, Origin: h.Origin}, err
@@ -70,8 +80,9 @@ func TestExtendRefused(t *testing.T) {
 	e := r.enrol(h, "k", asha(1))
 	r.store(e.Seal, true)
 	r.advance(time.Minute)
-	proof := *r.signedBy(own, extendURL)
-	for name, d := range map[string]vault.Signed{"no proof": {}, "another key": *r.signedBy(other, extendURL), "another request": {Method: "POST", URL: extendURL + "x", Body: proof.Body, Proof: proof.Proof}} {
+	proof := *r.extendProof(own, extendURL, "extend")
+	for name, d := range map[string]vault.Signed{"no proof": {}, "another key": *r.extendProof(other, extendURL, "extend"), "for a code": *r.extendProof(own, askURL, "extend"), "for something else": *r.extendProof(own, extendURL, "9876543210"),
+		"another request": {Method: "POST", URL: extendURL + "x", Body: proof.Body, Proof: proof.Proof}} {
 		if _, err := r.k.ExtendSession(t.Context(), vault.ExtendRequest{Holder: h, Device: d}); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("%s: %v", name, err)
 		}

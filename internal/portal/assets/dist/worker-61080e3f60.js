@@ -34,21 +34,28 @@ async function renewed(request) {
   return answer;
 }
 
+// seen notes which language was seen last.
+async function seen(shelf, lang) {
+  const kept = await shelf.match(KIT.page + '?lang=' + lang, { ignoreVary: true });
+  if (kept) await shelf.put(KIT.page, kept);
+}
+
 // page is the page from the network, else the one kept: in the language asked for, or the one
-// that was seen last.
+// that was seen last. What the network answers is never kept itself: it is of whoever is signed
+// in. Kept are the pages that were fetched for nobody.
 async function page(request, url) {
   const shelf = await caches.open(SHELF);
   const sent = request.method === 'POST' ? request.clone() : undefined;
   try {
     const answer = await fetch(request);
     if (answer.status < 500 || sent) {
-      if (answer.ok && !sent) await shelf.put(KIT.page, answer.clone());
+      if (answer.ok && !sent) await seen(shelf, answer.headers.get('Content-Language'));
       return answer;
     }
   } catch { /* no network */ }
   const lang = url.searchParams.get('lang') ?? (sent && (await sent.formData().catch(() => undefined))?.get('lang'));
   const kept = (await shelf.match(KIT.page + '?lang=' + lang, { ignoreVary: true })) ?? (await shelf.match(KIT.page, { ignoreVary: true })) ?? (await shelf.match(KIT.pages[0], { ignoreVary: true }));
-  if (kept && KIT.pages.includes(KIT.page + '?lang=' + lang)) await shelf.put(KIT.page, kept.clone());
+  await seen(shelf, lang);
   return kept ?? Response.error();
 }
 
