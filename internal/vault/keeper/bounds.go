@@ -31,6 +31,10 @@ var (
 	// Every certificate is on the list of revoked ones when it is taken back.
 	boundCertificates = bound{"certificate", boundDay, 60, "too many certificates for this number today; please try again tomorrow"}
 
+	// What an offer's refusal says is a bit of an age or of a dose, to a session that sees
+	// initials; a booking that is refused says the same.
+	boundOffers = bound{"offer", boundDay, 30, "too many attempts to book from a new device today; please try again tomorrow"}
+
 	boundEnrolments = bound{"enrol", boundDay, 12, "too many registrations from this number today; please try again tomorrow"}
 )
 

@@ -35,6 +35,11 @@ func (k *Keeper) Chances(ctx context.Context, r vault.ChancesRequest) (vault.Cha
 		if cooling = bearer.Cooling; cooling && (!offered || r.Dose == 0) {
 			return newDevice()
 		}
+		if cooling {
+			if err := t.within(boundOffers, house); err != nil {
+				return err
+			}
+		}
 		h, err := t.Household(house)
 		if err != nil {
 			return err

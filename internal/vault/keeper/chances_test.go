@@ -67,3 +67,32 @@ func TestChances(t *testing.T) {
 		t.Errorf("a question made %+v (%v)", row.Bookings, err)
 	}
 }
+
+// TestOffersOfNewDevice: a session that sees initials does not learn an age by asking for
+// offer after offer, whatever ages they are for; the household's own device may go on asking.
+func TestOffersOfNewDevice(t *testing.T) {
+	r := rigWith(t, func(r *rig) { r.cfg.NoBounds = false })
+	const mobile = "0000000209"
+	own, thief := device(t), device(t)
+	h := r.on(own, mobile)
+	e := r.enrol(h, "k", asha(1))
+	r.store(e.Seal, true)
+	waits := r.on(thief, mobile)
+	o := r.offer("COVISHIELD")
+	ask := func(h vault.Holder, age int) error {
+		o.MinAge, o.MaxAge = age, age
+		_, err := r.k.Chances(t.Context(), vault.ChancesRequest{Holder: h, Offer: o, Dose: 1, Records: r.records(e.Seal.Person)})
+		return err
+	}
+	for i := range 30 {
+		if err := ask(waits, 18+i); err != nil {
+			t.Fatalf("the %dth offer: %v", i+1, err)
+		}
+	}
+	if err := ask(waits, 60); !fault.Is(err, fault.RateLimited) {
+		t.Errorf("an offer more: %v", err)
+	}
+	if err := ask(h, 60); err != nil {
+		t.Errorf("the household's own device: %v", err)
+	}
+}
