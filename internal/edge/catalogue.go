@@ -55,6 +55,8 @@ func hindi() map[string]string {
 		"this id document is already registered under this mobile":                                 "यह पहचान पत्र इस मोबाइल पर पहले से पंजीकृत है",
 		"six people can be registered under one mobile":                                            "एक मोबाइल पर छह लोग पंजीकृत हो सकते हैं",
 		"a vaccinated person's registration cannot be deleted":                                     "जिसे टीका लग चुका है उसका पंजीकरण हटाया नहीं जा सकता",
+		"cancel the appointment before taking the person off the list":                             "व्यक्ति को सूची से हटाने से पहले अपॉइंटमेंट रद्द करें",
+		"too many attempts to book from a new device today; please try again tomorrow":             "आज नए डिवाइस से बुकिंग के बहुत अधिक प्रयास हुए; कृपया कल फिर प्रयास करें",
 		"cancel the appointment before deleting the registration":                                  "पंजीकरण हटाने से पहले अपॉइंटमेंट रद्द करें",
 		"a reference id has 14 digits and its check digit must match":                              "संदर्भ आईडी में 14 अंक होते हैं और जाँच अंक सही होना चाहिए",
 		"no beneficiary named":                                                                     "किसी लाभार्थी का नाम नहीं दिया गया",

@@ -352,6 +352,8 @@ func askFor(c *Ctx) error {
 		return c.see("/requests?note=dose")
 	case fault.CodeOf(err) == "CARDFIRST":
 		return c.refusedBy("ask.card_first")
+	case fault.CodeOf(err) == "booked":
+		return c.refusedBy("account.apart_booked")
 	case fault.CodeOf(err) == "FIRSTDAY":
 		return c.refusedBy("ask.first_day")
 	case fault.Is(err, fault.Invalid):

@@ -11,7 +11,7 @@ func TestPostgres(t *testing.T) {
 		"TestHouseholdLife": TestHouseholdLife, "TestNotesEndTogether": TestNotesEndTogether, "TestDoseLosesAndRepeats": TestDoseLosesAndRepeats, "TestDoseGivesNothingAway": TestDoseGivesNothingAway,
 		"TestReferenceDrawnTwice": TestReferenceDrawnTwice, "TestIntegrityIsReadTwice": TestIntegrityIsReadTwice, "TestOpenings": TestOpenings,
 		"TestKeys": TestKeys, "TestOnOneListOnly": TestOnOneListOnly, "TestRelayDefersAndGoesOn": TestRelayDefersAndGoesOn, "TestSeeded": TestSeeded, "TestRemovalOfNobody": TestRemovalOfNobody,
-		"TestSameKey": TestSameKey, "TestKeyStandsForOneRequest": TestKeyStandsForOneRequest, "TestMalformedNote": TestMalformedNote,
+		"TestSameKey": TestSameKey, "TestRequestOfNobody": TestRequestOfNobody, "TestKeyStandsForOneRequest": TestKeyStandsForOneRequest, "TestMalformedNote": TestMalformedNote,
 		"TestCrashAtEveryStep": TestCrashAtEveryStep, "TestStoreFailsAtEveryStep": TestStoreFailsAtEveryStep,
 		"TestVaultFailsAtEveryStep": TestVaultFailsAtEveryStep,
 	}})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -91,6 +92,9 @@ func (c requestDesk) Within(on *release.Txn, house id.Household) error {
 // was registered without a mobile has. Their record, card and appointments stay theirs.
 func (c requestDesk) Apart(on *release.Txn, house id.Household, person id.Person) (id.Household, error) {
 	t := c.in(on)
+	if err := t.holdsNoPlace(person); err != nil {
+		return "", err
+	}
 	alone := id.Household(id.New())
 	if err := engine.Put(t, state.Households, string(alone), state.Household{Created: t.k.now().UnixMilli()}, 0); err != nil {
 		return "", err
@@ -100,6 +104,22 @@ func (c requestDesk) Apart(on *release.Txn, house id.Household, person id.Person
 	}
 	_, err := t.notice(state.Notice{ID: "apart/" + string(alone), Household: house, Kind: noticeApart}, 0, noticeLife)
 	return alone, err
+}
+
+// holdsNoPlace refuses somebody without a dose who has an appointment, or waits for a draw:
+// a household that put them apart would have a place free for the next one, and one mobile
+// as many appointments as it likes.
+func (t *txn) holdsNoPlace(person id.Person) error {
+	p, err := t.Person(person)
+	if err != nil || ablate.Off(ablate.BookingBounds) || slices.ContainsFunc(parts(p), release.IsDose) {
+		return err
+	}
+	for _, b := range p.Bookings {
+		if pendingDraw(b) && !t.over(b) {
+			return fault.New(fault.Conflict, "booked", "cancel the appointment before taking the person off the list")
+		}
+	}
+	return nil
 }
 
 // Back implements requests.Holders.

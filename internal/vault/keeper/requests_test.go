@@ -218,6 +218,25 @@ func TestUnknownMember(t *testing.T) {
 	r.audit()
 }
 
+// TestNoSeventhPlace: one mobile has six people, and no more appointments by putting those who
+// have one apart and registering others in their place.
+func TestNoSeventhPlace(t *testing.T) {
+	r := newRig(t)
+	h, people := r.family("0000000207", 1)
+	o := r.offer("COVISHIELD")
+	r.mustBook(h, "h1", 1, o, people[0])
+	for _, kind := range []string{vault.RequestMove, vault.RequestMember} {
+		if _, err := r.asks(h, people[0], kind, "k"+kind, nil); !fault.Is(err, fault.Conflict) || fault.CodeOf(err) != "booked" {
+			t.Errorf("%s with an appointment: %v", kind, err)
+		}
+	}
+	if m := must[vault.Membership](t)(r.k.Membership(t.Context(), h)); len(m.Members) != 1 {
+		t.Errorf("members: %+v", m.Members)
+	}
+	r.advance(40 * 24 * time.Hour) // the day is over: nothing is held any more
+	must[vault.Request](t)(r.asks(r.signIn("0000000207"), people[0], vault.RequestMove, "later", nil))
+}
+
 // TestOverdueRequest: a request whose time is over is an alarm once: in the log, for the
 // privacy officer, and in the person's history.
 func TestOverdueRequest(t *testing.T) {

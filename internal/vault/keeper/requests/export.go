@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
@@ -85,7 +86,7 @@ func (t *txn) withheld(h vault.Holder, brought []vault.Record, people []id.Perso
 		if slices.Contains(people, rec.Person) {
 			continue
 		}
-		if _, _, err := t.d.cfg.Holders.Member(t.Txn, h, rec.Person, false); err != nil {
+		if _, _, err := t.d.cfg.Holders.Member(t.Txn, h, rec.Person, false); fault.Is(err, fault.Forbidden) { // no member is nobody's to hear of
 			p, ok, err := engine.Get[state.Person](t, state.Persons, string(rec.Person))
 			if err != nil {
 				return nil, err
