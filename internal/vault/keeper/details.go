@@ -74,6 +74,17 @@ func (c correction) applyDetails(d release.Identity) (release.Identity, error) {
 	return d, nil
 }
 
+// knownAt reports whether a centre has to do with somebody: a dose or an appointment of theirs
+// was there, or they ask for a correction there. Two members of staff of any centre could else
+// give whoever's reference number they know another name.
+func (t *txn) knownAt(person id.Person, p state.Person, doses []release.Dose, centre id.Centre) (bool, error) {
+	if slices.ContainsFunc(doses, func(d release.Dose) bool { return d.Centre == centre }) ||
+		slices.ContainsFunc(p.Bookings, func(b state.Booking) bool { return b.Offer.Centre == centre }) {
+		return true, nil
+	}
+	return t.k.asked.AskedAt(t.Txn, person, centre)
+}
+
 // correctDetails carries out a correction of who somebody is: a further version of their
 // identity is sealed, the old one stays, and certificates that name them are taken back
 // when it is stored. The public figures count what was said first.
@@ -126,6 +137,9 @@ func (k *Keeper) correctDetails(ctx context.Context, r vault.ApproveRequest, c c
 		}
 		if err := op.Grown(p); err != nil {
 			return err
+		}
+		if known, err := t.knownAt(op.ID, p, doses, c.Centre); err != nil || !known {
+			return cmpErr(err, fault.New(fault.NotFound, "reference", "no person has this reference id"))
 		}
 		if i := slices.IndexFunc(p.Pending, func(s state.Seal) bool { return s.Base == p.Seq && s.Key == "details/"+c.ID }); i >= 0 { // under way
 			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.ID, Parts: p.Pending[i].Parts}

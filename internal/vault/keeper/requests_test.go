@@ -412,6 +412,35 @@ func TestDetailsCorrected(t *testing.T) {
 	c.audit()
 }
 
+// TestDetailsOfStrangers: two members of staff of a centre that has nothing to do with somebody
+// cannot rename them by their reference number alone; when they ask for it there, they can.
+func TestDetailsOfStrangers(t *testing.T) {
+	c := newCentre(t, nil)
+	c.staff("vaccinator", testCentre)
+	other, strangers := c.family("0000000209", 1)
+	row, err := c.k.Person(t.Context(), strangers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := map[string]any{"kind": "details", "center_id": int64(testCentre), "beneficiary_reference_id": string(row.Reference), "name": "Another Name", "person_seen": true, "reason": "passport seen"}
+	name, err := c.k.Propose(t.Context(), vault.ProposeRequest{Signed: c.sign(c.manager, correctionsURL, body), Person: strangers[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body["correction_id"] = name.Correction
+	approve := func() error {
+		_, err := c.k.Approve(t.Context(), vault.ApproveRequest{Signed: c.sign(c.vaccinator, correctionsURL+"/approve", body), Person: strangers[0], Record: c.records(strangers[0])[0]})
+		return err
+	}
+	if err := approve(); !fault.Is(err, fault.NotFound) {
+		t.Fatalf("a stranger: %v", err)
+	}
+	must[vault.Request](t)(c.asks(other, strangers[0], vault.RequestDetails, "k", func(m *vault.RequestMake) { m.Detail.Name, m.Centre = "Another Name", testCentre }))
+	if err := approve(); err != nil {
+		t.Errorf("who asks for it there: %v", err)
+	}
+}
+
 // TestExport: the file has what is held of the household's people, and nothing of others;
 // it is an opening, and bounded.
 func TestExport(t *testing.T) {

@@ -312,6 +312,25 @@ func (d *Desk) Decide(ctx context.Context, r vault.StaffRequestAct) (vault.Staff
 	return out, err
 }
 
+// AskedAt reports whether somebody asks for their details to be corrected at a centre.
+func (d *Desk) AskedAt(on *release.Txn, person id.Person, centre id.Centre) (bool, error) {
+	t := &txn{on, d}
+	list, _, err := t.get(whoKey(person))
+	if err != nil {
+		return false, err
+	}
+	for _, tracking := range list.Open {
+		r, ok, err := t.get(tracking)
+		if err != nil {
+			return false, err
+		}
+		if ok && r.Kind == vault.RequestDetails && r.Centre == centre && open(r) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // carriedOut holds a grant about a record against the correction that it names.
 func (t *txn) carriedOut(r state.Request, f Answer) error {
 	wants := record(r.Kind) && f.Outcome == vault.RequestGranted
