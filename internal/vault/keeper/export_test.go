@@ -312,3 +312,6 @@ func (k *Keeper) AllWords() (out []string) {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// Leavers ends leaves whose time has come, as housekeeping does.
+func (k *Keeper) Leavers(ctx context.Context) (int, error) { return k.leavers(ctx) }

@@ -478,3 +478,32 @@ func TestExport(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsForgotten: with a person's key go the words of what they asked, and nothing
+// waits for an answer any more.
+func TestRequestsForgotten(t *testing.T) {
+	c := newCentre(t, nil)
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	must[vault.Request](t)(c.asks(c.holder, c.person, vault.RequestDetails, "k", func(m *vault.RequestMake) { m.Detail.Name = "Asha Right" }))
+	if dump := c.dump("request"); !strings.Contains(dump, string(c.person)) || !strings.Contains(dump, `"Details":"`) {
+		t.Fatalf("nothing is kept: %s", dump)
+	}
+	must[vault.Left](t)(c.k.Leave(t.Context(), vault.LeaveRequest{Holder: c.holder, Record: c.records(c.person)[0]}))
+	for range 2 { // the week to come back, then the year
+		c.advance(366 * 24 * time.Hour)
+		if _, err := c.k.Leavers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dump := c.dump("request"); strings.Contains(dump, `"Details":"`) || strings.Contains(dump, `"Person":"`+string(c.person)) {
+		t.Errorf("kept: %s", dump)
+	}
+	if list := must[vault.StaffRequests](t)(c.staffAsks(c.manager, "", nil)); len(list.Rows) != 0 {
+		t.Errorf("waits still: %+v", list)
+	}
+	c.audit()
+}
