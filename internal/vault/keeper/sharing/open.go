@@ -22,13 +22,9 @@ const Evidence = "share link"
 const view = "certificate"
 
 // find leads from a secret to a link that opens. Without one it counts the network's miss and
-// returns the refusal apart from an error, so that what was counted is kept.
+// returns the refusal apart from an error, so that what was counted is kept. A link that opens is
+// refused to nobody for the misses of others behind the same network.
 func (l *Links) find(t *release.Txn, token, origin string) (person id.Person, row state.Share, at int, refused, err error) {
-	if n, until, err := l.cfg.Desk.Counted(t, time.Hour, "share-wrong", origin, 0); err != nil {
-		return "", row, -1, nil, err
-	} else if n >= mostWrong && !ablate.Off(ablate.ShareGuesses) {
-		return "", row, -1, l.wait(until, "too many links from here that open nothing; please try again later"), nil
-	}
 	if secret, ok := ParseToken(token); ok {
 		name := l.mac(secret)
 		lead, ok, err := engine.Get[state.ShareLink](t, state.ShareLinks, name)
@@ -45,7 +41,10 @@ func (l *Links) find(t *release.Txn, token, origin string) (person id.Person, ro
 			}
 		}
 	}
-	_, _, err = l.cfg.Desk.Counted(t, time.Hour, "share-wrong", origin, 1)
+	n, until, err := l.cfg.Desk.Counted(t, time.Hour, "share-wrong", origin, 1)
+	if err == nil && n > mostWrong && !ablate.Off(ablate.ShareGuesses) {
+		return "", row, -1, l.wait(until, "too many links from here that open nothing; please try again later"), nil
+	}
 	return "", row, -1, Nothing(), err
 }
 
@@ -85,7 +84,7 @@ func (l *Links) Open(ctx context.Context, r vault.ShareOpenRequest) (vault.Share
 			refused = Nothing()
 			return nil
 		}
-		n, until, err := l.cfg.Desk.Counted(t, day, "share-used", string(person), 1)
+		n, until, err := l.cfg.Desk.Counted(t, day, "share-used", link.MAC, 1)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ const (
 	MostDays  = 30
 	mostLive  = 5                   // links of a person that open at the same time
 	mostMade  = 20                  // a household makes in a day
-	mostUses  = 60                  // of a person's links in a day: each makes a certificate
+	mostUses  = 60                  // of a link in a day: each makes a certificate
 	mostWrong = 100                 // of a network in an hour
 	remember  = 30 * 24 * time.Hour // how long one that ended is on the person's list
 	tokenLen  = 16                  // bytes of a secret
