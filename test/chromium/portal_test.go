@@ -177,7 +177,7 @@ type verdict struct {
 const judge = `(async () => {
 	const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 	const r = await axe.run(document, { runOnly: { type: 'tag', values: tags } });
-	const over = document.querySelector('dialog[open]'); // what lies under it is not read
+	const over = document.querySelector('dialog[open]'); // with two layers axe decides no contrast
 	const small = [...document.querySelectorAll('a, button, input:not([type=hidden]), select, summary, textarea')].find(e => {
 		if (e.closest('p, dd, td, .govuk-error-summary, .tk-inline') || e.matches('.govuk-skip-link, .govuk-radios__input, .govuk-checkboxes__input')) return false;
 		const b = e.getBoundingClientRect();
@@ -187,7 +187,7 @@ const judge = `(async () => {
 	return JSON.stringify({
 		Violations: r.violations.map(v => v.id + ' ' + v.nodes.map(n => n.html.slice(0, 160)).slice(0, 2).join(' ; ')),
 		Passes: r.passes.length,
-		Faint: r.incomplete.filter(i => i.id === 'color-contrast').flatMap(i => i.nodes).filter(n => !n.html.startsWith('<text') && !(over && !document.querySelector(n.target[0])?.closest('dialog')) && n.any.some(a => a.data?.contrastRatio < 1.5)).map(n => n.html.slice(0, 160)).join(' ; '),
+		Faint: r.incomplete.filter(i => i.id === 'color-contrast').flatMap(i => i.nodes).filter(n => !over && !n.html.startsWith('<text') && n.any.some(a => a.data?.contrastRatio < 1.5)).map(n => n.html.slice(0, 160)).join(' ; '),
 		Wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
 		Small: small ? small.outerHTML.slice(0, 200) : '',
 		Title: document.title,
