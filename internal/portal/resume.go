@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -21,6 +22,7 @@ const carryMax = 20 << 10
 type carried struct {
 	To   string     `json:"to"`
 	Form url.Values `json:"form,omitempty"`
+	Who  string     `json:"who,omitempty"` // of a form: a digest of whose session it was typed in
 }
 
 // resuming marks the request that shows a form again after a sign-in.
@@ -35,6 +37,9 @@ func (c *Ctx) carrying() string {
 		for name, values := range c.form {
 			k.Form[name] = values
 		}
+		if old, err := c.r.Cookie(sessionCookie); err == nil {
+			k.Who = whose(old.Value)
+		}
 		for _, name := range append(c.route.Secrets, "lang") {
 			k.Form.Del(name)
 		}
@@ -44,6 +49,22 @@ func (c *Ctx) carrying() string {
 		return ""
 	}
 	return text
+}
+
+// whose is a digest of the one that a bearer is of, "" of what is none. What somebody typed is
+// shown after a sign-in to nobody else.
+func whose(bearer string) string {
+	var claims struct {
+		Subject string `json:"sub"`
+	}
+	_, rest, _ := strings.Cut(bearer, ".")
+	middle, _, _ := strings.Cut(rest, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(middle)
+	if err != nil || json.Unmarshal(raw, &claims) != nil || claims.Subject == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte("carried " + claims.Subject))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 func (k carried) text() string {
@@ -92,7 +113,7 @@ func (c *Ctx) resume(bearer, seat string) error {
 	}
 	u, ok := c.s.goal(k)
 	switch {
-	case !ok || strings.HasPrefix(u.Path, "/sign-"):
+	case !ok || strings.HasPrefix(u.Path, "/sign-") || k.Form != nil && (k.Who == "" || k.Who != whose(bearer)):
 		return c.see("/account")
 	case k.Form == nil:
 		return c.see(u.String())

@@ -49,19 +49,19 @@ func (g *gate) ConfirmCode(_ context.Context, r vault.CodeAnswer) (vault.Session
 	if r.Digest != "8d969eef6ecad3c29a3a629280e686cf0c3f5d5a86aff3ca12020c923adc6c92" { // of 123456
 		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
-	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, nil
+	return vault.Session{Bearer: fresh, ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, nil
 }
 
 func (g *gate) CardSession(_ context.Context, a vault.CardAnswer) (vault.Session, error) {
 	if a.PIN != "482913" {
 		return vault.Session{}, fault.New(fault.Invalid, "CARD", "The card or its PIN is not right")
 	}
-	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, g.err
+	return vault.Session{Bearer: fresh, ExpiresAt: noon().Add(15 * time.Minute).UnixMilli()}, g.err
 }
 
 func (g *gate) ExtendSession(_ context.Context, r vault.ExtendRequest) (vault.Session, error) {
 	g.devices = append(g.devices, &r.Device)
-	return vault.Session{Bearer: "fresh", ExpiresAt: noon().Add(14 * time.Minute).UnixMilli()}, g.err
+	return vault.Session{Bearer: fresh, ExpiresAt: noon().Add(14 * time.Minute).UnixMilli()}, g.err
 }
 
 func (g *gate) EndSession(_ context.Context, h vault.Holder) error {
@@ -70,11 +70,18 @@ func (g *gate) EndSession(_ context.Context, h vault.Holder) error {
 }
 
 func (g *gate) Live(bearer string) (time.Time, error) {
-	if bearer != "fresh" && bearer != "live" && !g.live[bearer] {
+	if bearer != fresh && bearer != "live" && !g.live[bearer] {
 		return time.Time{}, fault.New(fault.Unauthorized, "bearer", "no bearer")
 	}
 	return noon().Add(15 * time.Minute), nil
 }
+
+// fresh is the bearer that a sign-in gives; ended was the same one's, stranger another's.
+const (
+	fresh    = "e30.eyJzdWIiOiJhIn0.x"
+	ended    = "e30.eyJzdWIiOiJhIn0.y"
+	stranger = "e30.eyJzdWIiOiJiIn0.y"
+)
 
 // seated are the cookies of somebody who is signed in, for get and post.
 const (
@@ -169,7 +176,7 @@ func TestSignIn(t *testing.T) {
 	form.Set("code", "१२३ ४५६")
 	w := send(s, "/sign-in/code", form)
 	k := cookies(w)
-	if w.Code != 303 || w.Header().Get("Location") != "/account" || k[sessionCookie] == nil || k[sessionCookie].Value != "fresh" {
+	if w.Code != 303 || w.Header().Get("Location") != "/account" || k[sessionCookie] == nil || k[sessionCookie].Value != fresh {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	for name, same := range map[string]http.SameSite{sessionCookie: http.SameSiteLaxMode, seatCookie: http.SameSiteStrictMode} {
@@ -208,15 +215,21 @@ func TestHolder(t *testing.T) {
 	if w := signIn(get(s, "/t/x?a=1&lang=en"), ""); w.Code != 303 || w.Header().Get("Location") != "/t/x?a=1" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
-	const dead = sessionCookie + "=dead; " + seatCookie + "=" + seat
+	const dead = sessionCookie + "=" + ended + "; " + seatCookie + "=" + seat
+	const others = sessionCookie + "=" + stranger + "; " + seatCookie + "=" + seat
 	w := get(s, "/t/x?late=1", "Cookie", seated)
 	if w.Code != 401 || !strings.Contains(w.Body.String(), "run out") || strings.Contains(w.Body.String(), "/sign-out") || cookies(w)[sessionCookie].MaxAge != -1 {
 		t.Errorf("the vault ended it: %d", w.Code)
 	}
 	typed := url.Values{"a": {"typed <b>"}, "pin": {"482913"}}
 	w = signIn(send(s, "/t/x", typed, "Cookie", dead), dead)
-	if w.Code != 200 || *acted != 0 || !strings.Contains(w.Body.String(), "kept x typed &lt;b&gt;") || strings.Contains(w.Body.String(), "482913") || cookies(w)[seatCookie].Value != seat || cookies(w)[sessionCookie].Value != "fresh" {
+	if w.Code != 200 || *acted != 0 || !strings.Contains(w.Body.String(), "kept x typed &lt;b&gt;") || strings.Contains(w.Body.String(), "482913") || cookies(w)[seatCookie].Value != seat || cookies(w)[sessionCookie].Value != fresh {
 		t.Errorf("%d, acted %d, %v %s", w.Code, *acted, w.Header(), w.Body)
+	}
+	for name, cookie := range map[string]string{"another's": others, "nobody's": seatCookie + "=" + seat} {
+		if w := signIn(send(s, "/t/x", typed, "Cookie", cookie), cookie); w.Code != 303 || w.Header().Get("Location") != "/account" || *acted != 0 {
+			t.Errorf("%s form is shown to who signs in: %d %v", name, w.Code, w.Header())
+		}
 	}
 	if w := send(s, "/t/x", typed, "Cookie", seated); w.Code != 303 || *acted != 1 {
 		t.Errorf("signed in: %d, acted %d", w.Code, *acted)
@@ -236,7 +249,7 @@ func TestHolder(t *testing.T) {
 	g.live["older"] = true
 	g.ended = nil
 	form := url.Values{"mobile": {"9876543210"}, "txn": {"x"}, "code": {"123456"}}
-	if w := send(s, "/sign-in/code", form, "Cookie", sessionCookie+"=older; "+seatCookie+"="+seat); cookies(w)[sessionCookie].Value != "fresh" || cookies(w)[seatCookie].Value == seat || len(g.ended) != 1 || g.ended[0] != "older" {
+	if w := send(s, "/sign-in/code", form, "Cookie", sessionCookie+"=older; "+seatCookie+"="+seat); cookies(w)[sessionCookie].Value != fresh || cookies(w)[seatCookie].Value == seat || len(g.ended) != 1 || g.ended[0] != "older" {
 		t.Errorf("%v, ended %q", w.Header(), g.ended)
 	}
 	w = send(s, "/sign-out", nil, "Cookie", seated)

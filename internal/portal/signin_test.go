@@ -141,7 +141,7 @@ func TestCardPages(t *testing.T) {
 		}
 	}
 	w := send(s, "/sign-in/card", url.Values{"card": {strings.ToLower(card)}, "pin": {"४८२ ९१३"}, "carry": {carried{To: "/find"}.text()}})
-	if w.Code != 303 || w.Header().Get("Location") != "/find" || cookies(w)[sessionCookie].Value != "fresh" {
+	if w.Code != 303 || w.Header().Get("Location") != "/find" || cookies(w)[sessionCookie].Value != fresh {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	// From a page that asks for a sign-in, what is carried goes along.
@@ -159,7 +159,7 @@ func TestCardPages(t *testing.T) {
 func TestExtendPage(t *testing.T) {
 	s, g, _ := keeping(t)
 	w := send(s, "/session/extend", url.Values{"proof": {"a.b.c"}}, "Cookie", seated)
-	if w.Code != 200 || w.Body.String() != "840" || cookies(w)[sessionCookie].Value != "fresh" || w.Header().Get("Cache-Control") != "no-store" {
+	if w.Code != 200 || w.Body.String() != "840" || cookies(w)[sessionCookie].Value != fresh || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}
 	if d := g.devices[0]; d.URL != "https://tk.example/session/extend" || string(d.Body) != "extend" {

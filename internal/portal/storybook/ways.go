@@ -21,6 +21,9 @@ func keeping() []Story {
 		return Story{Name: name, Title: "ways.devices", Path: "/account", Mine: true, Wrong: wrong, Draw: func(p *view.Page) templ.Component {
 			x := x
 			x.Devices, p.Waiting = lines(p)[:n], x.Waiting
+			if x.Waiting {
+				x.Devices[0].Waits = true
+			}
 			if x.Until != "" {
 				x.Until = p.Clock(sampleTime())
 			}

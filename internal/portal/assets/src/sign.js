@@ -15,7 +15,7 @@ for (const form of document.querySelectorAll('form[data-sign]')) {
     try {
       const { prove, solve } = await load();
       if (form.dataset.work) form.elements.work.value = await solve(form.dataset.work);
-      form.elements.proof.value = await prove(new URL(form.action).pathname, typed(form), clock(form), true);
+      if (!form.elements.shared?.checked) form.elements.proof.value = await prove(new URL(form.action).pathname, typed(form), clock(form), true);
     } catch { /* sent without */ }
     form.submit();
   });
