@@ -79,17 +79,6 @@ func (b *booker) link(head, tail string) string {
 	return html.UnescapeString(m[1])
 }
 
-// book takes everybody on the page through hold and confirmation.
-func (b *booker) book(d harness.Day) {
-	b.t.Helper()
-	b.Get("/book/" + d.Session)
-	b.says(200, "Dose 1")
-	b.Submit("/book/"+d.Session, append(b.party(), "slot", d.Slot)...)
-	b.says(200, "Held for you until")
-	b.on(b.Submit("/book/" + d.Session + "/confirm"))
-	b.says(200, "Booked", "Code for the vaccinator")
-}
-
 func portalServer(t *testing.T) *harness.Server {
 	t.Helper()
 	var b harness.Builder

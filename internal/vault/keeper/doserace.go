@@ -15,7 +15,7 @@ func (t *txn) overtaken(r vault.DoseRequest, p *state.Person, again *vault.DoseS
 	}
 	i, err := t.k.release.MatchRecord(r.Person, *p, r.Record)
 	if err != nil || i < 0 || p.Pending[i].ID == again.Seal.ID {
-		return again, nil // a record that does not match is refused where it is stored
+		return again, nil //nolint:nilerr // a record that does not match is refused where it is stored
 	}
 	if err := t.Advance(r.Person, p, i); err != nil {
 		return nil, err

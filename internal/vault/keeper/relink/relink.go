@@ -135,7 +135,7 @@ func parse(raw []byte, demo bool) (out asked, err error) {
 		return out, fault.New(fault.Invalid, "USRRES0001", "one of beneficiary_reference_id and card says whom it is about")
 	}
 	out.whom, out.kind = presence.Ask{Reference: f.Reference, Card: f.Card}, f.IDType
-	about := ""
+	var about string
 	if f.Card != "" {
 		card, err := vault.ParseCard(f.Card)
 		if err != nil {
