@@ -103,6 +103,10 @@ func templates() map[string]template {
 			en: "A person was taken off the list of this number in Tikakosh. If you did not do this, sign in within 7 days and undo it under Your requests.",
 			hi: "टीकाकोष में इस नंबर की सूची से एक व्यक्ति हटाया गया है। यदि यह आपने नहीं किया तो 7 दिनों में साइन इन करके 'आपके अनुरोध' में इसे वापस लें।",
 		},
+		"link-made": {
+			en: "A link that shows a certificate of your household was made in Tikakosh. If you did not do this, sign in, open the certificate and end it under Share.",
+			hi: "टीकाकोष में इस नंबर के परिवार का एक प्रमाणपत्र दिखाने वाला लिंक बनाया गया है। यदि यह आपने नहीं किया तो साइन इन करके उसे बंद करें।",
+		},
 		"relink": {
 			en:     "Two members of staff{centre} want to move a registration from this number to another one in Tikakosh. It can be moved from {date} {time}. If you know nothing of it, sign in and stop it, or tell a centre.",
 			hi:     "दो कर्मचारी{centre} टीकाकोष में एक पंजीकरण को इस नंबर से दूसरे नंबर पर ले जाना चाहते हैं। यह {date} को {time} बजे से हो सकेगा। यदि आपको इसकी जानकारी नहीं तो साइन इन करके इसे रोकें या किसी केंद्र को बताएँ।",
@@ -171,7 +175,7 @@ func templates() map[string]template {
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
 // "opening", "break-glass" and "relink" (date, time, centre or ""), "relink-stopped" and "relink-moved" (nothing), "signin", "newdevice" and "pin-ends" (date, time),
-// "code-email" and "code-device" (code), "answered" (tracking), "apart", "linked", "email-changed" and "pin-changed" (nothing). Dates are
+// "code-email" and "code-device" (code), "answered" (tracking), "apart", "link-made", "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
 // English. fault.Internal for an unknown template, a place missing or not in

@@ -20,6 +20,9 @@ func fitting() map[string]map[string]string {
 		"opening":  {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"linked":   {},
 		"apart":    {},
+
+		"link-made": {},
+
 		"answered": {"tracking": "1234-5678-9012"},
 
 		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},

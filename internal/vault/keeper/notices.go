@@ -62,6 +62,7 @@ const (
 	noticeGlass    = state.PresenceGlass
 	noticeAnswered = state.NoticeAnswered // a request was answered
 	noticeApart    = "apart"              // a person was taken off the household's list
+	noticeLink     = "link-made"          // to a certificate, for whoever has it
 	noticeRelink   = relink.NoticeAsked   // a person is to be moved to another number
 
 	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
@@ -540,7 +541,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
 	case noticeAnswered:
 		return map[string]string{"tracking": v.Request}, true, nil
-	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart:
+	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart, noticeLink:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

@@ -46,6 +46,12 @@ func (d shareDesk) Counted(on *release.Txn, window time.Duration, what, key stri
 	return total, d.k.now().Truncate(window).Add(window), err
 }
 
+// Tell implements sharing.Desk.
+func (d shareDesk) Tell(on *release.Txn, house id.Household, link string) error {
+	_, err := d.in(on).notice(state.Notice{ID: "link/" + link, Household: house, Kind: noticeLink}, 0, noticeLife)
+	return err
+}
+
 // Issue implements sharing.Desk.
 func (d shareDesk) Issue(on *release.Txn, person id.Person, viewID string) error {
 	return d.in(on).issue(person, viewID)

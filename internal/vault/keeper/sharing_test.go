@@ -71,6 +71,9 @@ func TestShare(t *testing.T) {
 	s := newShared(t)
 	ctx := t.Context()
 	m := s.make(7)
+	if sent := s.messages("link-made", 1); len(sent) != 1 { // to the household: who made it may be somebody else
+		t.Errorf("told: %+v", sent)
+	}
 	for range 2 {
 		if err := s.use(m.Token, strangers); err != nil {
 			t.Fatal(err)

@@ -46,6 +46,9 @@ type Desk interface {
 	Counted(on *release.Txn, window time.Duration, what, key string, n int64) (int64, time.Time, error)
 	// Issue notes that a certificate is about to be made.
 	Issue(on *release.Txn, person id.Person, viewID string) error
+	// Tell tells a household that a link was made, at once and beside the entry: who made it had
+	// the phone or a code in hand, and that may have been somebody else.
+	Tell(on *release.Txn, house id.Household, link string) error
 	// Certificate makes the certificate of the one person who was opened for it.
 	Certificate(o *release.Opening) (vault.Certificate, error)
 }
@@ -147,6 +150,9 @@ func (l *Links) Make(ctx context.Context, r vault.ShareMakeRequest) (vault.Share
 		row.Links = append(row.Links, made)
 		t.Append(engine.Entry{Kind: entryKind, Person: r.Person, House: house, View: "link made", Role: permits.Holder})
 		if err := engine.Put(t, state.ShareLinks, made.MAC, state.ShareLink{Person: r.Person}, made.Expires+remember.Milliseconds()); err != nil {
+			return err
+		}
+		if err := l.cfg.Desk.Tell(t, house, made.ID); err != nil {
 			return err
 		}
 		return engine.Put(t, state.Shares, string(r.Person), row, 0)
