@@ -133,6 +133,12 @@ func TestOpeningLooksWrong(t *testing.T) {
 	if dump := g.dump("request"); strings.Contains(dump, "not right") || strings.Contains(dump, "not needed") || strings.Contains(dump, string(g.ref)) {
 		t.Error("what was asked stands in the clear")
 	}
+	must[vault.StaffRequests](t)(g.staffAsks(g.privacy.key, "/read", body)) // a decision can be read again, for a month
+	g.advance(31 * 24 * time.Hour)
+	g.backIn(g.privacy)
+	if _, err := g.staffAsks(g.privacy.key, "/read", body); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a kept number opens it after a month: %v", err)
+	}
 	g.audit()
 }
 

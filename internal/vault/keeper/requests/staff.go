@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
@@ -199,6 +200,9 @@ func (t *txn) answers(staff id.Staff, row state.Staff, tracking string) (state.R
 	return r, permit, permits.Refused("the manager of the centre, the district's administrator and the privacy officer of the place answer requests")
 }
 
+// readAfter is how long a request that has ended can be read by those who answer such.
+const readAfter = 30 * 24 * time.Hour
+
 // Read implements the vault's word: what one request says and what its answer takes. The
 // person sees who read it; whoever reads it first has it in hand.
 func (d *Desk) Read(ctx context.Context, r vault.StaffRequestAct) (vault.StaffRequests, error) {
@@ -221,6 +225,9 @@ func (d *Desk) Read(ctx context.Context, r vault.StaffRequestAct) (vault.StaffRe
 		var permit policy.Permit
 		if row, permit, err = t.answers(staff, who, f.Tracking); err != nil {
 			return err
+		}
+		if row.Done > 0 && d.cfg.Now().Sub(time.UnixMilli(row.Done)) > readAfter {
+			return unknown() // its words are for who answers it; a number that was kept opens them no more
 		}
 		if row.State == vault.RequestReceived {
 			row.State, row.Taken, row.TakenBy = vault.RequestInHand, d.cfg.Now().UnixMilli(), staff
