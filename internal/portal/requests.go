@@ -29,7 +29,7 @@ type Asking interface {
 // OwnRecords is what people see of their own records.
 type OwnRecords interface {
 	Household(ctx context.Context, h vault.Holder) (registry.Household, error)
-	Openings(ctx context.Context, h vault.Holder, before int64, limit int) (vault.Openings, error)
+	OpeningsOf(ctx context.Context, h vault.Holder, person id.Person, before int64, limit int) (vault.Openings, error)
 	Doses(ctx context.Context, h vault.Holder) (vault.Doses, error)
 	AnswerDose(ctx context.Context, h vault.Holder, ref id.Reference, event id.Event, confirm bool, reason string) error
 }
@@ -62,7 +62,7 @@ func india() *time.Location { return time.FixedZone("IST", 19800) }
 // moment is day and time of day, as people read them.
 func (c *Ctx) moment(ms int64) string {
 	at := time.UnixMilli(ms).In(india())
-	return c.say.Day(civil.Of(at)) + " " + c.say.Clock(at)
+	return c.say.Clock(at)
 }
 
 func (c *Ctx) day(ms int64) string {
@@ -72,8 +72,12 @@ func (c *Ctx) day(ms int64) string {
 	return c.say.Day(civil.Of(time.UnixMilli(ms).In(india())))
 }
 
-// seenPage is how many entries one page asks for; those that are hidden are among them.
-const seenPage = 100
+// seenPage is how many entries the vault is asked for at once; those that are hidden are among
+// them. seenAsks is how often, when all were hidden: each ask is an entry of its own.
+const (
+	seenPage = 200
+	seenAsks = 4
+)
 
 // seen lists who opened somebody's record.
 func seen(c *Ctx) error {
@@ -87,39 +91,58 @@ func seen(c *Ctx) error {
 			return fault.New(fault.Invalid, "before", "a page begins at an entry")
 		}
 	}
-	o, err := c.s.cfg.Records.Openings(c.r.Context(), c.holder, before, seenPage)
-	if err != nil {
-		return err
-	}
 	own := c.form.Get("own") == "1"
 	x := view.SeenPage{Who: who.Name, Back: c.backTo(who.Reference), Own: own, Toggle: c.pageOf(who.Reference, "/seen")}
 	if !own {
 		x.Toggle += "?own=1"
 	}
-	for _, ref := range o.Withheld {
-		x.Guard = x.Guard || ref == who.Reference
+	for range seenAsks {
+		var more bool
+		if x.Rows, before, more, err = c.seenRows(who.Person, who.Reference, before, own); err != nil || !more {
+			before = 0
+			break
+		}
+		if len(x.Rows) > 0 {
+			break
+		}
 	}
-	for _, e := range o.Entries {
-		if e.Person != "" && e.Person != who.Person {
-			continue
-		}
-		row := c.seenRow(e)
-		if row.What == "" || (row.You && !own) {
-			continue
-		}
-		if e.Lost == nil {
-			row.Wrong = c.pageOf(who.Reference, "/ask?what=opening&index="+strconv.FormatInt(e.Index, 10))
-		}
-		x.Rows = append(x.Rows, row)
+	if fault.CodeOf(err) == "CARDFIRST" {
+		x.Guard, err = true, nil
 	}
-	if n := len(o.Entries); n == seenPage {
-		q := url.Values{"before": {strconv.FormatInt(o.Entries[n-1].Index, 10)}}
+	if err != nil {
+		return err
+	}
+	if before > 0 {
+		q := url.Values{"before": {strconv.FormatInt(before, 10)}}
 		if own {
 			q.Set("own", "1")
 		}
 		x.Older = c.pageOf(who.Reference, "/seen?"+q.Encode())
 	}
 	return c.render(http.StatusOK, view.Seen(c.page("seen.title"), x))
+}
+
+// seenRows is what one ask brings: the entries to show, the one that the next ask begins
+// before, and whether there may be more.
+func (c *Ctx) seenRows(person id.Person, ref id.Reference, before int64, own bool) (rows []view.SeenRow, next int64, more bool, err error) {
+	o, err := c.s.cfg.Records.OpeningsOf(c.r.Context(), c.holder, person, before, seenPage)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	for _, e := range o.Entries {
+		row := c.seenRow(e)
+		if row.What == "" || (row.You && !own) {
+			continue
+		}
+		if e.Lost == nil {
+			row.Wrong = c.pageOf(ref, "/ask?what=opening&index="+strconv.FormatInt(e.Index, 10))
+		}
+		rows = append(rows, row)
+	}
+	if n := len(o.Entries); n > 0 {
+		next = o.Entries[n-1].Index
+	}
+	return rows, next, len(o.Entries) == seenPage, nil
 }
 
 // seenRow says what one entry is, in the person's language; What is "" for entries that
@@ -129,7 +152,10 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 	what := seenViews()[e.View]
 	switch e.Kind {
 	case "opening", "break-glass", "list":
-		row.Reason = e.Reason
+		// What the registry itself gives as a reason is said by the view, in their language.
+		if row.Reason = e.Reason; e.Role == "holder" || e.Role == "system" {
+			row.Reason = ""
+		}
 		if e.Kind == "break-glass" && what == "" {
 			what = "seen.kind_glass"
 		}
@@ -146,6 +172,10 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 		what = "seen.kind_other"
 	}
 	row.What = c.say.T(what)
+	if e.Role == "holder" && e.Reason == linkUsed { // whoever had the link: not the household
+		row.You, row.By = false, c.say.T("seen.by_link")
+		return row
+	}
 	by := seenRoles()[e.Role]
 	if by == "" && e.Role != "" {
 		by = "seen.by_other"
@@ -155,6 +185,9 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 	}
 	return row
 }
+
+// linkUsed is the reason that the vault gives for an opening by a link.
+const linkUsed = "share link"
 
 // seenViews are the ids of what the views of the vault are called to people.
 func seenViews() map[string]string {
@@ -169,7 +202,7 @@ func seenViews() map[string]string {
 
 func seenKinds() map[string]string {
 	return map[string]string{"sealed": "seen.kind_written", "booking": "seen.kind_booking", "card": "seen.kind_card", "linked": "seen.kind_linked", "request": "seen.kind_request",
-		"left": "seen.kind_left", "gap": "seen.kind_gap", "household": "seen.kind_household"}
+		"share": "seen.kind_share", "left": "seen.kind_left", "gap": "seen.kind_gap", "household": "seen.kind_household"}
 }
 
 func seenRoles() map[string]string {
@@ -272,7 +305,7 @@ func (c *Ctx) openedBy(who vault.Person) (*view.SeenRow, error) {
 	if err != nil || index < 1 {
 		return nil, fault.New(fault.NotFound, "index", "no such entry")
 	}
-	o, err := c.s.cfg.Records.Openings(c.r.Context(), c.holder, index+1, 10)
+	o, err := c.s.cfg.Records.OpeningsOf(c.r.Context(), c.holder, who.Person, index+1, 10)
 	if err != nil {
 		return nil, err
 	}

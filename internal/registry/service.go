@@ -258,6 +258,15 @@ func (s *Service) Openings(ctx context.Context, h vault.Holder, before int64, li
 	return s.vault.Openings(ctx, vault.OpeningsRequest{Holder: h, Before: before, Limit: limit})
 }
 
+// OpeningsOf is Openings of one person of the household. fault.Forbidden with the code
+// CARDFIRST where their own card has to be shown first.
+func (s *Service) OpeningsOf(ctx context.Context, h vault.Holder, person id.Person, before int64, limit int) (vault.Openings, error) {
+	if before < 0 {
+		return vault.Openings{}, fault.New(fault.Invalid, "before", "a page starts at a positive index")
+	}
+	return s.vault.Openings(ctx, vault.OpeningsRequest{Holder: h, Person: person, Before: before, Limit: max(1, min(limit, 200))})
+}
+
 // Certificate returns the signed certificate of one member of the holder's
 // household. fault.NotFound: unknown, not a member, or no counted dose.
 func (s *Service) Certificate(ctx context.Context, h vault.Holder, ref id.Reference, lang string) (vault.Certificate, error) {

@@ -12,6 +12,11 @@ import (
 // personal are fields that tell of a person.
 var personal = []string{"birth_year", "photo_id_number", "mobile_number", "beneficiaries", "guardian"}
 
+// typed are answers that list what colleagues typed of people, and what a second member of
+// staff approves of it: they cannot approve what they do not see. Each is an entry of the
+// person's; nothing that is held of anybody is in them.
+var typed = []string{"GET /api/v3/staff/corrections"}
+
 // TestNobodyIsListed walks the description: what the public may call tells of no
 // person, only the holder of a household gets more than one person in an answer,
 // and no query or path takes a mobile number, a name or an id number.
@@ -41,7 +46,7 @@ func TestNobodyIsListed(t *testing.T) {
 					if facts.Audience == "public" && fields > 0 {
 						t.Errorf("%s %s tells the public of people (%s)", method, path, status)
 					}
-					if facts.Audience != "holder" && lists > 0 {
+					if facts.Audience != "holder" && lists > 0 && !slices.Contains(typed, method+" "+path) {
 						t.Errorf("%s %s lists people to %s (%s)", method, path, facts.Audience, status)
 					}
 				}
@@ -70,7 +75,7 @@ func people(ref *openapi3.SchemaRef, list bool, done map[*openapi3.Schema]bool) 
 		}
 		add(people(p, list, done))
 	}
-	add(people(s.Items, true, done))
+	add(people(s.Items, list || s.MaxItems == nil || *s.MaxItems > 1, done))
 	for _, of := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf} {
 		for _, o := range of {
 			add(people(o, list, done))

@@ -60,6 +60,7 @@ func asking() []Story {
 		seen("seen", view.SeenPage{Rows: rows()[:2], Older: "/p/AAAAAAAAAAA/seen?before=9"}),
 		seen("seen/own", view.SeenPage{Rows: rows(), Own: true}),
 		seen("seen/none", view.SeenPage{}),
+		seen("seen/none-yet", view.SeenPage{Older: "/p/AAAAAAAAAAA/seen?before=9"}),
 		seen("seen/guarded", view.SeenPage{Guard: true}),
 		{Name: "ask", Title: "ask.title", Path: "/p/AAAAAAAAAAA/ask", Mine: true, Draw: func(p *view.Page) templ.Component {
 			return view.PutRight(p, view.PutRightPage{Who: hostile, Back: "/account", Choices: []view.AskChoice{{Href: "/p/AAAAAAAAAAA/seen", Icon: "eye", Title: "seen.title", Text: "ask.seen_text"},
