@@ -151,7 +151,9 @@ func account(c *Ctx) error {
 	x.Links = append(x.Links, c.ways(view.Link{Href: "/notify", Icon: "wait", Title: "account.notify", Text: "account.notify_text"},
 		view.Link{Href: "/requests", Icon: "book", Title: "account.requests", Text: "account.requests_text"},
 		view.Link{Href: "/account/devices", Icon: "lock", Title: "account.devices", Text: "account.devices_text"},
-		view.Link{Href: relinkPath, Icon: "go", Title: "relink.link", Text: "relink.link_text"})...)
+		view.Link{Href: relinkPath, Icon: "go", Title: "relink.link", Text: "relink.link_text"},
+		view.Link{Href: "/export", Icon: "book", Title: "export.title", Text: "export.link_text"},
+		view.Link{Href: "/leave", Icon: "go", Title: "leave.back_title", Text: "leave.undo_days"})...)
 	return c.render(http.StatusOK, view.Account(c.page("account.title"), x))
 }
 

@@ -148,7 +148,7 @@ func (c *Ctx) seenRows(person id.Person, ref id.Reference, before int64, own boo
 // seenRow says what one entry is, in the person's language; What is "" for entries that
 // tell nobody anything.
 func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
-	row := view.SeenRow{When: c.moment(e.At), Place: e.Place, You: e.Role == "holder"}
+	row := view.SeenRow{When: c.moment(e.At), Place: e.Place, Ref: e.ViewRef, You: e.Role == "holder"}
 	what := seenViews()[e.View]
 	switch e.Kind {
 	case "opening", "break-glass", "list":

@@ -21,7 +21,7 @@ func asking() []Story {
 	rows := func() []view.SeenRow {
 		return []view.SeenRow{
 			{When: "03-03-2026 18:00", What: "seen.kind_glass", By: "seen.by_vaccinator", Place: "Civil Hospital", Reason: "unconscious, allergy has to be known", Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=17"},
-			{When: "01-03-2026 11:20", What: "seen.view_centre", By: "seen.by_verifier", Place: hostile, Reason: hostile, Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=12"},
+			{When: "01-03-2026 11:20", What: "seen.view_centre", By: "seen.by_verifier", Place: hostile, Reason: hostile, Ref: "3VOFZCSVGHH5A", Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=12"},
 			{When: "01-03-2026 11:02", What: "seen.view_booking", By: "seen.by_you", You: true, Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=11"},
 		}
 	}
