@@ -118,11 +118,15 @@ func read(t *testing.T, raw []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, level := range []uint8{127, 90, 170} { // as a reader tries, too
-		bw := image.NewGray(img.Bounds())
-		for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y++ {
-			for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x++ {
-				if color.GrayModel.Convert(img.At(x, y)).(color.Gray).Y > level {
+	// As a reader does, who gets many pictures from some nearer or further away: the decoder of
+	// this test takes a whole number of dots for the width of a module.
+	for _, size := range []float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.45, 0.4} {
+		w, h := int(float64(img.Bounds().Dx())*size), int(float64(img.Bounds().Dy())*size)
+		bw := image.NewGray(image.Rect(0, 0, w, h))
+		for y := range h {
+			for x := range w {
+				at := img.At(img.Bounds().Min.X+int((float64(x)+0.5)/size), img.Bounds().Min.Y+int((float64(y)+0.5)/size))
+				if color.GrayModel.Convert(at).(color.Gray).Y > 127 {
 					bw.SetGray(x, y, color.Gray{Y: 255})
 				}
 			}

@@ -1,14 +1,17 @@
 package chromium
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/dom"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 	"rsc.io/qr"
 )
 
@@ -30,9 +33,28 @@ func photograph(t *testing.T, text string) string {
 // choose puts a file into a field, as a person does.
 func (r *reader) choose(selector, file string) {
 	r.Helper()
-	root := call(r, dom.GetDocument, dom.GetDocumentParams{})
-	node := call(r, dom.QuerySelector, dom.QuerySelectorParams{NodeID: root.Root.NodeID, Selector: selector})
-	call(r, dom.SetFileInputFiles, dom.SetFileInputFilesParams{NodeID: node.NodeID, Files: []string{file}})
+	set := func() error {
+		ctx, end := context.WithTimeout(r.ctx, patience)
+		defer end()
+		root, err := chromedp.Call(ctx, dom.GetDocument, dom.GetDocumentParams{})
+		if err != nil {
+			return err
+		}
+		node, err := chromedp.Call(ctx, dom.QuerySelector, dom.QuerySelectorParams{NodeID: root.Root.NodeID, Selector: selector})
+		if err != nil {
+			return err
+		}
+		_, err = chromedp.Call(ctx, dom.SetFileInputFiles, dom.SetFileInputFilesParams{NodeID: node.NodeID, Files: []string{file}})
+		return err
+	}
+	var err error
+	for range 20 { // a document that is just being replaced has no nodes any more
+		if err = set(); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.Fatal(err)
 }
 
 // TestChromiumPortalScan: a photo of a code is read in the browser, under the page's own
