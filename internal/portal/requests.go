@@ -172,7 +172,7 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 		what = "seen.kind_other"
 	}
 	row.What = c.say.T(what)
-	if e.Role == "holder" && e.Reason == linkUsed { // whoever had the link: not the household
+	if e.Role == "holder" && e.Reason == vault.ShareUsed { // whoever had the link: not the household
 		row.You, row.By = false, c.say.T("seen.by_link")
 		return row
 	}
@@ -185,9 +185,6 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 	}
 	return row
 }
-
-// linkUsed is the reason that the vault gives for an opening by a link.
-const linkUsed = "share link"
 
 // seenViews are the ids of what the views of the vault are called to people.
 func seenViews() map[string]string {

@@ -1,9 +1,59 @@
 package portal
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault"
 )
+
+// openings is a person's history: what they did themselves lies before what others did.
+type openings struct {
+	OwnRecords
+	entries []vault.Opening // newest first
+}
+
+func (o openings) OpeningsOf(_ context.Context, _ vault.Holder, _ id.Person, before int64, limit int) (vault.Openings, error) {
+	var out vault.Openings
+	for _, e := range o.entries {
+		if (before == 0 || e.Index < before) && len(out.Entries) < limit {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out, nil
+}
+
+// TestSeen: what others opened is found behind what the household did itself; nobody is said to
+// have opened nothing while older entries wait; a use of a link is a stranger's.
+func TestSeen(t *testing.T) {
+	s, _ := newPapers(t)
+	seat := strings.TrimPrefix(seated[strings.Index(seated, seatCookie):], seatCookie+"=")
+	path := "/p/" + (&Ctx{seat: strings.Split(seat, ";")[0]}).handle(firstRef) + "/seen"
+	own := func(n int) (out []vault.Opening) {
+		for i := range n {
+			out = append(out, vault.Opening{Index: int64(10_000 - i), At: 1, Kind: "opening", View: "booking view", Role: "holder", Reason: "what comes next"})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name, want, not string
+		entries         []vault.Opening
+	}{
+		{"nobody", "Nobody else has opened this record", "Older entries", own(3)},
+		{"a vaccinator behind many of their own", "A vaccinator", "Nobody else", append(own(500), vault.Opening{Index: 7, At: 1, Kind: "opening", View: "dose history at the centre", Role: "vaccinator", Place: "PHC Rampur"})},
+		{"more of their own than one page looks at", "Older entries", "Nobody else has opened this record", own(seenPage*seenAsks + 1)},
+		{"a link", "Somebody with a link that you made", "what comes next", append(own(1), vault.Opening{Index: 7, At: 1, Kind: "opening", View: "certificate", Role: "holder", Reason: vault.ShareUsed})},
+	} {
+		s.cfg.Records = openings{entries: c.entries}
+		w := get(s, path, "Cookie", seated)
+		if text := w.Body.String(); w.Code != 200 || !strings.Contains(text, c.want) || strings.Contains(text, c.not) {
+			t.Errorf("%s: %d, want %q and not %q: %s", c.name, w.Code, c.want, c.not, text)
+		}
+	}
+}
 
 // TestTypedDay: days as people type them, with the digits of their script.
 func TestTypedDay(t *testing.T) {

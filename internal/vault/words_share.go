@@ -68,5 +68,9 @@ type ShareOpened struct {
 	Expires     int64
 }
 
+// ShareUsed is the reason of an opening by a link: its role is the holder's, whose right the
+// link lends, but it was not the household.
+const ShareUsed = "share link"
+
 // CodeShare is the code of the one answer to a link that opens nothing.
 const CodeShare = "SHARE"

@@ -16,7 +16,7 @@ import (
 )
 
 // Evidence is what a use of a link goes by, on the ledger.
-const Evidence = "share link"
+const Evidence = vault.ShareUsed
 
 // view is what a link opens, and all that it opens.
 const view = "certificate"
