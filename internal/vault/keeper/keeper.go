@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/access/passkey"
 	"tikakosh/internal/access/policy"
 	"tikakosh/internal/certificate/encode"
+	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
@@ -264,7 +265,9 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		k.endLeaves(ctx)
 		k.finishErasures(ctx)
 		_ = k.changes.Look(ctx) // it logs
-		_ = k.asked.Look(ctx)
+		if err := k.asked.Look(ctx); err != nil && ctx.Err() == nil {
+			k.log.Warn("overdue requests could not be looked for, they will be again", "kind", fault.KindOf(err))
+		}
 	}
 }
 
