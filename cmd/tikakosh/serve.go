@@ -39,7 +39,7 @@ const searchReload = time.Minute
 const purgeEvery = time.Hour
 
 // keysEvery is how often the web role asks for the vault's public keys; a new key
-// is announced for ten times as long before it is used (keeper.DefaultKeyTimes).
+// is announced for ten times as long before it is used (rotation.DefaultTimes).
 const keysEvery = time.Second
 
 // vaultTimeout bounds one call to the vault.

@@ -4,6 +4,7 @@ import (
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
 )
@@ -22,7 +23,7 @@ func (t *txn) ownCode(a codeAsk) (bool, error) {
 	if a.device == "" || ablate.Off(ablate.OwnCodes) {
 		return false, nil
 	}
-	_, idx, known, err := t.findNumberNamed(a.mobile)
+	_, idx, known, err := numbers.Find(t, t.k.keys, a.mobile)
 	if err != nil {
 		return false, err
 	}

@@ -25,6 +25,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
@@ -532,7 +533,7 @@ func (t *txn) refundQuota(index, challenge string) error {
 // code, and what the code is worth on the way it came; messages come in the language that
 // was asked for last. isNew is true while it has no members.
 func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin string) (house id.Household, isNew bool, v ways.Verdict, err error) {
-	name, idx, ok, err := t.findNumberNamed(string(mobile))
+	name, idx, ok, err := numbers.Find(t, t.k.keys, string(mobile))
 	if err != nil {
 		return "", false, v, err
 	}

@@ -185,7 +185,7 @@ func (t *txn) erase(person id.Person, reason string) error {
 	if reason == "" {
 		t.mark(markErased, person, 0)
 	}
-	if err := t.noteErased(); err != nil {
+	if err := t.k.turns.Erased(t.Txn.Txn.Txn); err != nil {
 		return err
 	}
 	p = state.Person{Household: p.Household, Reference: p.Reference, State: state.Removed, Epoch: p.Epoch, Seq: p.Seq, Chain: p.Chain, Created: p.Created, Leaves: p.Leaves}

@@ -75,7 +75,7 @@ func (t *txn) gapCheckpoint(o *RestoreOrder) (cp ledger.Checkpoint, err error) {
 	if err != nil {
 		return cp, err
 	}
-	own, err := ledger.ParseKeychain(t.k.ledgerChain())
+	own, err := ledger.ParseKeychain(t.k.turns.Chain())
 	if err != nil {
 		return cp, err
 	}

@@ -53,7 +53,7 @@ func (k *Keeper) Keys(context.Context, vault.Empty) (vault.Keys, error) {
 		return vault.Keys{}, err
 	}
 	return vault.Keys{Realm: k.keys.Realm, Inbox: inbox.PublicKey().Bytes(), BearerJWK: current, Bearers: raw, Certificates: certs, LedgerVKey: k.CheckpointVKey(),
-		LedgerKeys: k.ledgerChain(), ReceiptKey: k.keys.Receipt.Public().(ed25519.PublicKey)}, nil
+		LedgerKeys: k.turns.Chain(), ReceiptKey: k.keys.Receipt.Public().(ed25519.PublicKey)}, nil
 }
 
 // Status implements the vault's word.

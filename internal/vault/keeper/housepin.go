@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
@@ -164,11 +165,11 @@ func (t *txn) returned(r vault.PINAnswer, house id.Household, h state.Household)
 	if err != nil || len(h.Mobile) == 0 || (n > returnTries && !ablate.Off(ablate.PINTries)) {
 		return false, err
 	}
-	mobile, err := t.k.mobileOf(house, h)
+	mobile, err := numbers.Of(t.k.keys, house, h)
 	if err != nil {
 		return false, err
 	}
-	name, idx, ok, err := t.findNumberNamed(mobile)
+	name, idx, ok, err := numbers.Find(t, t.k.keys, mobile)
 	if err != nil || !ok || idx.Household != house {
 		return false, err
 	}

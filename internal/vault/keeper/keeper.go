@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/changes"
@@ -27,6 +28,7 @@ import (
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/relink"
 	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/keeper/rotation"
 	"tikakosh/internal/vault/keeper/sharing"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
@@ -101,6 +103,16 @@ type Config struct {
 	StaffClient string             // SHA-256 of the staff client that is served, in hex; "" for none
 }
 
+// LedgerKeys are what the ledger's files are signed with now.
+func (k *Keeper) LedgerKeys() ledger.Keys { return k.turns.LedgerKeys() }
+
+// EraseWaits is how long the oldest erasure has waited for the epoch key to change;
+// 0 when none waits.
+func (k *Keeper) EraseWaits() time.Duration { return k.turns.Waits() }
+
+// KeyTimes are how long the steps of a change of keys wait; see rotation.Times.
+type KeyTimes = rotation.Times
+
 // Provider is key custody; see keyring.Provider.
 type Provider = keyring.Provider
 
@@ -121,6 +133,7 @@ type Keeper struct {
 	asked   *requests.Desk   // what people ask about their own records
 	shares  *sharing.Links   // links that open a certificate
 	relinks *relink.Desk     // lost phones and changed numbers
+	turns   *rotation.Desk   // changes of the realm's keys
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -140,10 +153,6 @@ type Keeper struct {
 	fresh   func(*txn, vault.Signed) error // whether who signed has just touched their passkey for this request
 
 	permits permits.Asker
-
-	began  time.Time    // of this process, in the vault's time
-	erased atomic.Int64 // since when an erasure waits for the epoch key to change; 0: none
-	stale  atomic.Bool  // a change of keys ended in doubt: the rows are to be read again
 }
 
 // Open is Begin and Verify: it refuses with fault.Integrity when a row was edited
@@ -171,10 +180,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	if cfg.NewDevices == (budgets.NewDevices{}) {
 		cfg.NewDevices = budgets.DefaultNewDevices()
 	}
-	if cfg.KeyTimes == (KeyTimes{}) {
-		cfg.KeyTimes = DefaultKeyTimes()
-	}
-	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, began: now(), post: newPostroom(),
+	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, post: newPostroom(),
 		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
 	rules, err := policy.Default(k.policyAlarm)
 	if err != nil {
@@ -190,6 +196,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.asked = k.newRequests()
 	k.shares = k.newSharing()
 	k.relinks = k.newRelink()
+	k.turns = rotation.New(rotation.Config{Origin: cfg.Origin, Custody: cfg.Custody, Times: cfg.KeyTimes, EraseFinal: cfg.EraseFinal, Keys: keys, Store: st, Now: now, Log: log}, k.eng, now())
 	k.fresh = func(t *txn, s vault.Signed) error {
 		staff, row, ok, err := t.SessionFor(s)
 		if err == nil && !ok {
@@ -216,10 +223,7 @@ func (k *Keeper) Verify(ctx context.Context) error {
 		if err := k.recordSelf(ctx); err != nil {
 			return err
 		}
-		if err := k.confirmKeys(ctx); err != nil {
-			return err
-		}
-		if err := k.recordKeys(ctx); err != nil {
+		if err := k.turns.Start(ctx); err != nil {
 			return err
 		}
 		return k.changes.Start(ctx)
@@ -251,7 +255,7 @@ func (k *Keeper) Run(ctx context.Context) {
 // to their end.
 func (k *Keeper) housekeep(ctx context.Context) {
 	var keys sync.WaitGroup
-	keys.Go(func() { k.turnKeys(ctx) })
+	keys.Go(func() { k.turns.Run(ctx) })
 	defer keys.Wait()
 	tick := time.NewTicker(k.houseEvery())
 	defer tick.Stop()
@@ -263,7 +267,7 @@ func (k *Keeper) housekeep(ctx context.Context) {
 		}
 		k.expire(ctx)
 		k.endLeaves(ctx)
-		k.finishErasures(ctx)
+		k.turns.Finish(ctx)
 		_ = k.changes.Look(ctx) // it logs
 		if err := k.asked.Look(ctx); err != nil && ctx.Err() == nil {
 			k.log.Warn("overdue requests could not be looked for, they will be again", "kind", fault.KindOf(err))

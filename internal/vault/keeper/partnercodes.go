@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -178,7 +179,7 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	if err := t.refundNumber(ch.Index, mobile, key); err != nil {
 		return nil, false, err
 	}
-	index, known, err := t.findNumber(mobile)
+	_, index, known, err := numbers.Find(t, t.k.keys, mobile)
 	if err != nil {
 		return nil, false, err
 	}

@@ -366,7 +366,7 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engi
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
 	t.mark(markErased, m.Person, 0)
 	if e.Role != "system" { // one that was never stored is in no set
-		if err := t.noteErased(); err != nil {
+		if err := t.k.turns.Erased(t.Txn.Txn.Txn); err != nil {
 			return err
 		}
 	}

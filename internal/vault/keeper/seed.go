@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -150,7 +151,7 @@ func (k *Keeper) seedDose(d vault.SeedDose, now int64) (id.Event, release.Dose, 
 // seedHousehold adds people to the household of a mobile, made where there is
 // none.
 func (t *txn) seedHousehold(mobile string, members []seedling) ([]vault.Enrolled, error) {
-	idx, there, err := t.findNumber(mobile)
+	_, idx, there, err := numbers.Find(t, t.k.keys, mobile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package keeper
+package rotation
 
 import (
 	"context"
@@ -32,32 +32,32 @@ const eraseFinal = 30 * 24 * time.Hour
 // the epoch key to change.
 const erasedRow = "erased"
 
-// noteErased notes, once for each epoch key, that a person was erased under it.
-func (t *txn) noteErased() error {
+// Erased notes, once for each epoch key, that a person was erased under it.
+func (k *Desk) Erased(t *engine.Txn) error {
 	row, _, err := engine.Get[state.KeySet](t, state.KeyStates, erasedRow)
-	if err != nil || row.Erased > keyset.Current(t.k.keys.Now().Sets[keyring.PurposeEpoch]).Since {
+	if err != nil || row.Erased > keyset.Current(k.Keys.Now().Sets[keyring.PurposeEpoch]).Since {
 		return err
 	}
-	return engine.Put(t, state.KeyStates, erasedRow, state.KeySet{Purpose: erasedRow, Erased: t.k.now().UnixMilli()}, 0)
+	return engine.Put(t, state.KeyStates, erasedRow, state.KeySet{Purpose: erasedRow, Erased: k.Now().UnixMilli()}, 0)
 }
 
-// EraseWaits is how long the oldest erasure has waited for the epoch key to change;
+// Waits is how long the oldest erasure has waited for the epoch key to change;
 // 0 when none waits.
-func (k *Keeper) EraseWaits() time.Duration {
+func (k *Desk) Waits() time.Duration {
 	since := k.erased.Load()
 	if since == 0 {
 		return 0
 	}
-	return max(0, k.now().Sub(time.UnixMilli(since)))
+	return max(0, k.Now().Sub(time.UnixMilli(since)))
 }
 
-// finishErasures changes the epoch key when somebody was erased under it. The very
+// Finish changes the epoch key when somebody was erased under it. The very
 // first change of an installation whose epoch key custody holds no half of is the
 // operator's: its copy of the key files has to follow.
-func (k *Keeper) finishErasures(ctx context.Context) {
-	set, since, held := k.keys.Now().Sets[keyring.PurposeEpoch], int64(0), false
+func (k *Desk) Finish(ctx context.Context) {
+	set, since, held := k.Keys.Now().Sets[keyring.PurposeEpoch], int64(0), false
 	current := keyset.Current(set)
-	err := k.view(ctx, func(t *txn) error {
+	err := k.eng.View(ctx, func(t *engine.Txn) error {
 		row, _, err := engine.Get[state.KeySet](t, state.KeyStates, erasedRow)
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (k *Keeper) finishErasures(ctx context.Context) {
 		if since = row.Erased; since <= current.Since {
 			since = 0
 		}
-		ring, err := keyring.Row(ctx, t.Tx, k.keys.Realm, keyring.PurposeEpoch, current.Version)
+		ring, err := keyring.Row(ctx, t.Tx, k.Keys.Realm, keyring.PurposeEpoch, current.Version)
 		held = ring.Held
 		return err
 	})
@@ -73,31 +73,31 @@ func (k *Keeper) finishErasures(ctx context.Context) {
 		k.erased.Store(since)
 	}
 	old := len(keyset.In(set, state.KeyOld)) > 0
-	if err == nil && since > 0 && held && !old && k.now().Sub(time.UnixMilli(current.Since)) >= eraseBatch && !ablate.Off(ablate.EraseFinal) {
+	if err == nil && since > 0 && held && !old && k.Now().Sub(time.UnixMilli(current.Since)) >= eraseBatch && !ablate.Off(ablate.EraseFinal) {
 		_, err = k.rotate(ctx, vault.KeyRotateRequest{Kind: vault.KeyEpoch}, "system")
 	}
 	if err != nil && ctx.Err() == nil {
-		k.log.Warn("the epoch key could not be changed after an erasure, it will be tried again", "kind", fault.KindOf(err))
+		k.Log.Warn("the epoch key could not be changed after an erasure, it will be tried again", "kind", fault.KindOf(err))
 	}
 }
 
 // forgetEpochs destroys custody's halves of epoch keys whose time is over.
-func (k *Keeper) forgetEpochs(ctx context.Context, set state.KeySet) error {
-	now := k.now().UnixMilli()
+func (k *Desk) forgetEpochs(ctx context.Context, set state.KeySet) error {
+	now := k.Now().UnixMilli()
 	for _, v := range keyset.In(set, state.KeyDestroyed) {
 		if v.Until == 0 || v.Until > now || ablate.Off(ablate.EraseFinal) {
 			continue
 		}
-		if err := k.keys.Provider.DestroyTagKey(keyring.HeldBase + v.Version); err != nil {
+		if err := k.Keys.Provider.DestroyTagKey(keyring.HeldBase + v.Version); err != nil {
 			return err
 		}
-		if err := k.turnSet(ctx, keyring.PurposeEpoch, nil, func(t *txn, set *state.KeySet) error {
+		if err := k.turnSet(ctx, keyring.PurposeEpoch, nil, func(t *engine.Txn, set *state.KeySet) error {
 			for i := range set.Versions {
 				if set.Versions[i].Version == v.Version {
 					set.Versions[i].Until = 0
 				}
 			}
-			t.Append(k.keyEntry("custody's half destroyed", keyring.Name(k.keys.Realm, keyring.PurposeEpoch, v.Version), "system", nil))
+			t.Append(k.entry("custody's half destroyed", keyring.Name(k.Keys.Realm, keyring.PurposeEpoch, v.Version), "system", nil))
 			return nil
 		}); err != nil {
 			return err
@@ -108,15 +108,15 @@ func (k *Keeper) forgetEpochs(ctx context.Context, set state.KeySet) error {
 
 // keepHalf says, of epoch keys that are being destroyed, until when custody keeps
 // its half for the sets of before.
-func (k *Keeper) keepHalf(set *state.KeySet, versions []state.KeyVersion) {
-	keep := k.cfg.EraseFinal
+func (k *Desk) keepHalf(set *state.KeySet, versions []state.KeyVersion) {
+	keep := k.EraseFinal
 	if keep <= 0 {
 		keep = eraseFinal
 	}
 	for i := range set.Versions {
 		for _, v := range versions {
 			if v.Version == set.Versions[i].Version {
-				set.Versions[i].Until = k.now().Add(keep).UnixMilli()
+				set.Versions[i].Until = k.Now().Add(keep).UnixMilli()
 			}
 		}
 	}

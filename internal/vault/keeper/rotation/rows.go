@@ -1,4 +1,4 @@
-package keeper
+package rotation
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keyset"
 	"tikakosh/internal/vault/state"
 )
@@ -30,13 +31,13 @@ type pass struct {
 // moveRows moves one batch of rows from old versions of a key to the current one.
 // done: a whole pass that began after every request of before the change had
 // ended found none.
-func (k *Keeper) moveRows(ctx context.Context, purpose string, old []state.KeyVersion, passes map[string]*pass) (done bool, err error) {
+func (k *Desk) moveRows(ctx context.Context, purpose string, old []state.KeyVersion, passes map[string]*pass) (done bool, err error) {
 	if k.eng.Comparing() {
 		return false, nil // rows that are read to be compared are not to go meanwhile
 	}
 	p := passes[purpose]
 	if p == nil {
-		p = &pass{began: k.now()}
+		p = &pass{began: k.Now()}
 		passes[purpose] = p
 	}
 	for range batchesPerTurn {
@@ -46,22 +47,22 @@ func (k *Keeper) moveRows(ctx context.Context, purpose string, old []state.KeyVe
 		}
 		p.moved += moved
 		if !more {
-			settled := p.moved == 0 && p.began.Sub(time.UnixMilli(keyset.Current(k.keys.Now().Sets[purpose]).Since)) >= k.cfg.KeyTimes.Drain
-			*p = pass{began: k.now()}
+			settled := p.moved == 0 && p.began.Sub(time.UnixMilli(keyset.Current(k.Keys.Now().Sets[purpose]).Since)) >= k.Times.Drain
+			*p = pass{began: k.Now()}
 			return settled, nil
 		}
 		if moved > 0 { // requests go first
-			k.sleep(2)
+			time.Sleep(2 * time.Millisecond)
 		}
 	}
 	return false, nil
 }
 
 // moveSome looks at the next rows of a table and moves those that need it.
-func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVersion, p *pass) (more bool, moved int, err error) {
+func (k *Desk) moveSome(ctx context.Context, purpose string, old []state.KeyVersion, p *pass) (more bool, moved int, err error) {
 	table := map[string]state.Table{keyring.PurposeMobile: state.Households, keyring.PurposeEpoch: state.Persons, keyring.PurposeIDTag: state.IDTags}[purpose]
 	var keys []string
-	err = k.store.View(ctx, func(tx state.Tx) error {
+	err = k.Store.View(ctx, func(tx state.Tx) error {
 		keys = keys[:0]
 		rows, err := tx.Scan(ctx, table, p.after, moveBatch)
 		if err != nil {
@@ -84,10 +85,10 @@ func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVe
 		return more, 0, err
 	}
 	what := map[string]string{keyring.PurposeMobile: "numbers named anew", keyring.PurposeEpoch: "data keys wrapped anew", keyring.PurposeIDTag: "compromised tags removed"}[purpose]
-	fn := func(t *txn) error {
+	fn := func(t *engine.Txn) error {
 		moved = 0
 		for _, key := range keys {
-			did, err := t.moveRow(purpose, key)
+			did, err := k.moveRow(t, purpose, key)
 			if err != nil {
 				return err
 			}
@@ -96,30 +97,30 @@ func (k *Keeper) moveSome(ctx context.Context, purpose string, old []state.KeyVe
 			}
 		}
 		if moved > 0 {
-			t.Append(k.keyEntry(what, keyring.Name(k.keys.Realm, purpose, keyset.Current(k.keys.Now().Sets[purpose]).Version), "system", nil))
+			t.Append(k.entry(what, keyring.Name(k.Keys.Realm, purpose, keyset.Current(k.Keys.Now().Sets[purpose]).Version), "system", nil))
 		}
 		return nil
 	}
 	if purpose == keyring.PurposeEpoch { // rows are changed, none goes
-		_, err = k.update(ctx, fn)
+		_, err = k.eng.Update(ctx, fn)
 		return more, moved, err
 	}
 	err = k.eng.Alone(func() error {
-		_, err := k.commit(ctx, fn)
+		_, err := k.eng.Commit(ctx, fn)
 		return err
 	})
 	return more, moved, err
 }
 
 // needsMove decides on a snapshot; moveRow decides again in its transaction.
-func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old []state.KeyVersion, s state.Stored) (bool, error) {
+func (k *Desk) needsMove(ctx context.Context, tx state.Tx, purpose string, old []state.KeyVersion, s state.Stored) (bool, error) {
 	switch purpose {
 	case keyring.PurposeEpoch:
 		var row state.Person
 		if err := json.Unmarshal(s.Content, &row); err != nil {
 			return false, state.Integrity(state.Persons, "a row is malformed")
 		}
-		return row.Wrapped != nil && row.Epoch != k.keys.Now().EpochName, nil
+		return row.Wrapped != nil && row.Epoch != k.Keys.Now().EpochName, nil
 	case keyring.PurposeIDTag:
 		for _, v := range old {
 			if strings.HasPrefix(s.Key, hex.EncodeToString([]byte{byte(v.Version)})) {
@@ -135,11 +136,11 @@ func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old
 	if len(row.Mobile) == 0 {
 		return false, nil
 	}
-	mobile, err := k.mobileOf(id.Household(s.Key), row)
+	mobile, err := numbers.Of(k.Keys, id.Household(s.Key), row)
 	if err != nil {
 		return false, err
 	}
-	for _, name := range k.keys.OldIndexes(mobile) {
+	for _, name := range k.Keys.OldIndexes(mobile) {
 		if _, ok, err := tx.Get(ctx, state.MobileIndexes, name); err != nil || ok {
 			return ok, err
 		}
@@ -147,18 +148,10 @@ func (k *Keeper) needsMove(ctx context.Context, tx state.Tx, purpose string, old
 	return false, nil
 }
 
-func (k *Keeper) mobileOf(house id.Household, h state.Household) (string, error) {
-	mobile, err := k.keys.Contact.Open(nil, nil, h.Mobile, k.keys.ContactAAD("mobile", string(house)))
-	if err != nil {
-		return "", state.Integrity(state.Households, "a number does not open")
-	}
-	return string(mobile), nil
-}
-
-func (t *txn) moveRow(purpose, key string) (bool, error) {
+func (k *Desk) moveRow(t *engine.Txn, purpose, key string) (bool, error) {
 	switch purpose {
 	case keyring.PurposeEpoch:
-		return t.rewrap(id.Person(key))
+		return k.rewrap(t, id.Person(key))
 	case keyring.PurposeIDTag:
 		_, ok, err := engine.Get[state.IDTag](t, state.IDTags, key)
 		if err != nil || !ok {
@@ -166,13 +159,13 @@ func (t *txn) moveRow(purpose, key string) (bool, error) {
 		}
 		return true, t.Drop(state.IDTags, key)
 	}
-	return t.reindex(id.Household(key))
+	return k.reindex(t, id.Household(key))
 }
 
 // rewrap wraps a person's data key under the current epoch key. The parts that it
 // opens stay as they are.
-func (t *txn) rewrap(person id.Person) (bool, error) {
-	keys := t.k.keys.Now()
+func (k *Desk) rewrap(t *engine.Txn, person id.Person) (bool, error) {
+	keys := k.Keys.Now()
 	p, ok, err := engine.Get[state.Person](t, state.Persons, string(person))
 	if err != nil || !ok || p.Wrapped == nil || p.Epoch == keys.EpochName {
 		return false, err
@@ -181,28 +174,31 @@ func (t *txn) rewrap(person id.Person) (bool, error) {
 	if epoch == nil {
 		return false, state.Integrity(state.Persons, "a data key is wrapped under an epoch key that is destroyed")
 	}
-	raw, err := epoch.Open(nil, nil, p.Wrapped, t.k.keys.DataKeyAAD(person, p.Epoch))
+	raw, err := epoch.Open(nil, nil, p.Wrapped, k.Keys.DataKeyAAD(person, p.Epoch))
 	if err != nil {
 		return false, state.Integrity(state.Persons, "a data key does not open")
 	}
-	p.Epoch, p.Wrapped = t.k.keys.WrapDataKey(person, raw)
+	p.Epoch, p.Wrapped = k.Keys.WrapDataKey(person, raw)
 	return true, engine.Put(t, state.Persons, string(person), p, 0)
 }
 
 // reindex gives a household's number its name under the current index key and
 // removes the one under an old key. Whatever looks for the number meanwhile looks
 // under both.
-func (t *txn) reindex(house id.Household) (bool, error) {
-	h, err := t.Household(house)
+func (k *Desk) reindex(t *engine.Txn, house id.Household) (bool, error) {
+	h, ok, err := engine.Get[state.Household](t, state.Households, string(house))
+	if err == nil && !ok {
+		err = state.Integrity(state.Households, "a household is missing")
+	}
 	if err != nil || len(h.Mobile) == 0 {
 		return false, err
 	}
-	mobile, err := t.k.mobileOf(house, h)
+	mobile, err := numbers.Of(k.Keys, house, h)
 	if err != nil {
 		return false, err
 	}
 	moved := false
-	for _, name := range t.k.keys.OldIndexes(mobile) {
+	for _, name := range k.Keys.OldIndexes(mobile) {
 		row, ok, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, name)
 		if err != nil || !ok {
 			if err != nil {
@@ -213,9 +209,9 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 		if row.Household != house {
 			return moved, state.Integrity(state.MobileIndexes, "an index leads to another household than its number's")
 		}
-		_, there, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, t.k.keys.BlindIndex(mobile))
+		_, there, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, k.Keys.BlindIndex(mobile))
 		if err == nil && !there {
-			err = engine.Put(t, state.MobileIndexes, t.k.keys.BlindIndex(mobile), row, 0)
+			err = engine.Put(t, state.MobileIndexes, k.Keys.BlindIndex(mobile), row, 0)
 		}
 		if err == nil {
 			err = t.Drop(state.MobileIndexes, name)
@@ -226,21 +222,4 @@ func (t *txn) reindex(house id.Household) (bool, error) {
 		moved = true
 	}
 	return moved, nil
-}
-
-// findNumber is where a number leads: under the current key or, during a change,
-// an old one.
-func (t *txn) findNumber(mobile string) (row state.MobileIndex, ok bool, err error) {
-	_, row, ok, err = t.findNumberNamed(mobile)
-	return row, ok, err
-}
-
-// findNumberNamed is findNumber with the name under which it was found, or is to be put.
-func (t *txn) findNumberNamed(mobile string) (name string, row state.MobileIndex, ok bool, err error) {
-	for _, name := range append([]string{t.k.keys.BlindIndex(mobile)}, t.k.keys.OldIndexes(mobile)...) {
-		if row, ok, err = engine.Get[state.MobileIndex](t, state.MobileIndexes, name); err != nil || ok {
-			return name, row, ok, err
-		}
-	}
-	return t.k.keys.BlindIndex(mobile), row, false, nil
 }
