@@ -26,7 +26,7 @@ func TestAway(t *testing.T) {
 			if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(body, `"UNAVAILABLE"`) || strings.Contains(body, "cannot answer now") || seen[body] {
 				t.Errorf("%s %s in %s: %d %v %s", f.Kind, f.Code, lang, w.Code, w.Header(), body)
 			}
-			if (lang == "hi") != strings.Contains(body, "प्रयास") && (lang == "hi") != strings.Contains(body, "कृपया") {
+			if (lang == "hi") != strings.Contains(body, "कोशिश") && (lang == "hi") != strings.Contains(body, "कृपया") {
 				t.Errorf("%s in %s: %s", f.Code, lang, body)
 			}
 			seen[body] = true

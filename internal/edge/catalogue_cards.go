@@ -15,7 +15,7 @@ func hindiCards() map[string]string {
 		"name, birth year and gender of the two registrations are not the same":                                                  "दोनों पंजीकरणों का नाम, जन्म वर्ष और लिंग एक जैसे नहीं हैं",
 		"a walk-in is booked in a session that is open at the centre today":                                                      "बिना बुकिंग आए व्यक्ति को आज केंद्र पर खुले सत्र में ही जगह मिलती है",
 		"a walk-in is booked for one beneficiary":                                                                                "बिना बुकिंग आए एक ही लाभार्थी के लिए जगह ली जाती है",
-		"this registration is being joined with another; try again":                                                              "यह पंजीकरण दूसरे से जोड़ा जा रहा है; फिर से प्रयास करें",
+		"this registration is being joined with another; try again":                                                              "यह पंजीकरण दूसरे से जोड़ा जा रहा है; फिर से कोशिश करें",
 		"cancel the appointment of the registration that ends first":                                                             "जो पंजीकरण समाप्त होगा उसका अपॉइंटमेंट पहले रद्द करें",
 		"too many registrations today; a colleague has to go on":                                                                 "आज बहुत पंजीकरण हुए; आगे कोई सहकर्मी काम करे",
 		"This adult has a card of their own: give that card and its PIN first (/api/v3/people/unlock), or sign in with the card": "इस वयस्क का अपना कार्ड है: पहले वह कार्ड और उसका पिन दें (/api/v3/people/unlock), या उस कार्ड से साइन इन करें",

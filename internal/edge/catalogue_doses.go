@@ -10,7 +10,7 @@ func hindiDoses() map[string]string {
 		"No dose of this person counts, so there is no certificate: none was recorded, it waits to be confirmed, or it was taken back":         "इस व्यक्ति की कोई खुराक मान्य नहीं है, इसलिए प्रमाणपत्र नहीं है: कोई दर्ज नहीं हुई, उसकी पुष्टि बाकी है, या वह वापस ले ली गई",
 		"the key that proposed this was ended since; propose it again":                                                                         "जिस कुंजी से यह प्रस्ताव आया था वह अब बंद है; फिर से प्रस्ताव करें",
 		"correction_id is not an id of a correction":                                                                                           "correction_id किसी सुधार की आईडी नहीं है",
-		"after is the id of the last entry of the page before":                                                                                 "after पिछले पन्ने की अंतिम प्रविष्टि की आईडी है",
+		"after is the id of the last entry of the page before":                                                                                 "after पिछले पृष्ठ की अंतिम प्रविष्टि की आईडी है",
 		"nobody shows anything here: X-Evidence is not for this address":                                                                       "यहाँ कोई कुछ नहीं दिखाता: इस पते पर X-Evidence नहीं चलता",
 		"person_seen belongs to a confirmation":                                                                                                "person_seen केवल पुष्टि में होता है",
 		"country belongs to a dose given abroad":                                                                                               "country केवल विदेश में लगी खुराक के लिए है",

@@ -7,7 +7,7 @@ import "fmt"
 // (Unix milliseconds).
 func gapTexts(language string, first, last, at int64) (view, reason string) {
 	if language == "hi" {
-		return "बहाली में खोई प्रविष्टियाँ", fmt.Sprintf("लेजर की प्रविष्टियाँ %d से %d, %s को बैकअप से की गई बहाली में खो गईं; दो संरक्षकों ने इसकी स्वीकृति दी। "+
+		return "बहाली में खोई प्रविष्टियाँ", fmt.Sprintf("बही की प्रविष्टियाँ %d से %d, %s को बैकअप से की गई बहाली में खो गईं; दो संरक्षकों ने इसकी स्वीकृति दी। "+
 			"इस अवधि में आपका रिकॉर्ड खोला गया हो तो वह यहाँ दर्ज नहीं है।", first, last, gapDay(at))
 	}
 	return "entries lost in a restore", fmt.Sprintf("Entries %d to %d of the ledger were lost in a restore on %s; two custodians approved it. "+

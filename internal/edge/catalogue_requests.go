@@ -20,7 +20,7 @@ func hindiRequests() map[string]string {
 		"this dose was revoked already":                                                                                                              "यह खुराक पहले ही रद्द की जा चुकी है",
 		"this request was answered already":                                                                                                          "इस अनुरोध का उत्तर पहले ही दिया जा चुका है",
 		"this can no longer be undone; with their card the person can be linked to a mobile again":                                                   "इसे अब वापस नहीं लिया जा सकता; व्यक्ति अपने कार्ड से फिर किसी मोबाइल से जुड़ सकता है",
-		"too many requests from this number today; please try again tomorrow":                                                                        "आज इस नंबर से बहुत अधिक अनुरोध हुए; कृपया कल फिर प्रयास करें",
+		"too many requests from this number today; please try again tomorrow":                                                                        "आज इस नंबर से बहुत अधिक अनुरोध हुए; कृपया कल फिर कोशिश करें",
 		"too many requests were made here; go to a vaccination centre":                                                                               "यहाँ बहुत अधिक अनुरोध किए गए; किसी टीकाकरण केंद्र पर जाएँ",
 		"This device came here less than a day ago. It can take people off this list tomorrow, or when a card or the other channel has confirmed it": "यह डिवाइस एक दिन से कम समय पहले जुड़ा है। यह कल से लोगों को सूची से हटा सकेगा, या जब कार्ड या दूसरा माध्यम इसकी पुष्टि करे",
 		"the manager of the centre, the district's administrator and the privacy officer of the place answer requests":                               "अनुरोधों का उत्तर केंद्र का प्रबंधक, ज़िले का प्रशासक और उस स्थान का निजता अधिकारी देता है",
@@ -33,7 +33,7 @@ func hindiRequests() map[string]string {
 		"who corrects a name, a birth or a gender has seen the person and their document: person_seen":                                               "जो नाम, जन्म या लिंग सुधारे उसने व्यक्ति और उसका दस्तावेज़ देखा हो: person_seen",
 		"name, birth_year, birth_date and gender_id belong to a correction of details":                                                               "name, birth_year, birth_date और gender_id केवल details सुधार में दें",
 		"birth_year and birth_date are not of one year":                                                                                              "birth_year और birth_date एक ही वर्ष के नहीं हैं",
-		"too many files from this number today; please try again tomorrow":                                                                           "आज इस नंबर से बहुत अधिक फ़ाइलें बनीं; कृपया कल फिर प्रयास करें",
+		"too many files from this number today; please try again tomorrow":                                                                           "आज इस नंबर से बहुत अधिक फ़ाइलें बनीं; कृपया कल फिर कोशिश करें",
 		"that correction is not what this request asks for":                                                                                          "यह सुधार वह नहीं है जो इस अनुरोध में माँगा गया है",
 		"no such correction was carried out: a second member of staff approves it first":                                                             "ऐसा कोई सुधार पूरा नहीं हुआ: पहले दूसरा कर्मचारी उसे स्वीकृत करे",
 	}

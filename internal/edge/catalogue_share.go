@@ -8,8 +8,8 @@ func hindiShares() map[string]string {
 		"days is a number from 1 to 30":                                                   "days 1 से 30 तक की संख्या है",
 		"token is too long":                                                               "token बहुत लंबा है",
 		"no such link":                                                                    "ऐसा कोई लिंक नहीं है",
-		"too many links from this number today; please try again tomorrow":                "आज इस नंबर से बहुत लिंक बने; कृपया कल फिर प्रयास करें",
-		"too many links from here that open nothing; please try again later":              "यहाँ से बहुत से ऐसे लिंक आए जो कुछ नहीं खोलते; कृपया बाद में फिर प्रयास करें",
-		"this certificate was opened by links too often today; please try again tomorrow": "यह प्रमाणपत्र आज लिंकों से बहुत बार खोला गया; कृपया कल फिर प्रयास करें",
+		"too many links from this number today; please try again tomorrow":                "आज इस नंबर से बहुत लिंक बने; कृपया कल फिर कोशिश करें",
+		"too many links from here that open nothing; please try again later":              "यहाँ से बहुत से ऐसे लिंक आए जो कुछ नहीं खोलते; कृपया बाद में फिर कोशिश करें",
+		"this certificate was opened by links too often today; please try again tomorrow": "यह प्रमाणपत्र आज लिंकों से बहुत बार खोला गया; कृपया कल फिर कोशिश करें",
 	}
 }

@@ -54,13 +54,13 @@ func templates() map[string]template {
 		// Messages about appointments name people by the last four digits of their
 		// reference id, and nothing about health.
 		"booking": {
-			en:     "Appointment{centre}: {date}, {slot}.{people}\nShow the security code only at the centre, before the dose.",
-			hi:     "अपॉइंटमेंट{centre}: {date}, {slot}।{people}\nसुरक्षा कोड टीके से पहले केवल केंद्र पर दिखाएँ।",
+			en:     "Appointment{centre}: {date}, {slot}.{people}\nShow the booking code only at the centre, before the dose.",
+			hi:     "अपॉइंटमेंट{centre}: {date}, {slot}।{people}\nबुकिंग कोड टीके से पहले केवल केंद्र पर दिखाएँ।",
 			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "centre": isCentre, "people": isPeople(true)},
 		},
 		"moved": {
-			en:     "Appointment moved{centre}: {date}, {slot}.{people}\nOld security codes are not valid any more.",
-			hi:     "अपॉइंटमेंट बदला गया{centre}: {date}, {slot}।{people}\nपुराने सुरक्षा कोड अब मान्य नहीं हैं।",
+			en:     "Appointment moved{centre}: {date}, {slot}.{people}\nOld booking codes are not valid any more.",
+			hi:     "अपॉइंटमेंट बदला गया{centre}: {date}, {slot}।{people}\nपुराने बुकिंग कोड अब मान्य नहीं हैं।",
 			places: map[string]func(string) bool{"date": isDate, "slot": isSlot, "centre": isCentre, "people": isPeople(true)},
 		},
 		"cancel": {
@@ -144,13 +144,13 @@ func templates() map[string]template {
 		// The messages about devices and the PIN (ADR 39).
 		"code-device": {
 			en:        "{code} confirms a new device for your household in Tikakosh. It is valid for 3 minutes. If you are not signing in on a new device now, give it to nobody: somebody else can read the messages to your mobile.",
-			hi:        "{code} से टीकाकोष में आपके परिवार के लिए एक नए उपकरण की पुष्टि होती है। यह 3 मिनट तक मान्य है। यदि आप अभी किसी नए उपकरण पर साइन इन नहीं कर रहे हैं तो इसे किसी को न दें: कोई और आपके मोबाइल के संदेश पढ़ सकता है।",
+			hi:        "{code} से टीकाकोष में आपके परिवार के लिए एक नए डिवाइस की पुष्टि होती है। यह 3 मिनट तक मान्य है। यदि आप अभी किसी नए डिवाइस पर साइन इन नहीं कर रहे हैं तो इसे किसी को न दें: कोई और आपके मोबाइल के संदेश पढ़ सकता है।",
 			places:    map[string]func(string) bool{"code": digits(6)},
 			emailOnly: true,
 		},
 		"newdevice": {
 			en:     "A device that is new to your household signed in to Tikakosh on {date} at {time}. If that was not you, sign in on your own device and end it, or tell a vaccination centre.",
-			hi:     "आपके परिवार के लिए नए एक उपकरण ने {date} को {time} बजे टीकाकोष में साइन इन किया। यदि यह आप नहीं थे तो अपने उपकरण पर साइन इन करके उसे हटाएँ या टीकाकरण केंद्र को बताएँ।",
+			hi:     "आपके परिवार के लिए नए एक डिवाइस ने {date} को {time} बजे टीकाकोष में साइन इन किया। यदि यह आप नहीं थे तो अपने डिवाइस पर साइन इन करके उसे हटाएँ या टीकाकरण केंद्र को बताएँ।",
 			places: map[string]func(string) bool{"date": isDate, "time": isTime},
 		},
 		"pin-changed": {

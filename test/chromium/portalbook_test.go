@@ -47,7 +47,7 @@ func TestChromiumPortalBook(t *testing.T) {
 		r.press(`#book button[type="submit"].govuk-button`)
 		r.sees("Held for you until")
 		r.press(`#check button[type="submit"].govuk-button`)
-		r.sees("Code for the vaccinator")
+		r.sees("Booking code")
 		if got := r.eval("location.href + document.title + document.cookie + JSON.stringify({...localStorage, ...sessionStorage})"); containsAny(got, "Asha", mobile, "__Host-session") {
 			t.Errorf("the page leaves something: %s", got)
 		}

@@ -147,7 +147,7 @@ func TestOtherChannel(t *testing.T) {
 	}
 	if !await(15*time.Second, func() bool {
 		for _, one := range s.To(mobile) {
-			if strings.Contains(one.Text, "Show the security code") {
+			if strings.Contains(one.Text, "Show the booking code") {
 				return true
 			}
 		}

@@ -56,7 +56,7 @@ func TestM3MessageFlood(t *testing.T) {
 		ref, day := c.Enrol("Asha Test"), s.Later()[0]
 		booked := func() (n int) {
 			for _, m := range s.To(mobile) {
-				if strings.Contains(m.Text, "Show the security code") {
+				if strings.Contains(m.Text, "Show the booking code") {
 					n++
 				}
 			}

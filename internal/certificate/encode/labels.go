@@ -16,7 +16,7 @@ var (
 	txtBirthYear   = label{"Year of birth", "जन्म वर्ष"}
 	txtGender      = label{"Gender", "लिंग"}
 	txtID          = label{"ID at registration", "पंजीकरण का पहचान पत्र"}
-	txtReference   = label{"Beneficiary reference ID", "लाभार्थी संदर्भ संख्या"}
+	txtReference   = label{"Reference number", "संदर्भ संख्या"}
 	txtGuardian    = label{"Guardian", "अभिभावक"}
 	txtStatus      = label{"Vaccination status", "टीकाकरण स्थिति"}
 	txtDoses       = label{"Doses", "खुराकें"}
@@ -27,7 +27,7 @@ var (
 	txtPlace       = label{"Vaccination at", "टीकाकरण स्थान"}
 	txtValidity    = label{"QR code valid until", "क्यूआर कोड की वैधता"}
 	txtCI          = label{"Certificate identifier", "प्रमाणपत्र पहचान"}
-	txtView        = label{"View reference", "दर्शन संदर्भ"}
+	txtView        = label{"View reference", "देखने का संदर्भ"}
 	txtOf          = label{"of", "में से"}
 	txtVerify      = label{"How to verify", "सत्यापन कैसे करें"}
 	txtVerifyHow   = label{
@@ -36,7 +36,7 @@ var (
 	}
 	txtViewHow = label{
 		"The view reference names the entry, in the public ledger, of the opening that made this page.",
-		"दर्शन संदर्भ उस प्रविष्टि का नाम है जो यह पृष्ठ बनने पर सार्वजनिक बही में दर्ज हुई।",
+		"देखने का संदर्भ उस प्रविष्टि का नाम है जो यह पृष्ठ बनने पर सार्वजनिक बही में दर्ज हुई।",
 	}
 
 	txtSlip        = label{"Appointment slip", "अपॉइंटमेंट पर्ची"}
@@ -45,7 +45,7 @@ var (
 	txtAddress     = label{"Address", "पता"}
 	txtDate        = label{"Date", "तिथि"}
 	txtSlot        = label{"Time slot", "समय"}
-	txtCode        = label{"Security code", "सुरक्षा कोड"}
+	txtCode        = label{"Booking code", "बुकिंग कोड"}
 	txtCodeHow     = label{
 		"Show this code to the vaccinator only when you are at the centre. Give it to nobody by phone or message.",
 		"यह कोड केवल केंद्र पर टीका लगाने वाले को दिखाएँ। फ़ोन या संदेश पर किसी को न दें।",
@@ -53,7 +53,7 @@ var (
 	txtBring    = label{"What to bring", "साथ क्या लाएँ"}
 	txtBringHow = label{
 		"This slip, printed or on a phone, and the photo ID that was given at registration. Come at the time of your slot. Eat and take your usual medicines as on any day.",
-		"यह पर्ची, छपी हुई या फ़ोन पर, और वह फोटो पहचान पत्र जो पंजीकरण में दिया गया था। अपने समय पर आएँ। रोज़ की तरह भोजन करें और अपनी नियमित दवाएँ लें।",
+		"यह पर्ची, छपी हुई या फ़ोन पर, और वह फ़ोटो पहचान पत्र जो पंजीकरण में दिया गया था। अपने समय पर आएँ। रोज़ की तरह भोजन करें और अपनी नियमित दवाएँ लें।",
 	}
 	txtPhotoID  = label{"Photo ID to bring", "साथ लाने वाला पहचान पत्र"}
 	txtScanHere = label{"For the centre", "केंद्र के लिए"}
