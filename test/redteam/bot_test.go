@@ -23,6 +23,9 @@ func plays() []play {
 		{Name: "code", Off: []string{"lookup"}, Least: 30, Long: true},
 		{Name: "roster", Roster: true, Habit: habitDose, Long: true},
 		{Name: "roster", Roster: true, Habit: habitDose, Base: bare, Off: []string{"confirmed-only"}, Least: 35},
+		{Name: "code", Boss: true},
+		{Name: "code", Days: 5},
+		{Name: "code", Days: 5, Off: []string{"glass-cap"}, Least: 20},
 	}
 	if !full() {
 		return out
@@ -58,12 +61,20 @@ type botResult struct {
 	Told, Known                     int // of the obtained whose household the test knows, those who find it in their history
 	Honest, HonestOpened, HonestOTP int
 	Seconds                         float64
+	Days                            int
+	Began, Stopped                  int // re-links
 }
 
 func (p play) test() string {
 	name := p.Name
 	if p.Web {
 		name += ", captured web role"
+	}
+	if p.Boss {
+		name += ", the manager's session"
+	}
+	if p.Days > 1 {
+		name += fmt.Sprintf(", %d days with re-links", p.Days)
 	}
 	if p.Habit != "" {
 		name += ", " + p.Habit
@@ -142,13 +153,14 @@ func playDay(t *testing.T, p play) botResult {
 	b.run()
 	got := botResult{Play: p, Obtained: len(b.got), Bound: p.bound(), Served: len(b.served) - b.passed, Passed: b.passed, Registered: len(b.real), Numbers: z.numbers, Requests: b.asked,
 		Ways: b.ways(), Honest: b.honest.people, HonestOpened: b.honest.opened, HonestOTP: b.honest.opened - b.honest.byCode, Seconds: time.Since(begin).Seconds()}
-	got.Alarm = b.alarm
+	got.Alarm, got.Days = b.alarm, max(1, p.Days)
+	got.Began, got.Stopped = b.moved()
 	if got.Obtained > 0 {
 		got.Told, got.Known = b.told()
 		got.Hour = slices.Index(b.hours, got.Obtained) + 1
 	}
-	evidence := fmt.Sprintf("%d people obtained beyond %d who came, bound %d; %d requests in 24 hours with %d numbers on each list; honest work: %d of %d opened", got.Obtained, got.Served, got.Bound,
-		got.Requests, z.numbers, got.HonestOpened, got.Honest)
+	evidence := fmt.Sprintf("%d people obtained beyond %d who came, bound %d; %d requests in %d hours with %d numbers on each list; %d re-links began, %d were stopped; honest work: %d of %d opened", got.Obtained, got.Served, got.Bound,
+		got.Requests, 24*got.Days, z.numbers, got.Began, got.Stopped, got.HonestOpened, got.Honest)
 	t.Logf("R100: %s: %s (%s; answers %v) (%.1f s)", p.test(), evidence, got.Ways, b.statuses, got.Seconds)
 	if testing.Verbose() {
 		t.Log(b.refusals)
@@ -230,12 +242,18 @@ func botTable(results []botResult, at time.Time) string {
 			z = r
 		}
 	}
-	fmt.Fprintf(&b, "Played on %s, %s, 24 simulated hours each. Rows of %d numbers on each list have %d people registered.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
+	fmt.Fprintf(&b, "Played on %s, %s, 24 simulated hours each where no days are named. Rows of %d numbers on each list have %d people registered.\n\n", at.UTC().Format("2 January 2006"), runtime.Version(), z.Numbers, z.Registered)
 	b.WriteString("| Mode | The thief | Build | Control off | Mobiles, id numbers | People obtained | Bound | By | Last in hour | Manager warned in hour | In their history | Requests | Honest work by code |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
 		thief, build, off := "the session and its passkey", "as released", "none"
 		if r.Play.Web {
 			thief += ", the web role and the registry database"
+		}
+		if r.Play.Boss {
+			thief += ", the session of the centre's manager"
+		}
+		if r.Play.Days > 1 {
+			thief += fmt.Sprintf("; %d days, with re-links (%d began, %d were stopped)", r.Play.Days, r.Began, r.Stopped)
 		}
 		if r.Play.Habit != "" {
 			thief += "; " + r.Play.Habit

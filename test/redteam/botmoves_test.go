@@ -37,6 +37,12 @@ func (b *bot) allMoves() []*move {
 		{name: "openings from the list", play: b.openFromList},
 		{name: "visits ended", play: b.endVisits},
 	}...)
+	out = append(out, b.newMoves()...)
+	if b.play.Days > 1 { // before break-glass uses the day's openings up
+		out = append([]*move{{name: moveRelink, play: b.relinks()}}, out...)
+	} else {
+		out = append(out, &move{name: moveRelink, play: b.relinks()})
+	}
 	if b.play.Habit == habitRace {
 		out = append(out, &move{name: "the whole list at one instant", play: b.race})
 	}
@@ -321,7 +327,7 @@ func (b *bot) race() {
 func (b *bot) breakGlass() func() {
 	at := 6 // those before came to the owner, or come to a colleague
 	return func() {
-		for _, side := range [][2]*harness.Desk{{b.thief, b.second}, {b.second, b.thief}} {
+		for _, side := range b.sides() {
 			b.glass(side[0], side[1], b.victims[at%len(b.victims)].Ref)
 			at++
 		}

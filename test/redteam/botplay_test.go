@@ -28,6 +28,8 @@ type play struct {
 	Least  int      // with Off: at least so many people are obtained; 0: whatever it gives
 	Honest int      // so many people come to the stolen session's owner, are opened from the list, and confirm their dose
 	Long   bool     // with TIKAKOSH_FULL=1 the lists have 5,000 numbers each, of registered people
+	Days   int      // that it goes on for; 0: one, else the thief prefers what takes three days where there is time for it
+	Boss   bool     // the session of the centre's manager is stolen, too
 }
 
 // The habits.
@@ -72,6 +74,8 @@ type bot struct {
 	start time.Time // on the server's clock
 
 	thief, second, colleague *harness.Desk
+	boss                     *harness.Desk // the centre's manager, where that session is stolen; nil
+	admin                    *harness.Desk // an administrator, who puts the staff on each day's roster
 	day, later               harness.Day
 	victims                  []victim
 	mule                     victim // the thief's own accomplice, booked here today
@@ -99,6 +103,9 @@ type bot struct {
 	honest   honestDay
 	hours    []int // people obtained until the end of each hour
 	alarm    int   // hour from which on the manager sees that something tripped, from 1; 0: never
+	moving   []*relinked
+	early    []int    // people taken over by a re-link until the end of each hour
+	askers   []victim // who ask this centre for a correction, by their own act
 }
 
 type opened struct{ row, ref string }
@@ -133,8 +140,12 @@ func newBot(t *testing.T, s *harness.Server, p play, z size) *bot {
 	b.later = s.Later()[0]
 	for i, d := range []**harness.Desk{&b.thief, &b.second, &b.colleague} {
 		*d = botMember(first, other, fmt.Sprintf("Member%c Test", 'A'+i), fmt.Sprintf("vaccinator@centre/1/1/%d", b.day.Centre))
-		first.Must(first.Ask("POST", "roster", map[string]any{"member_id": (*d).Member, "center_id": b.day.Centre, "date": b.day.Date, "on": true}))
 	}
+	if p.Boss {
+		b.boss = botMember(first, other, "MemberD Test", fmt.Sprintf("manager@centre/1/1/%d", b.day.Centre))
+	}
+	b.admin = first
+	b.rostered()
 	b.people()
 	b.lists()
 	return b
@@ -176,6 +187,7 @@ func (b *bot) people() {
 			day = b.later
 		}
 		if h > b.size.houses {
+			b.ask1(c)
 			continue
 		}
 		hold, a := c.Book(day, 1, refs...)
@@ -307,14 +319,22 @@ func refusal(a harness.Answer) string {
 }
 
 // run is the day: 24 hours, in each of which the thief plays every move once and then those
-// again that work, while the centre goes on with its own work.
+// again that work, while the centre goes on with its own work. On the days after it, it is
+// every fourth hour.
 func (b *bot) run() {
 	b.moves = b.allMoves()
-	for h := range 24 {
+	for h := 0; h < 24*max(1, b.play.Days); h++ {
+		if h > 24 && h%4 != 0 {
+			b.hours, b.early = append(b.hours, len(b.got)), append(b.early, b.by(moveRelink))
+			continue
+		}
 		clockTo(b.s, b.start.Add(time.Duration(h)*time.Hour))
 		b.c = b.s.Client()
-		for _, d := range []*harness.Desk{b.thief, b.second, b.colleague} { // whose session ended signs in again: the thief has that one, too
+		for _, d := range b.staff() { // whose session ended signs in again: the thief has that one, too
 			d.Must(d.SignIn(""))
+		}
+		if h > 0 && h%24 == 0 {
+			b.nextDay()
 		}
 		b.ownWork(h)
 		for _, m := range b.moves {
@@ -327,7 +347,8 @@ func (b *bot) run() {
 			}
 			b.play1(best)
 		}
-		b.hours = append(b.hours, len(b.got))
+		b.hours, b.early = append(b.hours, len(b.got)), append(b.early, b.by(moveRelink))
+		b.phones()
 		b.watch(h)
 	}
 }
@@ -345,12 +366,18 @@ func (b *bot) watch(h int) {
 }
 
 // told counts those obtained whose household finds an opening of them in its history that
-// they did not make, of those whose household the test knows.
+// they did not make, or whose number was told twice that they are to be moved, of those whose
+// household the test knows.
 func (b *bot) told() (n, of int) {
 	seen := map[string]bool{}
 	for _, v := range b.victims {
 		if b.got[v.Ref] != "" {
 			of++
+		}
+	}
+	for _, m := range b.moving {
+		if b.got[m.v.Ref] == moveRelink && m.again {
+			n++
 		}
 	}
 	for _, v := range b.victims {
@@ -359,7 +386,7 @@ func (b *bot) told() (n, of int) {
 		}
 		seen[v.Mobile] = true
 		for _, o := range b.s.Client().SignIn(v.Mobile).Openings() {
-			if b.got[o.Reference] != "" && (o.Kind == "opening" || o.Kind == "break-glass") && o.Role != "holder" && !seen[o.Reference] {
+			if b.got[o.Reference] != "" && b.got[o.Reference] != moveRelink && (o.Kind == "opening" || o.Kind == "break-glass") && o.Role != "holder" && !seen[o.Reference] {
 				seen[o.Reference] = true
 				n++
 			}
@@ -467,13 +494,33 @@ func (b *bot) open1(d *harness.Desk, v victim) {
 	}
 }
 
-// bound is how many people the approved budgets leave to a stolen session in this mode.
+// bound is how many people the approved budgets leave to the stolen sessions in this mode:
+// each person by break-glass, and each re-link, counts for two of them (ADR 38, 41). A
+// manager's session reads what those who ask the centre for something write, too.
 func (p play) bound() int {
 	s := budget.DefaultSettings()
-	if p.Roster {
-		return s.Bound(p.Honest)
+	sessions, days := 2, max(1, p.Days)
+	if p.Boss {
+		sessions = 3
 	}
-	return s.BreakGlass
+	n := s.BreakGlass * sessions / 2 * days
+	if p.Roster {
+		n += (s.Bound(p.Honest) - s.BreakGlass) * days
+	}
+	if p.Boss {
+		n += botAskers
+	}
+	return n
+}
+
+// by is how many people a move obtained.
+func (b *bot) by(move string) (n int) {
+	for _, m := range b.got {
+		if m == move {
+			n++
+		}
+	}
+	return n
 }
 
 // ways says by which moves how many people were obtained.

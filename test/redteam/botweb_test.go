@@ -35,6 +35,7 @@ type botScene struct {
 	Passing   string         // a session of somebody who signs in now
 	Held      []heldRequest  // a colleague's requests with somebody's right code, never passed on
 	Touched   []vault.Signed // openings from the list that the stolen passkey signed
+	Relinks   []vault.Signed // and re-links of the accomplice
 }
 
 type heldRequest struct {
@@ -77,15 +78,10 @@ func (b *bot) throughWeb() func() {
 		b.passes(here)
 		sc.Held = append(sc.Held, heldRequest{here.Ref, b.signedView(b.colleague.Key, here.Ref, "code "+here.Code)})
 		for i := 0; b.play.Roster && i < 3 && i < len(b.rows); i++ {
-			raw, header, _ := b.thief.Touch(openRowPath, map[string]any{"row_id": b.rows[(b.nextRow+i)%len(b.rows)].Row})
-			if raw == nil {
-				continue
-			}
-			touch, err := base64.RawURLEncoding.DecodeString(header[3])
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			sc.Touched = append(sc.Touched, vault.Signed{Method: "POST", URL: b.s.API + openRowPath, Body: raw, Proof: header[1], Assertion: touch})
+			sc.Touched = b.touched(sc.Touched, openRowPath, map[string]any{"row_id": b.rows[(b.nextRow+i)%len(b.rows)].Row})
+		}
+		for range 2 {
+			sc.Relinks = b.touched(sc.Relinks, harness.RelinkPath, harness.Lost{Reference: b.mule.Ref, Document: b.mule.ID, New: b.s.Mobile()}.RelinkForm())
 		}
 		for _, p := range b.s.Column(harness.RegistryDB, fmt.Sprintf("SELECT reference || ' ' || person FROM reference ORDER BY person LIMIT %d", b.size.people/50+20)) {
 			if ref, person := p[:14], p[15:]; b.real[ref] {
@@ -112,6 +108,19 @@ func (b *bot) throughWeb() func() {
 			b.obtained(ref)
 		}
 	}
+}
+
+// touched adds a request that the stolen passkey signed, and that was not sent.
+func (b *bot) touched(to []vault.Signed, path string, body map[string]any) []vault.Signed {
+	raw, header, _ := b.thief.Touch(path, body)
+	if raw == nil {
+		return to
+	}
+	touch, err := base64.RawURLEncoding.DecodeString(header[3])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return append(to, vault.Signed{Method: "POST", URL: b.s.API + path, Body: raw, Proof: header[1], Assertion: touch})
 }
 
 // passes: this person's data goes through the web role because they act now; whoever holds
@@ -155,6 +164,7 @@ func botInWeb() int {
 
 type botAttacker struct {
 	botScene
+	link  string // a link that opens the accomplice's certificate
 	vault *vault.Client
 	key   harness.StaffKey
 	store *attacker // reads the registry database
@@ -235,13 +245,18 @@ func (x *botAttacker) holders(ctx context.Context, v victim, rec, mule vault.Rec
 		p, err := x.vault.Openings(ctx, vault.OpeningsRequest{Holder: h, Person: rec.Person, Limit: 10})
 		x.note("access history, "+what, p, err, v.Ref)
 		d, err := x.vault.Doses(ctx, vault.DosesRequest{Holder: h, Records: []vault.Record{rec}})
-		x.note("doses, "+what, d, err, v.Ref)
+		about := ""
+		if len(d.Events) > 0 { // a household of nobody has an empty list
+			about = v.Ref
+		}
+		x.note("doses, "+what, d, err, about)
 		if v.Hold != "" {
 			s, err := x.vault.Slip(ctx, vault.SlipRequest{Holder: h, Hold: id.Hold(v.Hold), Records: []vault.Record{rec}})
 			x.note("slip, "+what, s, err, v.Ref)
 		}
 	}
 	own := vault.Holder{Bearer: x.Bearer}
+	x.asks(ctx, v, rec, mule, house)
 	m, err := x.vault.Merge(ctx, vault.MergeRequest{Holder: own, Keep: mule, Merge: rec})
 	x.note("joined with the accomplice", m, err, v.Ref)
 	o, err := x.vault.Open(ctx, vault.OpenRequest{Holder: own, Records: []vault.Record{{Person: mule.Person, Parts: rec.Parts}}})
@@ -272,6 +287,7 @@ func (x *botAttacker) staff(ctx context.Context, v victim, rec, mule vault.Recor
 	body, _ := json.Marshal(map[string]any{"beneficiary_reference_id": x.Mule.Ref})
 	_, err = x.vault.StaffCode(ctx, vault.StaffCodeRequest{Signed: x.sign("POST", harness.StaffCodePath, string(body)), Reference: muleRef, Person: rec.Person, Origin: "127.0.0.1"})
 	x.note("a code for the accomplice's number", nil, err, "")
+	x.signsNew(ctx, v, rec)
 	for _, signed := range x.Touched {
 		o, err := x.vault.RosterOpen(ctx, vault.RosterOpenRequest{Signed: signed, Record: rec})
 		x.note("a row of the list, their record", o, err, "")
