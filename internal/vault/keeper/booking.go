@@ -193,8 +193,7 @@ func (t *txn) endBooking(person id.Person, p state.Person, hold id.Hold, how str
 	case state.Cancelled, state.Released, state.Moved, state.Missed:
 		return fault.New(fault.NotFound, "booking", "no such appointment")
 	}
-	since := t.k.now().Add(-pendingLife).UnixMilli()
-	if slices.ContainsFunc(p.Pending, func(s state.Seal) bool { return s.Hold == hold && s.At > since }) {
+	if slices.ContainsFunc(release.UnderWay(p, t.k.now()), func(s state.Seal) bool { return s.Hold == hold }) {
 		return errDosePending
 	}
 	b.State, b.Settled = how, false

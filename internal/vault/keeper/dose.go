@@ -403,7 +403,7 @@ func (k *Keeper) sealDose(ctx context.Context, op release.Person, f parsedDose, 
 			return err
 		}
 		seal := state.Seal{ID: id.New(), Parts: []vault.Sealed{sealed}, Hold: enc.booking.Hold}
-		if seal.Count, err = k.doseCounts(op, release.Dose{}, doc); err != nil {
+		if seal.Count, err = k.figures.SealDose(op, release.Dose{}, doc); err != nil {
 			return err
 		}
 		err = t.AddSeal(op.ID, &p, seal, engine.Entry{House: p.Household, View: "dose recorded", Role: roleVaccinator, Actor: string(enc.staff), Place: enc.session.Name, Policy: enc.policies})

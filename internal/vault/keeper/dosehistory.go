@@ -164,7 +164,7 @@ func (k *Keeper) amend(ctx context.Context, op release.Person, doc release.Dose,
 			return vault.Amended{}, err
 		}
 	}
-	count, err := k.doseCounts(op, before, doc)
+	count, err := k.figures.SealDose(op, before, doc)
 	if err != nil {
 		return vault.Amended{}, err
 	}

@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/changes"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/presence"
@@ -134,6 +135,7 @@ type Keeper struct {
 	shares  *sharing.Links   // links that open a certificate
 	relinks *relink.Desk     // lost phones and changed numbers
 	turns   *rotation.Desk   // changes of the realm's keys
+	figures *figures.Desk    // counts of the dashboard
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
@@ -192,6 +194,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
+	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }, Now: now}, k.eng)
 	k.absent = k.newPresence()
 	k.asked = k.newRequests()
 	k.shares = k.newSharing()

@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -124,11 +125,8 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 			return nil, fault.New(fault.Conflict, "booked", "cancel the appointment of the registration that ends first")
 		}
 	}
-	since := t.k.now().Add(-pendingLife).UnixMilli()
-	for _, s := range other.Pending {
-		if s.At > since && int64(len(r.Merge.Parts)) <= other.Seq {
-			return nil, fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
-		}
+	if len(release.UnderWay(other, t.k.now())) > 0 && int64(len(r.Merge.Parts)) <= other.Seq {
+		return nil, fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
 	}
 	return nil, nil
 }
@@ -239,7 +237,7 @@ func (t *txn) sealMerge(keep, other release.Person, docs []joinedDose) (vault.Me
 	if err != nil {
 		return none, err
 	}
-	change := counts{}
+	change := figures.Counts{}
 	for _, d := range docs {
 		// Of a person who is not counted yet nothing is; Recount does it.
 		if d.part == "" && o.Band == nil || d.part != "" && p.Band == nil {
@@ -248,9 +246,9 @@ func (t *txn) sealMerge(keep, other release.Person, docs []joinedDose) (vault.Me
 		if p.Band == nil {
 			d.doc = release.Dose{}
 		}
-		change.changed(d.was, d.doc, who.GenderID)
+		change.Changed(d.was, d.doc, who.GenderID)
 	}
-	if seal.Count, err = t.k.sealCounts(keep.ID, change); err != nil {
+	if seal.Count, err = t.k.figures.Seal(keep.ID, change); err != nil {
 		return none, err
 	}
 	add := func(part vault.Part, version int, doc any) error {
@@ -321,7 +319,7 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	if err := t.voidCard(&o); err != nil {
 		return err
 	}
-	if err := t.unregistered(s.Merge, &o); err != nil {
+	if err := t.k.figures.Unregistered(t.Txn.Txn.Txn, &t.counted, s.Merge, &o); err != nil {
 		return err
 	}
 	o.State, o.Flags = state.Merged, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/civil"
@@ -13,6 +12,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -20,10 +20,6 @@ import (
 
 // MaxMembers is the number of people under one mobile (contract.md 3).
 const MaxMembers = 6
-
-// pendingLife is how long an enrolment may stay without stored rows before its
-// place in the household is free again.
-const pendingLife = 24 * time.Hour
 
 // Membership implements the vault's word.
 func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membership, error) {
@@ -243,9 +239,9 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc release.Iden
 			Language: r.Consent.Language, Purpose: r.Consent.Purpose, By: by.Role, At: now}},
 	}
 	seal := state.Seal{ID: id.New(), Key: r.Key, Made: digest}
-	first := counts{}
-	p.Band = first.registered(t.k, person, doc)
-	if seal.Count, err = t.k.sealCounts(person, first); err != nil {
+	first := figures.Counts{}
+	p.Band = t.k.figures.Registered(first, person, doc)
+	if seal.Count, err = t.k.figures.Seal(person, first); err != nil {
 		return err
 	}
 	for i, d := range docs {
@@ -274,7 +270,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc release.Iden
 		out.Members = append(out.Members, vault.Member{Person: m.Person, Slot: m.Slot})
 	}
 	row := state.Idempotency{Person: person, Digest: digest}
-	return engine.Put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+pendingLife.Milliseconds())
+	return engine.Put(t, state.Idempotencies, string(house)+"/"+r.Key, row, now+release.PendingLife.Milliseconds())
 }
 
 // enrolling answers the pending seal again when the same person is already being
@@ -302,7 +298,7 @@ func (t *txn) enrolling(house id.Household, h state.Household, tags keyring.Tags
 // deletion does.
 func (t *txn) freeSlot(house id.Household, h *state.Household, tags keyring.Tags) (int, error) {
 	used := map[int]bool{}
-	oldest, since := -1, t.k.now().Add(-pendingLife).UnixMilli()
+	oldest, since := -1, t.k.now().Add(-release.PendingLife).UnixMilli()
 	for i, m := range h.Members {
 		if m.State == state.Removed {
 			continue
@@ -360,7 +356,7 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engi
 	if err := t.voidCard(p); err != nil {
 		return err
 	}
-	if err := t.unregistered(m.Person, p); err != nil {
+	if err := t.k.figures.Unregistered(t.Txn.Txn.Txn, &t.counted, m.Person, p); err != nil {
 		return err
 	}
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil

@@ -10,6 +10,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/release"
@@ -114,8 +115,8 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		Language: m.Consent.Language, Purpose: m.Consent.Purpose, By: "holder", At: now}); err != nil {
 		return s, err
 	}
-	change := counts{}
-	s.row.Band = change.registered(k, s.person, doc)
+	change := figures.Counts{}
+	s.row.Band = k.figures.Registered(change, s.person, doc)
 	for _, d := range m.Doses {
 		ev, dose, err := k.seedDose(d, now)
 		if err != nil {
@@ -124,9 +125,9 @@ func (k *Keeper) seedling(m vault.SeedMember) (seedling, error) {
 		if err := add(vault.Part(vault.PartDosePrefix+string(ev)), dose); err != nil {
 			return s, err
 		}
-		change.changed(release.Dose{}, dose, doc.GenderID)
+		change.Changed(release.Dose{}, dose, doc.GenderID)
 	}
-	s.seal.Count, err = k.sealCounts(s.person, change)
+	s.seal.Count, err = k.figures.Seal(s.person, change)
 	return s, err
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -14,9 +15,8 @@ import (
 type txn struct {
 	*release.Txn
 	k       *Keeper
-	returns bool   // a card's session: of somebody, too, who may come back
-	counted counts // cells of the dashboard, by what became stored
-	past    bool   // what is counted became stored on an earlier day
+	returns bool          // a card's session: of somebody, too, who may come back
+	counted figures.Tally // cells of the dashboard, by what became stored
 }
 
 func (k *Keeper) in(fn func(*txn) error) func(*engine.Txn) error {
@@ -31,7 +31,7 @@ func (k *Keeper) with(t *engine.Txn) *txn {
 
 // followed is what a stored seal of a person brings with it.
 func (t *txn) followed(person id.Person, p *state.Person, s state.Seal) error {
-	if err := t.counting(person, s); err != nil {
+	if err := t.k.figures.Stored(t.Txn.Txn.Txn, &t.counted, person, s); err != nil {
 		return err
 	}
 	if s.Merge != "" {

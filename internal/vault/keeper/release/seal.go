@@ -2,6 +2,7 @@ package release
 
 import (
 	"crypto/sha256"
+	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/id"
@@ -155,3 +156,17 @@ func Current(rec vault.Record) map[vault.Part]vault.Sealed {
 
 // HashOf is the hash of a sealed part.
 func HashOf(body []byte) vault.Hash { return sha256.Sum256(body) }
+
+// PendingLife is how long a seal may stay without stored rows before it counts as abandoned.
+const PendingLife = 24 * time.Hour
+
+// UnderWay are a person's seals that may still be stored.
+func UnderWay(p state.Person, now time.Time) (out []state.Seal) {
+	since := now.Add(-PendingLife).UnixMilli()
+	for _, s := range p.Pending {
+		if s.At > since {
+			out = append(out, s)
+		}
+	}
+	return out
+}
