@@ -30,7 +30,7 @@ func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, wher
 // holding is what the pages of an account ask: the services behind the API.
 func holding(r *registryRole) portal.Holding {
 	fonts := encode.DefaultFonts()
-	return portal.Holding{People: r.people, Bookings: r.bookings, Moves: r.bookings, Cards: registry.NewCards(r.people, r.vault), Wishes: r.alerts,
+	return portal.Holding{People: r.people, Bookings: r.bookings, Moves: r.bookings, Past: r.bookings, Cards: registry.NewCards(r.people, r.vault), Wishes: r.alerts,
 		SlipPDF: func(v scheduling.SlipView) ([]byte, error) { return slipPDF(v, r.now(), fonts) }}
 }
 

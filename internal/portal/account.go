@@ -11,7 +11,6 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
-	"tikakosh/internal/portal/catalogue"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
@@ -26,6 +25,7 @@ type Holding struct {
 	People   People
 	Bookings Bookings
 	Moves    Moves
+	Past     Past
 	Cards    NewCards
 	Wishes   Wishes
 	// SlipPDF sets a slip on paper.
@@ -50,8 +50,8 @@ const maxPeople = scheduling.MaxParty
 func accountRoutes() []Route {
 	return append([]Route{
 		mine("/account", "account", account, "added", "removed"),
-		mine("/account/add", "person.add", addForm, "session"),
-		act("/account/add", "person.add", add, "key", "session", "name", "gender", "year", "day", "month", "kind", "guardian", "agree").secret("id"),
+		mine("/account/add", "person.add", addForm, "session", "from"),
+		act("/account/add", "person.add", add, "key", "session", "from", "name", "gender", "year", "day", "month", "kind", "guardian", "agree").secret("id"),
 		mine("/p/{who}", "person", person),
 		mine("/p/{who}/remove", "person.remove", askRemove),
 		act("/p/{who}/remove", "person.remove", remove),
@@ -299,13 +299,21 @@ func genderText(n int) string {
 
 // addForm asks for a person's details.
 func addForm(c *Ctx) error {
-	return c.askPerson(http.StatusOK, view.AddPage{Key: id.New(), Session: sessionField(c.form)})
+	return c.askPerson(http.StatusOK, view.AddPage{Key: id.New(), Session: sessionField(c.form), From: c.way()})
 }
 
 // sessionField is the session to be booked afterwards, "" when it is none.
 func sessionField(form url.Values) string {
 	if s := form.Get("session"); id.Valid(s) {
 		return s
+	}
+	return ""
+}
+
+// way is how somebody came to the booking of a session; "" for a search by PIN code.
+func (c *Ctx) way() string {
+	if w := c.form.Get("from"); w == wayDistrict || w == wayCentre {
+		return w
 	}
 	return ""
 }
@@ -344,7 +352,7 @@ func consentText() rules.ConsentText {
 // add registers a person.
 func add(c *Ctx) error {
 	f := func(name string) view.Field { return view.Field{Value: c.form.Get(name)} }
-	x := view.AddPage{Key: c.form.Get("key"), Session: sessionField(c.form), Name: f("name"), Gender: f("gender"), Year: f("year"), Day: f("day"), Month: f("month"), Kind: f("kind"),
+	x := view.AddPage{Key: c.form.Get("key"), Session: sessionField(c.form), From: c.way(), Name: f("name"), Gender: f("gender"), Year: f("year"), Day: f("day"), Month: f("month"), Kind: f("kind"),
 		ID: f("id"), Guardian: f("guardian"), Agreed: c.form.Get("agree") == "1"}
 	if !id.Valid(x.Key) {
 		x.Key = id.New()
@@ -370,7 +378,11 @@ func add(c *Ctx) error {
 	case err != nil:
 		return err
 	case x.Session != "":
-		return c.see("/book/" + x.Session)
+		to := "/book/" + x.Session
+		if x.From != "" {
+			to += "?from=" + x.From
+		}
+		return c.see(to)
 	}
 	return c.see("/account?added=1")
 }
@@ -391,19 +403,9 @@ func (c *Ctx) identity(x *view.AddPage) (who vault.Identity, good bool) {
 	if who.GenderID, err = strconv.Atoi(x.Gender.Value); err != nil || !rules.ValidGender(who.GenderID) {
 		wrong(&x.Gender, "account.gender_wrong")
 	}
-	today := civil.Of(c.begin.In(statistics.India()))
-	n, ok := catalogue.Count(x.Year.Value, today.Year)
-	if who.BirthYear = n; !ok || (rules.Birth{Year: n}).Check(today) != nil {
-		wrong(&x.Year, "account.year_wrong")
-	}
-	if day, month := strings.TrimSpace(x.Day.Value), x.Month.Value; day != "" || month != "" {
-		d, ok1 := catalogue.Count(day, 31)
-		m, ok2 := catalogue.Count(month, 12)
-		date, derr := civil.ParseIndian(pad(d) + "-" + pad(m) + "-" + strconv.Itoa(who.BirthYear))
-		if who.BirthDate = date; !ok1 || !ok2 || derr != nil || x.Year.Wrong == "" && (rules.Birth{Year: who.BirthYear, Date: date}).Check(today) != nil {
-			wrong(&x.Day, "account.day_wrong")
-		}
-	}
+	today := c.today()
+	who.BirthYear, x.Year.Wrong = yearOf(x.Year.Value, today)
+	who.BirthDate = birthDay(x, who.BirthYear, today)
 	if who.IDType, err = strconv.Atoi(x.Kind.Value); err != nil || c.choice(rules.IDTypes(), who.IDType) == "" {
 		wrong(&x.Kind, "account.kind_wrong")
 	} else if who.IDNumber, err = rules.ParseIDNumber(who.IDType, x.ID.Value); err != nil {
@@ -412,17 +414,12 @@ func (c *Ctx) identity(x *view.AddPage) (who vault.Identity, good bool) {
 	if !x.Agreed {
 		wrong(&x.Agree, "account.agree_wrong")
 	}
-	for _, f := range []view.Field{x.Name, x.Gender, x.Year, x.Day, x.Kind, x.ID, x.Guardian, x.Agree} {
+	for _, f := range []view.Field{x.Name, x.Gender, x.Year, x.Day, x.Month, x.Kind, x.ID, x.Guardian, x.Agree} {
 		if f.Wrong != "" {
 			return who, false
 		}
 	}
 	return who, true
-}
-
-func pad(n int) string {
-	s := strconv.Itoa(n)
-	return strings.Repeat("0", max(0, 2-len(s))) + s
 }
 
 // askRemove is the first step of deleting a registration.

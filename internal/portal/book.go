@@ -21,7 +21,6 @@ import (
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
-	"tikakosh/internal/statistics"
 	"tikakosh/internal/vault"
 )
 
@@ -43,6 +42,11 @@ type Moves interface {
 	Slip(ctx context.Context, h vault.Holder, hold id.Hold) (scheduling.SlipView, error)
 }
 
+// Past is what appointments were before they were moved.
+type Past interface {
+	Former(ctx context.Context, a scheduling.Appointment) ([]scheduling.Former, error)
+}
+
 // othersMost is how many other sessions are offered when places are gone, and othersDays how
 // far ahead.
 const (
@@ -58,9 +62,9 @@ const codeBooked = "APPOIN0022"
 func partyFields() []string { return []string{"p1", "p2", "p3", "p4", "p5", "p6"} }
 
 func bookRoutes() []Route {
-	fields := append([]string{"key", "slot", "dose", "move"}, partyFields()...)
+	fields := append([]string{"key", "slot", "dose", "move", "from"}, partyFields()...)
 	return append([]Route{
-		mine("/book/{session}", "book", bookForm, "move"),
+		mine("/book/{session}", "book", bookForm, "move", "from"),
 		act("/book/{session}", "book.hold", hold, fields...),
 		act("/book/{session}/confirm", "book.confirm", confirm, append(slices.Clone(fields), "until")...),
 		act("/book/leave", "book.leave", letGo),
@@ -76,6 +80,7 @@ type booking struct {
 	chances map[id.Person]vault.Chance
 
 	key, slot string
+	way       string // how they came here: what the link back leads to
 	dose      int
 	chosen    map[id.Person]bool
 	moving    scheduling.Appointment // of no Hold: none
@@ -88,7 +93,10 @@ type booking struct {
 
 // begin reads what the pages of a booking have in common.
 func (c *Ctx) beginBooking() (*booking, error) {
-	b := &booking{key: c.form.Get("key"), slot: c.form.Get("slot"), chosen: map[id.Person]bool{}}
+	b := &booking{key: c.form.Get("key"), slot: c.form.Get("slot"), way: c.form.Get("from"), chosen: map[id.Person]bool{}}
+	if !slices.Contains([]string{"", wayDistrict, wayCentre, wayMove}, b.way) {
+		return nil, fault.New(fault.Invalid, "from", "an unknown way")
+	}
 	var err error
 	if b.session, b.centre, err = c.s.cfg.Holding.Bookings.Terms(c.r.Context(), id.Session(c.r.PathValue("session"))); err != nil {
 		return nil, err
@@ -120,8 +128,12 @@ func (c *Ctx) beginBooking() (*booking, error) {
 			b.chosen[p.Person] = true
 		}
 	}
+	// Of an appointment of one person, that one moves; of several, first everybody who may.
+	alone := len(b.movers) == 1 && len(b.chosen) == 0
 	for _, p := range b.movers {
-		b.chosen[p] = true
+		if alone || c.route.Method == http.MethodGet && b.chances[p].OK {
+			b.chosen[p] = true
+		}
 	}
 	return b, nil
 }
@@ -137,7 +149,7 @@ func (c *Ctx) findMoving(b *booking, handle string) error {
 		}
 	}
 	if b.moving.Hold == "" {
-		return fault.New(fault.NotFound, "appointment", "no such appointment of this household")
+		return c.movedOn(b.booked, handle)
 	}
 	return nil
 }
@@ -146,7 +158,7 @@ func (c *Ctx) findMoving(b *booking, handle string) error {
 func bookForm(c *Ctx) error {
 	b, err := c.beginBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	if len(b.session.Slots) == 1 {
 		b.slot = b.session.Slots[0]
@@ -195,10 +207,19 @@ func (c *Ctx) showBooking(status int, b *booking) error {
 		b.lost, b.others = "book.lost_closed", c.otherPlaces(b)
 	}
 	x := view.BookPage{Action: "/book/" + url.PathEscape(string(b.session.ID)), Place: c.placeOf(b.session, b.centre, ""), Key: b.key, Who: b.who, Time: b.time, Dose: b.doseField,
-		None: len(b.house.People) == 0, Lost: b.lost, Others: b.others, Find: "/find?pin=" + b.centre.PIN}
+		None: len(b.house.People) == 0, Lost: b.lost, Others: b.others, From: b.way, Find: wayBack(b.way, b.centre, b.session.Day)}
 	x.Add = "/account/add?session=" + url.QueryEscape(string(b.session.ID))
+	if b.way != "" {
+		x.Add += "&from=" + b.way
+	}
 	if c.s.has("/notify") {
 		x.Notify = "/notify?pin=" + b.centre.PIN
+		if b.way == wayDistrict {
+			x.Notify = "/notify?district=" + strconv.Itoa(b.centre.DistrictID)
+		}
+	}
+	if x.Choose = len(b.movers) > 1; b.way == wayMove && b.moving.Hold != "" {
+		x.Find = "/booking/" + c.handle(id.Reference(b.moving.Hold)) + "/move"
 	}
 	if b.moving.Hold != "" {
 		x.Move, x.Moving = c.handle(id.Reference(b.moving.Hold)), c.at(b.moving.Day, b.moving.Slot)+", "+b.moving.Place.Name
@@ -206,7 +227,7 @@ func (c *Ctx) showBooking(status int, b *booking) error {
 	for i, p := range b.house.People {
 		if b.moving.Hold == "" || slices.Contains(b.movers, p.Person) {
 			one, may := c.bookPerson(b, partyFields()[i%maxPeople], p)
-			if may || b.moving.Hold != "" {
+			if may || b.moving.Hold != "" && !x.Choose {
 				x.People = append(x.People, one)
 			} else {
 				x.Not = append(x.Not, one)
@@ -223,7 +244,11 @@ func (c *Ctx) showBooking(status int, b *booking) error {
 		}
 	}
 	x.Keep = c.kept(b, false)
-	p := c.page("book.title")
+	title := "book.title"
+	if b.moving.Hold != "" {
+		title = "book.move_title"
+	}
+	p := c.page(title)
 	p.KeepForm, p.Wrong = "book", status == http.StatusUnprocessableEntity
 	return c.render(status, view.Book(p, x))
 }
@@ -276,6 +301,9 @@ func (c *Ctx) kept(b *booking, all bool) (out []view.Hidden) {
 	if b.dose > 0 {
 		out = append(out, view.Hidden{Name: "dose", Value: strconv.Itoa(b.dose)})
 	}
+	if b.way != "" {
+		out = append(out, view.Hidden{Name: "from", Value: b.way})
+	}
 	if all {
 		out = append(out, view.Hidden{Name: "key", Value: b.key}, view.Hidden{Name: "slot", Value: b.slot})
 		if b.moving.Hold != "" {
@@ -308,6 +336,9 @@ func (b *booking) judge() bool {
 	}
 	if len(b.party()) == 0 {
 		b.who.Wrong = "book.who_none"
+		if b.moving.Hold != "" {
+			b.who.Wrong = "book.move_none"
+		}
 	}
 	if !slices.Contains(b.session.Slots, b.slot) {
 		b.time.Wrong = "book.time_none"
@@ -339,14 +370,18 @@ func (b *booking) input() scheduling.BookInput {
 
 func (b *booking) move() scheduling.MoveInput {
 	in := b.input()
-	return scheduling.MoveInput{Old: b.moving.Hold, Session: in.Session, Slot: in.Slot, Key: in.Key}
+	out := scheduling.MoveInput{Old: b.moving.Hold, Session: in.Session, Slot: in.Slot, Key: in.Key}
+	if slices.ContainsFunc(b.movers, func(p id.Person) bool { return !b.chosen[p] }) {
+		out.References = in.References // the others keep theirs
+	}
+	return out
 }
 
 // hold holds the places and asks for the last press.
 func hold(c *Ctx) error {
 	b, err := c.beginBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	if c.keep {
 		return c.showBooking(http.StatusOK, b)
@@ -408,7 +443,7 @@ func (c *Ctx) notHeld(b *booking, err error) error {
 		b.who.Wrong = "book.who_changed"
 	case fault.Is(err, fault.Conflict) && fault.CodeOf(err) == "hold":
 		b.lost = "book.lost_again"
-	case fault.Is(err, fault.Conflict):
+	case fault.Is(err, fault.Conflict), fault.Is(err, fault.NotFound) && b.moving.Hold != "":
 		b.who.Wrong = "book.who_changed"
 	default:
 		return err
@@ -418,13 +453,13 @@ func (c *Ctx) notHeld(b *booking, err error) error {
 
 // otherPlaces are sessions near by of the same vaccine with enough places for the party.
 func (c *Ctx) otherPlaces(b *booking) (out []view.OtherPlace) {
-	today := civil.Of(c.begin.In(statistics.India()))
+	today := c.today()
 	pin, _ := strconv.ParseInt(b.centre.PIN, 10, 64)
 	seen := map[id.Session]bool{}
 	need := max(1, len(b.party()))
 	for _, q := range []scheduling.Question{{By: scheduling.ByCentre, Key: int64(b.centre.ID)}, {By: scheduling.ByPIN, Key: pin}, {By: scheduling.ByDistrict, Key: int64(b.centre.DistrictID)}} {
 		q.Day, q.Days = today, othersDays
-		for _, d := range c.s.cfg.Search.Ask(q).List {
+		for _, d := range c.search(q).List {
 			for _, s := range d.Sessions {
 				free := s.Available1
 				if scheduling.Pool(max(1, b.dose)) == 2 {
@@ -435,7 +470,7 @@ func (c *Ctx) otherPlaces(b *booking) (out []view.OtherPlace) {
 				}
 				seen[s.ID] = true
 				o := view.OtherPlace{Action: "/book/" + url.PathEscape(string(s.ID)), Where: d.Centre.Name, Day: c.say.LongDay(s.Day), Note: c.say.N("find.places", int64(free))}
-				for _, at := range s.SlotsLeft(c.begin) {
+				for _, at := range s.Slots {
 					o.Times = append(o.Times, view.Option{Value: at, Text: slotTime(at)})
 				}
 				if len(o.Times) > 0 {
@@ -450,14 +485,22 @@ func (c *Ctx) otherPlaces(b *booking) (out []view.OtherPlace) {
 // confirm books.
 func confirm(c *Ctx) error {
 	b, err := c.beginBooking()
-	if err != nil {
-		return err
+	var moved *movedOn
+	switch {
+	case errors.As(err, &moved) && len(moved.to) == 1 && !c.keep: // pressed twice
+		return c.see("/booking/" + c.handle(id.Reference(moved.to[0].Hold)) + "?new=2")
+	case err != nil:
+		return c.orMoved(err)
 	}
 	until, _ := strconv.ParseInt(c.form.Get("until"), 10, 64)
 	if c.keep {
 		return c.check(b, until)
 	}
 	if b.moving.Hold != "" {
+		if len(b.party()) == 0 {
+			b.judge()
+			return c.showBooking(http.StatusUnprocessableEntity, b)
+		}
 		hold, err := c.s.cfg.Holding.Moves.ConfirmMove(c.r.Context(), c.holder, b.move())
 		if err != nil {
 			return c.notHeld(b, err)

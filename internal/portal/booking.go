@@ -7,20 +7,18 @@ import (
 	"slices"
 	"strconv"
 
-	"tikakosh/internal/civil"
-	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/portal/calendar"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
-	"tikakosh/internal/statistics"
 	"tikakosh/internal/vault"
 )
 
 func bookingRoutes() []Route {
 	return []Route{
 		mine("/booking/{booking}", "booking", showSlip, "new"),
-		mine("/booking/{booking}/calendar.ics", "booking.calendar", calendar),
+		mine("/booking/{booking}/calendar.ics", "booking.calendar", calendarFile),
 		mine("/booking/{booking}/slip.pdf", "booking.pdf", slipPDF),
 		mine("/booking/{booking}/move", "booking.move", moveForm),
 		mine("/booking/{booking}/cancel", "booking.cancel", cancelForm),
@@ -45,7 +43,7 @@ func (c *Ctx) ourBooking() (h registry.Household, people []vault.Person, a sched
 		}
 	}
 	if len(people) == 0 {
-		err = fault.New(fault.NotFound, "appointment", "no such appointment of this household")
+		err = c.movedOn(booked, c.r.PathValue("booking"))
 	}
 	return h, people, a, err
 }
@@ -66,7 +64,7 @@ func (c *Ctx) placeOfBooking(a scheduling.Appointment) view.Place {
 func showSlip(c *Ctx) error {
 	_, _, a, err := c.ourBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	v, err := c.s.cfg.Holding.Moves.Slip(c.r.Context(), c.holder, a.Hold)
 	if err != nil {
@@ -92,7 +90,7 @@ func showSlip(c *Ctx) error {
 func slipPDF(c *Ctx) error {
 	_, _, a, err := c.ourBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	v, err := c.s.cfg.Holding.Moves.Slip(c.r.Context(), c.holder, a.Hold)
 	if err != nil {
@@ -105,27 +103,63 @@ func slipPDF(c *Ctx) error {
 	return c.file("application/pdf", "appointment-slip.pdf", doc)
 }
 
-// moveForm offers other days of the centre.
-func moveForm(c *Ctx) error {
+// calendarFile is an appointment as a file for a calendar: where and when, and nobody's name,
+// number or code, because calendars are copied to other people's machines. An appointment that
+// was moved is the same event at another time.
+func calendarFile(c *Ctx) error {
 	_, _, a, err := c.ourBooking()
+	if err != nil {
+		return c.orMoved(err)
+	}
+	former, err := c.s.cfg.Holding.Past.Former(c.r.Context(), a)
 	if err != nil {
 		return err
 	}
+	doc, err := calendar.Write(a, former, c.say.T("book.ics"), c.say.T("book.bring"), c.begin)
+	if err != nil {
+		return err
+	}
+	return c.file("text/calendar; charset=utf-8", "appointment.ics", doc)
+}
+
+// moveForm offers other days of the centre.
+func moveForm(c *Ctx) error {
+	_, people, a, err := c.ourBooking()
+	if err != nil {
+		return c.orMoved(err)
+	}
 	handle := c.handle(id.Reference(a.Hold))
 	x := view.MovePage{Back: "/booking/" + handle, Place: c.placeOfBooking(a), Find: "/find?pin=" + a.Place.PIN}
-	today := civil.Of(c.begin.In(statistics.India()))
-	x.Closed = !today.Before(a.Day)
-	found := c.s.cfg.Search.Ask(scheduling.Question{By: scheduling.ByCentre, Key: int64(a.Centre), Day: today, Days: stripDays, Free: true})
+	today := c.today()
+	if x.Closed = !today.Before(a.Day); x.Closed {
+		return c.render(http.StatusOK, view.Move(c.page("book.move_title"), x))
+	}
+	next, err := c.chances(registry.Household{People: people}, "", "")
+	if err != nil {
+		return err
+	}
+	found := c.search(scheduling.Question{By: scheduling.ByCentre, Key: int64(a.Centre), Day: today, Days: stripDays, Free: true})
 	for _, d := range found.List {
 		for _, s := range d.Sessions {
 			free := s.Available1
 			if scheduling.Pool(a.Dose) == 2 {
 				free = s.Available2
 			}
-			if s.Programme != a.Programme || free == 0 || s.ID == a.Session && len(s.Slots) < 2 {
+			var whom []string
+			for _, p := range people {
+				if suits(s, a, p, next[p.Person].Due) {
+					whom = append(whom, p.Name)
+				}
+			}
+			if free == 0 || len(whom) == 0 {
 				continue
 			}
-			x.Days = append(x.Days, view.MoveDay{Href: "/book/" + url.PathEscape(string(s.ID)) + "?move=" + handle, Day: c.say.LongDay(s.Day), Note: s.Product + " · " + c.say.N("find.places", int64(free))})
+			one := view.MoveDay{Href: "/book/" + url.PathEscape(string(s.ID)) + "?move=" + handle + "&from=" + wayMove, Day: c.say.LongDay(s.Day),
+				Vaccine: s.Product, Note: c.ages(s.Session) + " · " + c.say.N("find.places", int64(free))}
+			if len(whom) < len(people) {
+				one.Only = whom
+			}
+			x.Days = append(x.Days, one)
 		}
 	}
 	return c.render(http.StatusOK, view.Move(c.page("book.move_title"), x))
@@ -137,7 +171,7 @@ func cancelForm(c *Ctx) error { return c.askCancel(http.StatusOK, view.Field{}) 
 func (c *Ctx) askCancel(status int, who view.Field) error {
 	h, people, a, err := c.ourBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	here := "/booking/" + c.handle(id.Reference(a.Hold))
 	x := view.CancelPage{Action: here + "/cancel", Back: here, Place: c.placeOfBooking(a), Who: who}
@@ -160,7 +194,7 @@ func cancel(c *Ctx) error {
 	}
 	_, people, a, err := c.ourBooking()
 	if err != nil {
-		return err
+		return c.orMoved(err)
 	}
 	var refs []id.Reference
 	for _, f := range partyFields() {

@@ -18,7 +18,6 @@ import (
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/scheduling"
-	"tikakosh/internal/statistics"
 )
 
 // stripDays is how many days the strip above a list reaches, and listMost how many centres a
@@ -44,6 +43,32 @@ func findRoutes() []Route {
 		near,
 		{Method: "GET", Path: "/find/near", Audience: edge.Public, Action: "find.near", Rate: edge.RateSearch, Handler: find},
 	}
+}
+
+// The ways to a booking that are not a search by PIN code: its page leads back there.
+const (
+	wayDistrict = "district"
+	wayCentre   = "centre"
+	wayMove     = "move" // from the appointment that is moved
+)
+
+// wayOf is the way of a search; "" by PIN code.
+func wayOf(by scheduling.By) string {
+	if by == scheduling.ByDistrict {
+		return wayDistrict
+	}
+	return ""
+}
+
+// wayBack is the page that led to the booking of a centre's session.
+func wayBack(way string, x scheduling.Centre, day civil.Date) string {
+	switch way {
+	case wayCentre:
+		return "/centre/" + strconv.FormatInt(int64(x.ID), 10)
+	case wayDistrict:
+		return "/find?district=" + strconv.Itoa(x.DistrictID) + "&day=" + day.String()
+	}
+	return "/find?pin=" + x.PIN + "&day=" + day.String()
 }
 
 // wanted is what a search is narrowed to.
@@ -172,8 +197,8 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 		}
 		from = n
 	}
-	today := civil.Of(c.begin.In(statistics.India()))
-	found := c.s.cfg.Search.Ask(scheduling.Question{By: by, Key: key, Day: today, Days: stripDays})
+	today := c.today()
+	found := c.search(scheduling.Question{By: by, Key: key, Day: today, Days: stripDays})
 	free := map[civil.Date]int{}
 	for _, d := range found.List {
 		for _, s := range d.Sessions {
@@ -189,7 +214,7 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 			x.Days = append(x.Days, c.dayOf(d, day, free[d]))
 		}
 	}
-	cards := c.cards(found.List, day, w)
+	cards := c.cards(found.List, day, w, wayOf(by))
 	x.Count = int64(len(cards))
 	if from < len(cards) {
 		cards = cards[from:]
@@ -251,7 +276,7 @@ func (c *Ctx) dayOf(d, shown civil.Date, free int) view.Day {
 	weekday, number, _ := c.say.ShortDay(d)
 	out := view.Day{Weekday: weekday, Day: number, Label: c.say.LongDay(d) + ", " + c.say.N("find.places", int64(free))}
 	if free > 0 {
-		out.Places = catalogue.Number(int64(free))
+		out.Places = few(free)
 	}
 	if d != shown {
 		out.Href = c.with("day", d.String())
@@ -278,7 +303,7 @@ func (c *Ctx) filters(w wanted, age view.Field) view.Filters {
 }
 
 // cards are the centres that have something on a day: those with most places first.
-func (c *Ctx) cards(list []scheduling.CentreDay, day civil.Date, w wanted) []view.CentreCard {
+func (c *Ctx) cards(list []scheduling.CentreDay, day civil.Date, w wanted, way string) []view.CentreCard {
 	type counted struct {
 		card view.CentreCard
 		free int
@@ -291,7 +316,7 @@ func (c *Ctx) cards(list []scheduling.CentreDay, day civil.Date, w wanted) []vie
 				continue
 			}
 			one.free += w.free(s)
-			one.card.Slots = append(one.card.Slots, c.slot(s, w))
+			one.card.Slots = append(one.card.Slots, c.slot(s, w, way))
 		}
 		if len(one.card.Slots) > 0 {
 			all = append(all, one)
@@ -309,13 +334,17 @@ func (c *Ctx) card(x scheduling.Centre) view.CentreCard {
 	return view.CentreCard{Name: x.Name, Address: x.Address, Href: "/centre/" + strconv.FormatInt(int64(x.ID), 10), Paid: x.Paid}
 }
 
-func (c *Ctx) slot(s scheduling.Listed, w wanted) view.Slot {
-	out := view.Slot{Vaccine: s.Product, Full: w.free(s) == 0}
+// ages says for whom a session is.
+func (c *Ctx) ages(s scheduling.Session) string {
 	if s.MaxAge > 0 {
-		out.Ages = c.say.T("find.ages", "From", s.MinAge, "To", s.MaxAge)
-	} else {
-		out.Ages = c.say.T("find.age_from", "From", s.MinAge)
+		return c.say.T("find.ages", "From", s.MinAge, "To", s.MaxAge)
 	}
+	return c.say.T("find.age_from", "From", s.MinAge)
+}
+
+// slot is a session on a page that was come to in a way: its booking leads back there.
+func (c *Ctx) slot(s scheduling.Listed, w wanted, way string) view.Slot {
+	out := view.Slot{Vaccine: s.Product, Ages: c.ages(s.Session), Full: w.free(s) == 0, Closed: len(s.Slots) == 0}
 	if s.Fee > 0 {
 		out.Fee = "₹" + catalogue.Number(int64(s.Fee))
 	}
@@ -335,6 +364,9 @@ func (c *Ctx) slot(s scheduling.Listed, w wanted) view.Slot {
 	}
 	if c.s.has("/book/{session}") {
 		out.Book = "/book/" + url.PathEscape(string(s.ID))
+		if way != "" {
+			out.Book += "?from=" + way
+		}
 	}
 	return out
 }
@@ -406,8 +438,7 @@ func centre(c *Ctx) error {
 	if x.Lat != 0 || x.Long != 0 {
 		v.Map = fmt.Sprintf("https://www.openstreetmap.org/?mlat=%.4f&mlon=%.4f#map=15/%.4f/%.4f", x.Lat, x.Long, x.Lat, x.Long)
 	}
-	today := civil.Of(c.begin.In(statistics.India()))
-	found := c.s.cfg.Search.Ask(scheduling.Question{By: scheduling.ByCentre, Key: int64(n), Day: today, Days: stripDays, Free: c.form.Get("all") != "1"})
+	found := c.search(scheduling.Question{By: scheduling.ByCentre, Key: int64(n), Day: c.today(), Days: stripDays, Free: c.form.Get("all") != "1"})
 	var last civil.Date
 	for _, d := range found.List {
 		for _, s := range d.Sessions {
@@ -416,7 +447,7 @@ func centre(c *Ctx) error {
 				last = s.Day
 			}
 			day := &v.Days[len(v.Days)-1]
-			day.Slots = append(day.Slots, c.slot(s, wanted{age: -1}))
+			day.Slots = append(day.Slots, c.slot(s, wanted{age: -1}, wayCentre))
 		}
 	}
 	p := c.page("")

@@ -180,6 +180,7 @@ func numbers(c *Ctx) error {
 	case a.state.ID != 0:
 		x.Heading, x.Back = c.say.T("numbers.of", "Place", c.local(a.state.Name, a.state.NameHi)), "/numbers"
 	}
+	x.First = c.say.T("numbers.none_first", "Day", c.say.Day(c.today()))
 	if !last.Day.IsZero() {
 		x.AsOf = c.say.T("numbers.as_of", "Day", c.say.Day(last.Day))
 		c.fill(&x, a, last, before)
@@ -212,16 +213,20 @@ func (c *Ctx) fill(x *view.NumbersPage, a area, last, before statistics.Publishe
 	}
 	if a.District == "" {
 		x.Curve = c.trend(a)
+		x.OneDay = len(c.s.days(c)) == 1
 	}
-	switch {
-	case a.State == "":
-		rows := c.breakdown("state", a, last)
-		x.Tiles, x.Steps = c.tiles(last)
-		areas := c.chart("state", a, rows)
-		x.Areas = &areas
-	case a.District == "":
-		areas := c.chart("district", a, c.breakdown("district", a, last))
-		x.Areas = &areas
+	some := func(rows []row) bool { return slices.ContainsFunc(rows, func(r row) bool { return r.n > 0 }) }
+	if a.District == "" {
+		by := "state"
+		if a.State != "" {
+			by = "district"
+		}
+		if rows := c.breakdown(by, a, last); some(rows) {
+			areas := c.chart(by, a, rows)
+			if x.Areas = &areas; a.State == "" {
+				x.Tiles, x.Steps = c.tiles(last)
+			}
+		}
 	}
 	for _, by := range []string{"vaccine", "dose", "gender", "age"} {
 		rows := c.breakdown(by, a, last)
@@ -229,12 +234,17 @@ func (c *Ctx) fill(x *view.NumbersPage, a area, last, before statistics.Publishe
 			if a.State != "" {
 				continue
 			}
-			if !slices.ContainsFunc(rows, func(r row) bool { return r.n > 0 }) {
+			if !some(rows) {
 				x.NoAges = true
 				continue
 			}
 		}
-		x.Charts = append(x.Charts, c.chart(by, a, rows))
+		if some(rows) { // where nothing reached 10 there is nothing to draw
+			x.Charts = append(x.Charts, c.chart(by, a, rows))
+		}
+	}
+	if x.Few = len(x.Charts) == 0 && x.Areas == nil; x.Few {
+		x.NoAges = false // the sentence of the few says it
 	}
 }
 

@@ -439,9 +439,9 @@ func (c *Ctx) wanted(x *view.AskForm) (r vault.RequestMake, sound bool) {
 	if x.Kind == vault.RequestDose {
 		r.Detail.Batch = strings.TrimSpace(x.Lot.Value)
 		if x.Date.Value != "" {
-			day, ok := typedDay(x.Date.Value)
-			if r.Detail.Date = day; !ok {
-				wrong(&x.Date, "ask.date_wrong")
+			day, no := typedDay(x.Date.Value, c.today())
+			if r.Detail.Date = day; no != "" {
+				wrong(&x.Date, no)
 			}
 		}
 		if r.Detail.Batch == "" && x.Date.Value == "" {
@@ -462,9 +462,9 @@ func (c *Ctx) wantedDetails(x *view.AskForm, r *vault.RequestMake, wrong func(*v
 		}
 	}
 	if x.Year.Value != "" {
-		year, ok := catalogue.Count(x.Year.Value, 9999)
-		if r.Detail.BirthYear = year; !ok || (rules.Birth{Year: year}).Check(civil.Of(c.s.cfg.Now())) != nil {
-			wrong(&x.Year, "ask.year_wrong")
+		year, no := yearOf(x.Year.Value, c.today())
+		if r.Detail.BirthYear = year; no != "" {
+			wrong(&x.Year, no)
 		}
 	}
 	r.Detail.GenderID, _ = strconv.Atoi(x.Gender.Value)
@@ -484,24 +484,6 @@ func (c *Ctx) wantedDetails(x *view.AskForm, r *vault.RequestMake, wrong func(*v
 			r.Centre = id.Centre(n)
 		}
 	}
-}
-
-// typedDay reads a day as people type it, with the digits of their script: 03-01-2026,
-// 3/1/2026, 3.1.2026.
-func typedDay(typed string) (string, bool) {
-	parts := strings.FieldsFunc(typed, func(r rune) bool { return r == '-' || r == '/' || r == '.' || r == ' ' })
-	if len(parts) != 3 {
-		return "", false
-	}
-	var n [3]int
-	for i, p := range parts {
-		var ok bool
-		if n[i], ok = catalogue.Count(p, 9999); !ok {
-			return "", false
-		}
-	}
-	d := civil.Date{Year: n[2], Month: time.Month(n[1]), Day: n[0]}
-	return d.Indian(), d.Valid() && d.Year > 1900
 }
 
 // requestRow is a request in words.

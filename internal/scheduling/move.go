@@ -11,18 +11,33 @@ import (
 	"tikakosh/internal/vault"
 )
 
-// MoveInput asks to move everybody who has a live appointment under a number to
-// another session or slot. Key and Fresh as in BookInput.
+// MoveInput asks to move people who have a live appointment under a number to
+// another session or slot: those of References or, where there are none, everybody.
+// Key and Fresh as in BookInput.
 type MoveInput struct {
-	Old     id.Hold
-	Session id.Session
-	Slot    string
-	Key     string
-	Fresh   bool
+	Old        id.Hold
+	References []id.Reference
+	Session    id.Session
+	Slot       string
+	Key        string
+	Fresh      bool
 }
 
-// Reschedule moves all people of an appointment of the holder's household to
-// another place, all or none, and returns the new appointment's number. The old
+// digest names the request's content; the order of the people is not part of it.
+func (in MoveInput) digest() string {
+	parts := []string{"move", string(in.Old), string(in.Session), in.Slot}
+	if len(in.References) > 0 {
+		refs := slices.Sorted(slices.Values(in.References))
+		for _, r := range refs {
+			parts = append(parts, string(r))
+		}
+	}
+	return hash(parts...)
+}
+
+// Reschedule moves people of an appointment of the holder's household to
+// another place, all or none, and returns the new appointment's number; who is
+// not moved keeps the old one. The old
 // place is given back only when the new one is held, granted and bound; whatever
 // breaks off in between, everybody has either the old appointment or the new
 // one. fault.NotFound: no such live appointment of this household;
@@ -80,16 +95,30 @@ func (s *Service) moving(ctx context.Context, h vault.Holder, in MoveInput) (*bo
 		return nil, vault.Membership{}, invalid("key", "an idempotency key of 1 to 200 bytes is wanted")
 	case len(in.Session) == 0 || len(in.Session) > 64:
 		return nil, vault.Membership{}, invalid(CodeSlot, "Invalid Slot Id")
+	case len(in.References) > 0:
+		if err := checkParty(in.References); err != nil {
+			return nil, vault.Membership{}, err
+		}
 	}
 	m, err := s.vault.Membership(ctx, h)
-	return &booking{holder: h, household: m.Household, old: in.Old, body: hash("move", string(in.Old), string(in.Session), in.Slot),
-		in: BookInput{Session: in.Session, Slot: in.Slot, Key: in.Key, Fresh: in.Fresh}}, m, err
+	return &booking{holder: h, household: m.Household, old: in.Old, body: in.digest(),
+		in: BookInput{Session: in.Session, Slot: in.Slot, References: in.References, Key: in.Key, Fresh: in.Fresh}}, m, err
 }
 
 // toMove finds the people of the old appointment and checks that it may move.
 func (s *Service) toMove(ctx context.Context, b *booking, m vault.Membership) error {
 	var old Appointment
+	var chosen []id.Person
+	if len(b.in.References) > 0 {
+		var err error
+		if _, chosen, err = s.records.Members(ctx, b.holder, b.in.References); err != nil {
+			return err
+		}
+	}
 	for _, mb := range m.Members {
+		if chosen != nil && !slices.Contains(chosen, mb.Person) {
+			continue
+		}
 		a, err := s.store.Appointment(ctx, mb.Person, b.old)
 		if err != nil {
 			return err
@@ -98,7 +127,7 @@ func (s *Service) toMove(ctx context.Context, b *booking, m vault.Membership) er
 			b.people, old = append(b.people, mb.Person), a
 		}
 	}
-	if len(b.people) == 0 {
+	if len(b.people) == 0 || len(b.people) < len(chosen) {
 		return notFound()
 	}
 	slices.Sort(b.people)

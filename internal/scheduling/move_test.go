@@ -192,3 +192,93 @@ func TestRescheduleRace(t *testing.T) {
 		}
 	}
 }
+
+// TestRescheduleOne moves one of three under one number: the others keep their appointment,
+// and can be moved afterwards; the same request again is the same move.
+func TestRescheduleOne(t *testing.T) {
+	w, from, to, h, refs, hold := moving(t, 3, 6)
+	ctx := t.Context()
+	in := move(hold, to, slot)
+	in.Fresh, in.References = false, refs[1:2]
+	got, err := w.svc.Reschedule(ctx, h, in)
+	if err != nil || got == hold {
+		t.Fatalf("%v %v", got, err)
+	}
+	if again, err := w.svc.Reschedule(ctx, h, in); err != nil || again != got {
+		t.Errorf("again: %v %v", again, err)
+	}
+	in.References = refs[:1]
+	if _, err := w.svc.Reschedule(ctx, h, in); kind(err) != "conflict" {
+		t.Errorf("the same key for somebody else: %v", err)
+	}
+	w.sweep()
+	w.consistent()
+	for i, want := range []id.Hold{hold, got, hold} {
+		if as := w.held(h, refs[i]); len(as) != 1 || as[0].Hold != want {
+			t.Errorf("%d has %+v", i, as)
+		}
+	}
+	if w.taken(from) != 2 || w.taken(to) != 1 {
+		t.Errorf("%d and %d taken", w.taken(from), w.taken(to))
+	}
+	for name, refs := range map[string][]id.Reference{"who has moved": refs[1:2], "one who has and one who has not": refs[:2], "nobody of theirs": {"12345678901234"}, "twice": {refs[0], refs[0]}} {
+		bad := move(hold, to, "11:00AM-01:00PM")
+		bad.References = refs
+		if _, err := w.svc.Reschedule(ctx, h, bad); kind(err) != "not_found" && kind(err) != "invalid" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	rest, err := w.svc.Reschedule(ctx, h, move(hold, to, slot)) // everybody who is left
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sweep()
+	w.consistent()
+	if w.taken(from) != 0 || w.taken(to) != 3 || w.held(h, refs[0])[0].Hold != rest {
+		t.Errorf("%d and %d taken", w.taken(from), w.taken(to))
+	}
+}
+
+// TestFormer: what an appointment took the place of, and whether it is the same visit.
+func TestFormer(t *testing.T) {
+	w, from, to, h, refs, hold := moving(t, 2, 6)
+	ctx := t.Context()
+	former := func(ref id.Reference) []scheduling.Former {
+		t.Helper()
+		out, err := w.svc.Former(ctx, w.held(h, ref)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if got := former(refs[0]); len(got) != 0 {
+		t.Errorf("never moved: %+v", got)
+	}
+	second, err := w.svc.Reschedule(ctx, h, move(hold, to, slot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := w.svc.Reschedule(ctx, h, move(second, from, slot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := former(refs[0]); len(got) != 2 || got[0].Hold != second || got[1].Hold != hold || !got[0].Whole || !got[1].Whole || !got[0].Over || got[0].Session != to.ID {
+		t.Errorf("moved twice: %+v", got)
+	}
+	alone := move(third, to, slot)
+	alone.References = refs[:1]
+	if _, err := w.svc.Reschedule(ctx, h, alone); err != nil {
+		t.Fatal(err)
+	}
+	if got := former(refs[0]); len(got) != 3 || got[0].Hold != third || got[0].Whole || got[0].Over || !got[1].Whole {
+		t.Errorf("one moved alone: %+v", got)
+	}
+	if _, err := w.svc.Reschedule(ctx, h, move(third, to, "11:00AM-01:00PM")); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range refs {
+		if got := former(ref); got[0].Hold != third || got[0].Whole || !got[0].Over {
+			t.Errorf("the others moved after: %+v", got[0])
+		}
+	}
+}

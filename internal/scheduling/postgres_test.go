@@ -18,6 +18,7 @@ func TestPostgres(t *testing.T) {
 		"TestFeedTellsOthers": TestFeedTellsOthers, "TestOwnActsShowAtOnce": TestOwnActsShowAtOnce, "TestFeedIsLoad": TestFeedIsLoad,
 		"TestAnswerHolds": TestAnswerHolds, "TestFollow": TestFollow, "TestGivenBeforeSweep": TestGivenBeforeSweep,
 		"TestMissedAppointment": TestMissedAppointment, "TestRescheduleRefused": TestRescheduleRefused, "TestRescheduleSome": TestRescheduleSome,
+		"TestRescheduleOne": TestRescheduleOne, "TestFormer": TestFormer,
 		"TestRescheduleAndCancel": TestRescheduleAndCancel, "TestRescheduleRace": TestRescheduleRace, "TestCheckOpening": TestCheckOpening,
 		"TestR20FiveThousand": TestR20FiveThousand, "TestR20LastPlace": TestR20LastPlace, "TestSoldOutFromMemory": TestSoldOutFromMemory,
 		"TestBusy": TestBusy, "TestParties": TestParties, "TestRefusedBesideGranted": TestRefusedBesideGranted,

@@ -424,7 +424,15 @@ func (s *Service) Chances(ctx context.Context, h vault.Holder, session id.Sessio
 // booking has closed.
 func (v Session) SlotsLeft(now time.Time) []string {
 	loc, err := time.LoadLocation(v.Zone)
-	if err != nil || !now.Before(v.closes(loc)) {
+	if err != nil {
+		return nil
+	}
+	return v.SlotsLeftIn(loc, now)
+}
+
+// SlotsLeftIn is SlotsLeft where the session's zone has been loaded.
+func (v Session) SlotsLeftIn(loc *time.Location, now time.Time) []string {
+	if !now.Before(v.closes(loc)) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.Slots), func(s string) bool { return slotOver(s, v.Day, loc, now) })

@@ -101,7 +101,7 @@ func TestPortalFamily(t *testing.T) {
 	b.says(200, "Nobody is registered", "Add a person")
 	b.Get("/account/add")
 	b.Submit("/account/add", "name", "Asha <b>", "year", "84", "kind", "1", "id", "1234")
-	b.says(422, "<title>Error:", "Write the year of birth with four digits", "This does not look like a number", "We can only register somebody who agrees", `value="84"`)
+	b.says(422, "<title>Error:", "Write the year with four digits", "This does not look like a number", "We can only register somebody who agrees", `value="84"`)
 	if strings.Contains(string(b.Last.Body), "<b>") {
 		t.Error("a name is markup")
 	}
@@ -157,7 +157,7 @@ func TestPortalFamily(t *testing.T) {
 	b.says(200, "You keep this appointment until you confirm")
 	b.Get("/book/" + e.Session + "?move=" + strings.TrimPrefix(slip, "/booking/"))
 	b.says(200, "This appointment is moved")
-	b.Submit("/book/"+e.Session, "slot", e.Slot)
+	b.Submit("/book/"+e.Session, append(b.party(), "slot", e.Slot)...)
 	b.says(200, "Until you confirm you keep your old appointment", "Held for you until")
 	if n := s.Cell(harness.RegistryDB, "SELECT count(*) FROM appointment WHERE state = 1 AND session = $1", d.Session); n != "4" {
 		t.Errorf("%s of the old ones are left before the confirmation", n)

@@ -70,7 +70,7 @@ func asking() []Story {
 		form("ask/opening", "opening", false, view.AskForm{Opened: &first}),
 		form("ask/opening/wrong", "opening", true, view.AskForm{Opened: &first, Text: view.Field{Wrong: "ask.text_none"}}),
 		form("ask/details", "details", false, view.AskForm{}),
-		form("ask/details/papers", "details", true, view.AskForm{Papers: true, PIN: view.Field{Value: "110099", Wrong: "ask.pin_wrong"}, Name: view.Field{Value: hostile, Wrong: "ask.name_wrong"}, Year: view.Field{Value: "19", Wrong: "ask.year_wrong"}, Text: view.Field{Value: hostile}}),
+		form("ask/details/papers", "details", true, view.AskForm{Papers: true, PIN: view.Field{Value: "110099", Wrong: "ask.pin_wrong"}, Name: view.Field{Value: hostile, Wrong: "ask.name_wrong"}, Year: view.Field{Value: "19", Wrong: "date.year"}, Text: view.Field{Value: hostile}}),
 		form("ask/details/centre", "details", false, view.AskForm{Papers: true, PIN: view.Field{Value: "110001"}, Centres: []view.Option{{Value: "1", Text: "Civil Hospital"}, {Value: "2", Text: hostile}}, Name: view.Field{Value: "Asha Devi"}, Text: view.Field{Value: "As in my passport."}}),
 		form("ask/dose", "dose", false, view.AskForm{Doses: doses}),
 		form("ask/dose/wrong", "dose", true, view.AskForm{Doses: doses, Dose: view.Field{Wrong: "ask.dose_none"}, Date: view.Field{Value: "x", Wrong: "ask.date_wrong"}, Text: view.Field{Value: "x"}}),

@@ -105,7 +105,7 @@ func accounts() []Story {
 		own("person/add", "account.add_title", "add", func(p *view.Page) templ.Component { return view.Add(p, sampleAdd(p)) }),
 		wrong(own("person/add/wrong", "account.add_title", "add", func(p *view.Page) templ.Component {
 			x := sampleAdd(p)
-			x.Name, x.Gender.Wrong, x.Year, x.Day.Wrong = view.Field{Value: hostile, Wrong: "account.name_wrong"}, "account.gender_wrong", view.Field{Value: "१९९", Wrong: "account.year_wrong"}, "account.day_wrong"
+			x.Name, x.Gender.Wrong, x.Year, x.Day.Wrong = view.Field{Value: hostile, Wrong: "account.name_wrong"}, "account.gender_wrong", view.Field{Value: "१९९", Wrong: "date.year"}, "date.no_such"
 			x.Kind.Wrong, x.ID, x.Agree.Wrong = "account.kind_wrong", view.Field{Value: "12", Wrong: "account.id_wrong"}, "account.agree_wrong"
 			return view.Add(p, x)
 		})),
@@ -174,6 +174,10 @@ func bookings() []Story {
 		page("/move", func(p *view.Page, x *view.BookPage) {
 			x.Move, x.Moving, x.Not = "Abc-123_xyz", appointmentLine(p).When, nil
 		}),
+		wrong(page("/move/some", func(p *view.Page, x *view.BookPage) {
+			x.Move, x.Moving, x.Choose, x.Who.Wrong = "Abc-123_xyz", appointmentLine(p).When, true, "book.move_none"
+			x.People, x.Not = append(x.People, view.BookPerson{Field: "p2", Value: "Bbc-123_xyz", Name: hostile, Note: p.T("book.may", "Dose", 1)}), x.Not[1:2]
+		})),
 		wrong(page("/new_device", func(p *view.Page, x *view.BookPage) {
 			p.Waiting = true
 			x.People, x.Not = []view.BookPerson{{Field: "p1", Value: "Abc-123_xyz", Name: "A T", Note: p.T("book.new_device_may")}}, nil
@@ -233,13 +237,21 @@ func afterwards() []Story {
 			return view.Booking(p, x)
 		}),
 		own("booking/move", "book.move_title", "", func(p *view.Page) templ.Component {
-			return view.Move(p, view.MovePage{Back: "/booking/x", Place: samplePlaceAt(p), Find: "/find?pin=110001", Days: []view.MoveDay{{Href: sampleSession, Day: p.LongDay(sampleDay().AddDays(1)), Note: "COVISHIELD · " + p.N("find.places", 12)}}})
+			return view.Move(p, view.MovePage{Back: "/booking/x", Place: samplePlaceAt(p), Find: "/find?pin=110001", Days: []view.MoveDay{
+				{Href: sampleSession, Day: p.LongDay(sampleDay().AddDays(1)), Vaccine: "COVISHIELD", Note: p.T("find.age_from", "From", 18) + " · " + p.N("find.places", 12)},
+				{Href: sampleSession, Day: p.LongDay(sampleDay().AddDays(2)), Vaccine: "COVAXIN", Note: p.T("find.ages", "From", 15, "To", 17) + " · " + p.N("find.places", 1), Only: []string{"आशा कुमारी", hostile}}}})
 		}),
 		own("booking/move/none", "book.move_title", "", func(p *view.Page) templ.Component {
 			return view.Move(p, view.MovePage{Back: "/booking/x", Place: samplePlaceAt(p), Find: "/find?pin=110001"})
 		}),
 		own("booking/move/closed", "book.move_title", "", func(p *view.Page) templ.Component {
 			return view.Move(p, view.MovePage{Back: "/booking/x", Place: samplePlaceAt(p), Closed: true})
+		}),
+		own("booking/gone", "book.moved", "", func(p *view.Page) templ.Component {
+			return view.Gone(p, view.GonePage{Title: "book.moved", Text: "book.moved_text", Now: []view.BookingLine{appointmentLine(p)}})
+		}),
+		own("booking/gone/unknown", "book.gone", "", func(p *view.Page) templ.Component {
+			return view.Gone(p, view.GonePage{Title: "book.gone", Text: "book.gone_text"})
 		}),
 		own("booking/cancel", "book.cancel_title", "cancel", func(p *view.Page) templ.Component { return view.Cancel(p, cancelPage(p, "")) }),
 		wrong(own("booking/cancel/wrong", "book.cancel_title", "cancel", func(p *view.Page) templ.Component { return view.Cancel(p, cancelPage(p, "book.cancel_none")) })),

@@ -56,7 +56,14 @@ func counting() []Story {
 			return view.Numbers(p, x)
 		}},
 		{Name: "numbers/none", Title: "numbers.title", Path: "/numbers", Draw: func(p *view.Page) templ.Component {
-			return view.Numbers(p, view.NumbersPage{Heading: p.T("numbers.title")})
+			return view.Numbers(p, view.NumbersPage{Heading: p.T("numbers.title"), First: p.T("numbers.none_first", "Day", p.Day(sampleDay()))})
+		}},
+		{Name: "numbers/few", Title: "numbers.title", Path: "/numbers", Draw: func(p *view.Page) templ.Component {
+			x := country(p)
+			few := p.T("numbers.few")
+			x.Figures = []view.Figure{{Value: few, Text: p.T("numbers.doses")}, {Value: few, Text: p.T("numbers.first")}, {Value: few, Text: p.T("numbers.second")}, {Value: "20", Text: p.T("numbers.registered")}}
+			x.Curve, x.Tiles, x.Steps, x.Areas, x.Charts, x.Few, x.OneDay = nil, nil, nil, nil, nil, true, true
+			return view.Numbers(p, x)
 		}},
 	}
 }

@@ -11,7 +11,7 @@ const hostile = `<script>alert(1)</script> "{{.}}" <svg onload=x> ` + "\u202edli
 
 func days(p *view.Page) []view.Day {
 	out := []view.Day{}
-	for i, places := range []string{"12", "40", "", "7", "120", "3", "64", "22"} {
+	for i, places := range []string{"12", "999+", "", "7", "999+", "999+", "640", "999+"} {
 		d := sampleDay().AddDays(i)
 		weekday, day, _ := p.ShortDay(d)
 		one := view.Day{Weekday: weekday, Day: day, Places: places, Label: p.LongDay(d), Href: "/find?pin=110001&day=" + d.String()}
@@ -28,6 +28,7 @@ func sampleSlots(p *view.Page, book string) []view.Slot {
 		{Vaccine: "COVISHIELD", Ages: p.T("find.age_from", "From", 18), Dose1: p.N("find.first", 30), Dose2: p.N("find.further", 1), Times: []string{"09:00–11:00", "11:00–13:00", "13:00–15:00"}, Book: book},
 		{Vaccine: "CORBEVAX", Ages: p.T("find.ages", "From", 12, "To", 14), Fee: "₹1,250", Dose2: p.N("find.further", 8), Times: []string{"14:00–16:00"}, Draw: p.T("find.draw", "At", p.Clock(sampleTime())), Book: book},
 		{Vaccine: "COVAXIN", Ages: p.T("find.age_from", "From", 15), Times: []string{"09:00–11:00"}, Full: true},
+		{Vaccine: "COVAXIN", Ages: p.T("find.age_from", "From", 15), Full: true, Closed: true},
 	}
 }
 
