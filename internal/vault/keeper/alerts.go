@@ -86,7 +86,7 @@ func (k *Keeper) Tell(ctx context.Context, r vault.TellRequest) (vault.Told, err
 		if r.Day.Before(k.today("UTC").AddDays(-1)) || r.Day.After(k.today("UTC").AddDays(vault.MaxWishDays+1)) {
 			return fault.New(fault.Invalid, "day", "places are told of for days to come")
 		}
-		n, err := t.countIn(noticeDay, "alert", string(r.Household), 1)
+		n, err := t.Count(noticeDay, "alert", string(r.Household), 1)
 		if err != nil || n > vault.MaxToldDaily && !ablate.Off(ablate.NoticeBounds) {
 			return err
 		}

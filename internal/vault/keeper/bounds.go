@@ -50,7 +50,7 @@ func (t *txn) within(b bound, house id.Household) error {
 	if t.k.cfg.NoBounds || ablate.Off(ablate.BookingBounds) {
 		return nil
 	}
-	had, err := t.countIn(b.window, b.kind, string(house), 1)
+	had, err := t.Count(b.window, b.kind, string(house), 1)
 	if err == nil && had > b.most {
 		now := t.k.now()
 		err = &fault.Error{Kind: fault.RateLimited, Code: "bound", Text: b.text, RetryAfter: now.Truncate(b.window).Add(b.window).Sub(now)}

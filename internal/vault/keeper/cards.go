@@ -164,7 +164,7 @@ func noOpenSession() error {
 
 // walkIn makes a household of its own for the new person.
 func (t *txn) walkIn(staff id.Staff, key string, r vault.EnrolRequest, doc release.Identity, tags keyring.Tags, digest vault.Hash, by engine.Entry, out *vault.Enrolled) error {
-	n, err := t.countIn(staffWindow, "walk-in", string(staff), 1)
+	n, err := t.Count(staffWindow, "walk-in", string(staff), 1)
 	if err != nil {
 		return err
 	}

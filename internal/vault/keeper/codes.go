@@ -103,7 +103,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		}
 		return issued, err
 	}
-	if issued.Held, err = k.sendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
+	if issued.Held, err = k.post.SendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
 		Params: map[string]string{"code": code, "host": k.cfg.Host}}, index, key); err != nil {
 		return vault.CodeIssued{}, err
 	}
@@ -173,7 +173,7 @@ func (t *txn) spendCodeBudgets(a codeAsk, perOrigin int64) (refused, err error) 
 		kind, key string
 		max       int64
 	}{{"code-prefix", a.origin, perOrigin}, {"code-global", "", int64(lim.Global)}} {
-		n, err := t.count(c.kind, c.key, 1)
+		n, err := t.Count(time.Hour, c.kind, c.key, 1)
 		if err != nil {
 			return nil, err
 		}
@@ -218,23 +218,6 @@ func untilNextHour(now time.Time) time.Duration {
 	return now.Truncate(time.Hour).Add(time.Hour).Sub(now)
 }
 
-// count adds n to a counter of the current hour and returns its value.
-func (t *txn) count(kind, key string, n int64) (int64, error) {
-	return t.countIn(time.Hour, kind, key, n)
-}
-
-// countIn is count over a window of another length, from the epoch on.
-func (t *txn) countIn(window time.Duration, kind, key string, n int64) (int64, error) {
-	begin := t.k.now().Truncate(window)
-	name := kind + "/" + key + "/" + strconv.FormatInt(begin.Unix(), 10)
-	c, _, err := engine.Get[state.Counter](t, state.Counters, name)
-	if err != nil || n == 0 {
-		return c.N, err
-	}
-	c.N += n
-	return c.N, engine.Put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
-}
-
 // The counters of wrong answers in an hour: guesses that could have been right,
 // of the whole system, and every wrong answer of an origin.
 const (
@@ -246,11 +229,11 @@ const (
 // the origin or else of the whole system, are over the budget and the request
 // brings no solution (defence.md R03; per prefix before global, design.md 5).
 func (t *txn) askWork(solution, origin string) (string, error) {
-	all, err := t.count(wrongGlobal, "", 0)
+	all, err := t.Count(time.Hour, wrongGlobal, "", 0)
 	if err != nil {
 		return "", err
 	}
-	own, err := t.count(wrongOrigin, origin, 0)
+	own, err := t.Count(time.Hour, wrongOrigin, origin, 0)
 	if err != nil {
 		return "", err
 	}
@@ -430,15 +413,15 @@ func (t *txn) judge(ch *state.Challenge, ok bool, r vault.CodeAnswer) (outcome, 
 // at most a share: what goes beyond is answered by asking work of that origin,
 // so that no single network can have work asked of everybody.
 func (t *txn) countWrong(origin string, guess bool) error {
-	if _, err := t.count(wrongOrigin, origin, 1); err != nil || !guess {
+	if _, err := t.Count(time.Hour, wrongOrigin, origin, 1); err != nil || !guess {
 		return err
 	}
 	lim := t.k.cfg.Limits
-	own, err := t.count("wrong-guess", origin, 1)
+	own, err := t.Count(time.Hour, "wrong-guess", origin, 1)
 	if err != nil || own > max(lim.FailedPrefix, lim.FailedGuesses/5) {
 		return err
 	}
-	n, err := t.count(wrongGlobal, "", 1)
+	n, err := t.Count(time.Hour, wrongGlobal, "", 1)
 	if err == nil && (n == lim.FailedAlarm || n == lim.FailedGuesses) {
 		t.k.log.Warn("alarm: many wrong one-time codes this hour", "alarm", "failed-guesses", "count", n)
 	}
@@ -580,4 +563,13 @@ func activeMembers(h state.Household) []state.Member {
 		}
 	}
 	return out
+}
+
+// giveBack returns the place of a code that was not sent to its number's budget.
+func (k *Keeper) giveBack(ctx context.Context, index, challenge string) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer end()
+	if _, err := k.update(ctx, func(t *txn) error { return t.refundQuota(index, challenge) }); err != nil {
+		k.log.Warn("a code that was not sent stays counted", "kind", fault.KindOf(err))
+	}
 }

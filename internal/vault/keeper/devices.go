@@ -158,7 +158,7 @@ func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vau
 	if err != nil {
 		return vault.CodeIssued{}, err
 	}
-	held, err := k.sendCode(ctx, Notice{ID: key, Email: email, Template: "code-device", Language: r.Language, Deadline: ch.Expires,
+	held, err := k.post.SendCode(ctx, Notice{ID: key, Email: email, Template: "code-device", Language: r.Language, Deadline: ch.Expires,
 		Params: map[string]string{"code": code}}, "", key)
 	return vault.CodeIssued{Txn: txnID, Held: held}, err
 }

@@ -219,7 +219,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 		return enc, notAtWork(permit, "only a vaccinator of the centre records its doses"), nil
 	}
 	enc.row, enc.policies = row, permit.Policies()
-	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
+	wrong, err := t.Count(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
 		return enc, nil, err
 	}
@@ -274,7 +274,7 @@ func (t *txn) encounter(r vault.DoseRequest, f parsedDose) (enc encounter, refus
 // wrongStaffCode counts a wrong code, for the staff member and the booking, and
 // notes the refusal where the person can see it.
 func (t *txn) wrongStaffCode(staff id.Staff, person id.Person, p state.Person, policies string) (refused, err error) {
-	if _, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1); err != nil {
+	if _, err := t.Count(staffWindow, "staff-wrong", string(staff), 1); err != nil {
 		return nil, err
 	}
 	if person != "" {

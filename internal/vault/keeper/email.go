@@ -68,7 +68,7 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 	if err != nil {
 		return vault.CodeIssued{}, err
 	}
-	held, err := k.sendCode(ctx, Notice{ID: key, Email: email, Template: "code-email", Language: r.Language, Deadline: row.Expires,
+	held, err := k.post.SendCode(ctx, Notice{ID: key, Email: email, Template: "code-email", Language: r.Language, Deadline: row.Expires,
 		Params: map[string]string{"code": code}}, "", key)
 	return vault.CodeIssued{Txn: txnID, Held: held}, err
 }
@@ -86,7 +86,7 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 		kind, key string
 		max       int64
 	}{{noticeDay, "email-house", string(house), emailCodesHousehold}, {noticeDay, "email-to", tag, emailCodesAddress}, {time.Hour, "email-origin", origin, emailCodesOrigin}} {
-		n, err := t.countIn(b.window, b.kind, b.key, 1)
+		n, err := t.Count(b.window, b.kind, b.key, 1)
 		if err != nil {
 			return err
 		}
@@ -187,35 +187,6 @@ func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, er
 		return t.setEmail(house, h, nil, id.New(), false)
 	})
 	return vault.Empty{}, err
-}
-
-// letters are the messages of one notice: to the mobile, and the same to the other
-// channel that the person confirmed. What tells of a sign-in goes to the other
-// channel alone: whoever could read the code can read the mobile.
-func (t *txn) letters(v state.Notice, h state.Household, n Notice) (out []Notice, err error) {
-	if len(h.Mobile) > 0 && v.Kind != noticeSignIn {
-		mobile, err := t.k.keys.Contact.Open(nil, nil, h.Mobile, t.k.keys.ContactAAD("mobile", string(v.Household)))
-		if err != nil {
-			return nil, state.Integrity(state.Households, "a number does not open")
-		}
-		one := n
-		one.Mobile = string(mobile)
-		out = append(out, one)
-	}
-	sealed, aad := h.Email, t.k.keys.ContactAAD("email", string(v.Household))
-	if v.Kind == noticeEmail {
-		sealed, aad = v.Old, t.k.keys.ContactAAD("notice-email", v.ID)
-	}
-	if len(sealed) > 0 {
-		email, err := t.k.keys.Contact.Open(nil, nil, sealed, aad)
-		if err != nil {
-			return nil, state.Integrity(state.Households, "an address does not open")
-		}
-		one := n
-		one.ID, one.Email = n.ID+"/email", string(email)
-		out = append(out, one)
-	}
-	return out, nil
 }
 
 // signInNotice tells the other channel that a code to the mobile signed somebody

@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
@@ -177,14 +178,14 @@ func ParseWalkIn(body []byte) (vault.Identity, vault.Consent, error) { return pa
 // SpendWalkIns counts registrations of a staff member.
 func (k *Keeper) SpendWalkIns(ctx context.Context, s id.Staff, n int64) error {
 	_, err := k.update(ctx, func(t *txn) error {
-		_, err := t.countIn(staffWindow, "walk-in", string(s), n)
+		_, err := t.Count(staffWindow, "walk-in", string(s), n)
 		return err
 	})
 	return err
 }
 
 // Posting tells whether a transaction is the notice senders' own.
-func Posting(ctx context.Context) bool { return ctx.Value(postWork{}) != nil }
+func Posting(ctx context.Context) bool { return post.Own(ctx) }
 
 // ParseGiven and ParseCorrection parse bodies of staff; only what is taken
 // matters.

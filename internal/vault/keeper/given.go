@@ -165,7 +165,7 @@ func (k *Keeper) RecordGiven(ctx context.Context, r vault.RecordGivenRequest) (v
 // its source. A refusal is returned apart from an error, so that what was
 // counted is kept.
 func (t *txn) mayRecord(staff id.Staff, row state.Staff, g parsedGiven) (s state.OpenSession, refused, err error) {
-	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
+	wrong, err := t.Count(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
 		return s, nil, err
 	}

@@ -161,7 +161,7 @@ func (k *Keeper) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, e
 // that has it now. Who has nothing to get back is answered, and counted, as who gives a
 // wrong PIN.
 func (t *txn) returned(r vault.PINAnswer, house id.Household, h state.Household) (bool, error) {
-	n, err := t.countIn(noticeDay, "pin-return", string(house), 1)
+	n, err := t.Count(noticeDay, "pin-return", string(house), 1)
 	if err != nil || len(h.Mobile) == 0 || (n > returnTries && !ablate.Off(ablate.PINTries)) {
 		return false, err
 	}

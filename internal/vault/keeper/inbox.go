@@ -192,7 +192,7 @@ func (t *txn) accept(r vault.AcceptRequest, item vault.InboxItem, f parsedDose) 
 		}
 		return vault.Accepted{Verdict: vault.InboxNobody}, err
 	}
-	n, err := t.countIn(staffWindow, "staff-unconfirmed", string(staff), 1)
+	n, err := t.Count(staffWindow, "staff-unconfirmed", string(staff), 1)
 	if err != nil {
 		return vault.Accepted{}, err
 	}

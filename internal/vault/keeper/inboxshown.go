@@ -83,7 +83,7 @@ func (t *txn) lateEncounter(r vault.AcceptRequest, item vault.InboxItem, f parse
 	if !permit.Allowed() {
 		return false, nil
 	}
-	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
+	wrong, err := t.Count(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil || int(wrong) >= t.k.cfg.Limits.WrongStaffCodes {
 		return false, err
 	}

@@ -24,6 +24,7 @@ import (
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
@@ -35,26 +36,11 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// Notice is one message to a person. Params are digits, dates or names of
-// places from the vault's own rows, never a caller's text.
-type Notice struct {
-	ID       string
-	Mobile   string
-	Email    string // instead of a mobile: the household's other channel
-	Template string // "code", "booking", "dose"
-	Language string
-	Params   map[string]string
-	Deadline int64 // Unix milliseconds after which sending is pointless
-	Once     bool  // a one-time code: never sent again when it may have been sent
-}
-
-// Courier carries a message out. Send returns when a route has taken it.
-// fault.Unavailable: it was not sent and may be tried again with the same ID.
-// fault.Unknown: it may have been sent. fault.Invalid, fault.Internal: no route
-// will ever take it.
-type Courier interface {
-	Send(ctx context.Context, n Notice) error
-}
+// Notice and Courier are what goes out and who carries it; see post.
+type (
+	Notice  = post.Notice
+	Courier = post.Courier
+)
 
 // Limits are the budgets of one-time codes (defence.md 4.2).
 type Limits struct {
@@ -139,13 +125,10 @@ type Keeper struct {
 	cfg     Config
 	store   state.Store
 	keys    *keyring.Ring
-	courier Courier
 	now     func() time.Time
 	log     *slog.Logger
-	post    *postroom      // notices on their way
-	sending chan struct{}  // one place for each code on its way
-	held    chan *heldCode // codes that no gateway has taken yet
-	failing atomic.Bool    // proof of work is asked
+	post    *post.Office // messages on their way
+	failing atomic.Bool  // proof of work is asked
 
 	run []byte // this process, in the MACs of its one-time codes
 
@@ -182,14 +165,15 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	if cfg.NewDevices == (budgets.NewDevices{}) {
 		cfg.NewDevices = budgets.DefaultNewDevices()
 	}
-	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, courier: c, now: now, log: log, post: newPostroom(),
-		sending: make(chan struct{}, codesAtOnce), held: make(chan *heldCode, heldRoom(cfg.Limits.HeldCodes)), run: keyring.RandomBytes(16)}
+	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, now: now, log: log, run: keyring.RandomBytes(16)}
+	k.post = post.New(post.Config{Keys: keys, Store: st, Courier: c, Says: func(t *engine.Txn, v state.Notice) (map[string]string, bool, error) { return k.with(t).saying(v) },
+		GiveBack: k.giveBack, CodesWait: cfg.Limits.CodesWait, HeldCodes: cfg.Limits.HeldCodes, Now: now, Log: log})
 	rules, err := policy.Default(k.policyAlarm)
 	if err != nil {
 		return nil, err
 	}
 	k.permits = permits.New(rules)
-	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.along}, st, keys, now, log)
+	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.Along}, st, keys, now, log)
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
@@ -247,8 +231,7 @@ func (k *Keeper) Ready() <-chan struct{} { return k.eng.Ready() }
 // Run sends notices and keeps house until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	k.runPost(ctx, &wg)
-	k.runHeld(ctx, &wg)
+	k.post.Run(ctx, k.eng, &wg)
 	wg.Go(func() { k.eng.KeepAnchors(ctx) })
 	k.housekeep(ctx)
 	wg.Wait()

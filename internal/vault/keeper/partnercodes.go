@@ -100,7 +100,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		return issued, err
 	}
 	told.ID, told.Mobile, told.Language, told.Deadline = key, mobile, r.Language, row.Expires
-	if issued.Held, err = k.sendCode(ctx, told, row.Index, key); err != nil {
+	if issued.Held, err = k.post.SendCode(ctx, told, row.Index, key); err != nil {
 		return vault.CodeIssued{}, err
 	}
 	return issued, nil

@@ -62,7 +62,7 @@ func (c centreDesk) Tell(on *release.Txn, n state.Notice) error {
 
 // Counted implements presence.Centre.
 func (c centreDesk) Counted(on *release.Txn, what string, staff id.Staff, n int64) (int64, time.Time, error) {
-	total, err := c.in(on).countIn(staffWindow, what, string(staff), n)
+	total, err := on.Count(staffWindow, what, string(staff), n)
 	return total, c.k.now().Truncate(staffWindow).Add(staffWindow), err
 }
 

@@ -59,7 +59,7 @@ func (d houseDesk) Tell(on *release.Txn, n state.Notice, after time.Duration) (b
 
 // Tried implements relink.House.
 func (d houseDesk) Tried(on *release.Txn, house id.Household, n int64) (time.Duration, error) {
-	total, err := d.in(on).countIn(noticeDay, "relink", string(house), n)
+	total, err := on.Count(noticeDay, "relink", string(house), n)
 	if err != nil || total < relinkTries {
 		return 0, err
 	}

@@ -102,7 +102,7 @@ func (k *Keeper) DayList(ctx context.Context, r vault.DayListRequest) (vault.Day
 		if err != nil {
 			return err
 		}
-		n, err := t.countIn(staffWindow, "day-list", string(l.staff)+"/"+string(l.session.Session)+"/"+l.session.Day.String(), 1)
+		n, err := t.Count(staffWindow, "day-list", string(l.staff)+"/"+string(l.session.Session)+"/"+l.session.Day.String(), 1)
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (d shareDesk) Mine(on *release.Txn, h vault.Holder, person id.Person) (id.H
 
 // Counted implements sharing.Desk.
 func (d shareDesk) Counted(on *release.Txn, window time.Duration, what, key string, n int64) (int64, time.Time, error) {
-	total, err := d.in(on).countIn(window, what, key, n)
+	total, err := on.Count(window, what, key, n)
 	return total, d.k.now().Truncate(window).Add(window), err
 }
 

@@ -37,7 +37,7 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 	if !permit.Allowed() {
 		return c, nil, nil, notAtWork(permit, "only a vaccinator of the centre opens a record")
 	}
-	wrong, err := t.countIn(staffWindow, "staff-wrong", string(staff), 0)
+	wrong, err := t.Count(staffWindow, "staff-wrong", string(staff), 0)
 	if err != nil {
 		return c, nil, nil, err
 	}
@@ -62,7 +62,7 @@ func (t *txn) encounterOf(r vault.StaffViewRequest, view string) (c release.Clai
 		}
 	}
 	if !ok {
-		n, err := t.countIn(staffWindow, "staff-wrong", string(staff), 1)
+		n, err := t.Count(staffWindow, "staff-wrong", string(staff), 1)
 		if err == nil && int(n) == t.k.cfg.Limits.WrongStaffCodes { // the last one of the day: those who watch see it
 			err = budgets.Note(budgetRows{t}, t.budgetPlace(staff, sessions[0]), "codes")
 		}
@@ -300,7 +300,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 		if err != nil {
 			return err
 		}
-		n, err := t.countIn(staffWindow, "staff-code", string(staff), 1)
+		n, err := t.Count(staffWindow, "staff-code", string(staff), 1)
 		if err != nil {
 			return err
 		}
@@ -324,7 +324,7 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	if send != nil {
 		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codeLife).UnixMilli()
 		send.Params = map[string]string{"code": code}
-		go func() { _, _ = k.sendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
+		go func() { _, _ = k.post.SendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
 	}
 	return vault.StaffCode{Txn: txnID}, nil
 }

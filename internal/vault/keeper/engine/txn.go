@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -260,6 +261,19 @@ func Put[T any](on Transaction, table state.Table, key string, v T, expires int6
 	t.versions[name], t.seen[name] = s.Version, sighting{version: s.Version, expires: expires}
 	t.fresh[name] = t.fresh[name] || (s.Version == 1 && !anchored(table))
 	return nil
+}
+
+// Count adds n to a counter of the current window, from the epoch on, and returns its value.
+// With 0 it reads.
+func (t *Txn) Count(window time.Duration, kind, key string, n int64) (int64, error) {
+	begin := t.k.now().Truncate(window)
+	name := kind + "/" + key + "/" + strconv.FormatInt(begin.Unix(), 10)
+	c, _, err := Get[state.Counter](t, state.Counters, name)
+	if err != nil || n == 0 {
+		return c.N, err
+	}
+	c.N += n
+	return c.N, Put(t, state.Counters, name, c, begin.Add(2*window).UnixMilli())
 }
 
 // Drop removes an anchored row that was read in this transaction. It needs turnMu
