@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/proof"
@@ -212,7 +213,7 @@ func (t *txn) issueCard(person id.Person, p *state.Person, by engine.Entry) (tex
 	}
 	secret := vault.NewCardSecret()
 	key := t.k.cardKey(secret)
-	pin = newCode()
+	pin = codes.Make()
 	card := state.Card{Person: person, Salt: keyring.RandomBytes(16), State: state.CardLive, Created: t.k.now().UnixMilli()}
 	card.PIN = t.k.pinMAC(key, card.Salt, pin)
 	p.Card = key
@@ -260,13 +261,13 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	now := t.k.now()
 	locked := now.UnixMilli() < card.Locked && !ablate.Off(ablate.CardTries)
 	if perr != nil || !found || card.State != state.CardLive || locked {
-		return key, p, false, t.countWrong(a.Origin, false)
+		return key, p, false, t.k.codes.CountWrong(t.Engine(), a.Origin, false)
 	}
 	if p, err = t.Person(card.Person); err != nil {
 		return key, p, false, err
 	}
 	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.returns || !t.mayReturn(p))) {
-		return key, p, false, t.countWrong(a.Origin, false)
+		return key, p, false, t.k.codes.CountWrong(t.Engine(), a.Origin, false)
 	}
 	e := engine.Entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
 	if right {
@@ -284,7 +285,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	}
 	e.Kind, e.Reason = "refusal", "wrong PIN"
 	t.Append(e)
-	if err := t.countWrong(a.Origin, false); err != nil {
+	if err := t.k.codes.CountWrong(t.Engine(), a.Origin, false); err != nil {
 		return key, p, false, err
 	}
 	return key, p, false, engine.Put(t, state.Cards, key, card, 0)

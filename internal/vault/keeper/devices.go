@@ -7,6 +7,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/ways"
@@ -130,10 +131,10 @@ func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault
 // DeviceCode implements the vault's word: who can read the other channel too is no thief of
 // the number alone.
 func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vault.CodeIssued, error) {
-	txnID, code := id.New(), newCode()
-	key, now := challengeKey(devicePrefix+txnID), k.now()
-	ch := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen,
-		Code: k.codeMAC(devicePrefix+txnID, digestOf(code))}
+	txnID, code := id.New(), codes.Make()
+	key, now := codes.Key(devicePrefix+txnID), k.now()
+	ch := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeOpen,
+		Code: k.codes.MAC(devicePrefix+txnID, codes.Digest(code))}
 	var email string
 	_, err := k.update(ctx, func(t *txn) error {
 		house, row, b, err := t.byMobile(r.Holder)
@@ -153,7 +154,7 @@ func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vau
 		if err := t.spendEmailBudgets(house, email, r.Holder.Origin); err != nil {
 			return err
 		}
-		return engine.Put(t, state.Challenges, key, ch, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, ch, now.Add(codes.Kept).UnixMilli())
 	})
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -168,29 +169,29 @@ func (k *Keeper) DeviceConfirm(ctx context.Context, r vault.DeviceAnswer) (vault
 	if len(r.Digest) != 64 || len(r.Txn) != 36 {
 		return vault.Empty{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
-	var got outcome
+	var got codes.Outcome
 	_, err := k.update(ctx, func(t *txn) error {
 		house, _, b, err := t.byMobile(r.Holder)
 		if err != nil {
 			return err
 		}
 		txnID := devicePrefix + r.Txn
-		key := challengeKey(txnID)
+		key := codes.Key(txnID)
 		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 		if err != nil {
 			return err
 		}
-		got, err = t.judge(&ch, ok && ch.House == house && ch.Device == b.Way, vault.CodeAnswer{Txn: txnID, Digest: r.Digest, Origin: r.Holder.Origin})
-		if err != nil || got != rightCode {
+		got, err = t.k.codes.Judge(t.Engine(), &ch, ok && ch.House == house && ch.Device == b.Way, vault.CodeAnswer{Txn: txnID, Digest: r.Digest, Origin: r.Holder.Origin})
+		if err != nil || got != codes.Right {
 			return err
 		}
 		ch.State, ch.Code = state.ChallengeUsed, nil
-		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 			return err
 		}
 		return t.trust(r.Holder, "other channel")
 	})
-	if err == nil && got != rightCode {
+	if err == nil && got != codes.Right {
 		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	return vault.Empty{}, err

@@ -9,6 +9,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/state"
@@ -48,11 +49,11 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 	if err != nil {
 		return vault.CodeIssued{}, err
 	}
-	txnID, code := id.New(), newCode()
-	key := challengeKey(emailPrefix + txnID)
+	txnID, code := id.New(), codes.Make()
+	key := codes.Key(emailPrefix + txnID)
 	now := k.now()
-	row := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen,
-		Code:  k.codeMAC(emailPrefix+txnID, digestOf(code)),
+	row := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeOpen,
+		Code:  k.codes.MAC(emailPrefix+txnID, codes.Digest(code)),
 		Email: k.keys.Contact.Seal(nil, nil, []byte(email), k.keys.ContactAAD("challenge-email", key))}
 	_, err = k.update(ctx, func(t *txn) error {
 		house, _, err := t.other(r.Holder)
@@ -63,7 +64,7 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 		if err := t.spendEmailBudgets(house, email, r.Holder.Origin); err != nil {
 			return err
 		}
-		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(codes.Kept).UnixMilli())
 	})
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -91,7 +92,7 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 			return err
 		}
 		if n > b.max {
-			return tooManyCodes(now.Truncate(b.window).Add(b.window).Sub(now))
+			return codes.TooMany(now.Truncate(b.window).Add(b.window).Sub(now))
 		}
 	}
 	return nil
@@ -103,20 +104,20 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 	if len(r.Digest) != 64 || len(r.Txn) != 36 {
 		return vault.Empty{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
-	var got outcome
+	var got codes.Outcome
 	_, err := k.update(ctx, func(t *txn) error {
 		house, h, err := t.other(r.Holder)
 		if err != nil {
 			return err
 		}
 		txnID := emailPrefix + r.Txn
-		key := challengeKey(txnID)
+		key := codes.Key(txnID)
 		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 		if err != nil {
 			return err
 		}
-		got, err = t.judge(&ch, ok && ch.House == house, vault.CodeAnswer{Txn: txnID, Digest: r.Digest, Origin: r.Holder.Origin})
-		if err != nil || got != rightCode {
+		got, err = t.k.codes.Judge(t.Engine(), &ch, ok && ch.House == house, vault.CodeAnswer{Txn: txnID, Digest: r.Digest, Origin: r.Holder.Origin})
+		if err != nil || got != codes.Right {
 			return err
 		}
 		email, err := k.keys.Contact.Open(nil, nil, ch.Email, k.keys.ContactAAD("challenge-email", key))
@@ -124,7 +125,7 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 			return state.Integrity(state.Challenges, "a challenge does not open")
 		}
 		ch.State, ch.Code, ch.Email = state.ChallengeUsed, nil, nil
-		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 			return err
 		}
 		_, b, err := t.live(r.Holder)
@@ -137,7 +138,7 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 		}
 		return t.setEmail(house, h, k.keys.Contact.Seal(nil, nil, email, k.keys.ContactAAD("email", string(house))), key, firm)
 	})
-	if err == nil && got != rightCode {
+	if err == nil && got != codes.Right {
 		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	return vault.Empty{}, err

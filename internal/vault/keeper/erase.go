@@ -160,7 +160,7 @@ func (t *txn) erase(person id.Person, reason string) error {
 	if err := t.voidCard(&p); err != nil {
 		return err
 	}
-	if err := t.k.asked.Forget(t.Txn.Txn.Txn, person); err != nil {
+	if err := t.k.asked.Forget(t.Engine(), person); err != nil {
 		return err
 	}
 	for _, joined := range p.Joined {
@@ -185,7 +185,7 @@ func (t *txn) erase(person id.Person, reason string) error {
 	if reason == "" {
 		t.mark(markErased, person, 0)
 	}
-	if err := t.k.turns.Erased(t.Txn.Txn.Txn); err != nil {
+	if err := t.k.turns.Erased(t.Engine()); err != nil {
 		return err
 	}
 	p = state.Person{Household: p.Household, Reference: p.Reference, State: state.Removed, Epoch: p.Epoch, Seq: p.Seq, Chain: p.Chain, Created: p.Created, Leaves: p.Leaves}

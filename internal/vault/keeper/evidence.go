@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
@@ -61,7 +62,7 @@ func (t *txn) personEvidence(staff id.Staff, centre id.Centre, product string, p
 		got.ref, ok, err = t.cardShown(person, *p, ev.Card)
 		return got, ok, err
 	case ev.Txn != "":
-		got.kind, got.ref = evidenceOTP, challengeKey(ev.Txn)
+		got.kind, got.ref = evidenceOTP, codes.Key(ev.Txn)
 		ok, err = t.codeShown(staff, person, ev)
 		return got, ok, err
 	}
@@ -101,27 +102,27 @@ func (k *Keeper) cardKey(s vault.CardSecret) string {
 // codeShown reports whether the answer is to a code that this staff member
 // asked to be sent for this person. It is good once and has three tries.
 func (t *txn) codeShown(staff id.Staff, person id.Person, ev vault.Evidence) (bool, error) {
-	key := challengeKey(ev.Txn)
+	key := codes.Key(ev.Txn)
 	ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 	if err != nil || !ok || ch.Person == "" {
 		return false, err
 	}
 	now := t.k.now().UnixMilli()
-	dead := ch.State != state.ChallengeOpen || now >= ch.Expires || ch.Tries >= codeTries || ch.Staff != staff || ch.Person != person
-	right := !dead && hmac.Equal(ch.Code, t.k.codeMAC(evidencePrefix+ev.Txn, ev.Digest))
+	dead := ch.State != state.ChallengeOpen || now >= ch.Expires || ch.Tries >= codes.Tries || ch.Staff != staff || ch.Person != person
+	right := !dead && hmac.Equal(ch.Code, t.k.codes.MAC(evidencePrefix+ev.Txn, ev.Digest))
 	ch.Tries++
 	switch {
 	case right:
 		ch.State, ch.Code = state.ChallengeUsed, nil
-	case ch.Tries >= codeTries:
+	case ch.Tries >= codes.Tries:
 		ch.State, ch.Code = state.ChallengeDead, nil
 	}
 	if right {
-		if err := t.refundQuota(ch.Index, key); err != nil {
+		if err := t.k.codes.RefundNamed(t.Engine(), ch.Index, key); err != nil {
 			return false, err
 		}
 	}
-	return right, engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds())
+	return right, engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds())
 }
 
 // evidencePrefix separates codes for staff from those that sign a holder in:

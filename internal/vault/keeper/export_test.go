@@ -263,7 +263,7 @@ func (k *Keeper) Relinks() *relink.Desk { return k.relinks }
 func (k *Keeper) SuspendMembers(ctx context.Context) (n int, err error) {
 	_, err = k.update(ctx, func(t *txn) error {
 		t.Append(engine.Entry{Kind: "staff", View: "suspended after a restore", Role: "system"})
-		n, err = k.office.Suspend(t.Txn.Txn.Txn, func(string) bool { return false }, true)
+		n, err = k.office.Suspend(t.Engine(), func(string) bool { return false }, true)
 		return err
 	})
 	return n, err

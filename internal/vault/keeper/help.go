@@ -64,5 +64,5 @@ func (k *Keeper) Status(context.Context, vault.Empty) (vault.Status, error) {
 		ready = true
 	default:
 	}
-	return vault.Status{Ready: ready, LedgerSize: k.eng.Size(), Separated: k.cfg.Separated, Challenge: k.failing.Load()}, nil
+	return vault.Status{Ready: ready, LedgerSize: k.eng.Size(), Separated: k.cfg.Separated, Challenge: k.codes.Failing()}, nil
 }

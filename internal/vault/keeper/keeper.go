@@ -8,7 +8,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"tikakosh/internal/access/passkey"
@@ -20,6 +19,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/changes"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
@@ -42,27 +42,11 @@ type (
 	Courier = post.Courier
 )
 
-// Limits are the budgets of one-time codes (defence.md 4.2).
-type Limits struct {
-	PerOrigin       int   // unconfirmed codes per number and origin in 24 h
-	PerNumber       int   // unconfirmed codes per number in 24 h
-	PerPrefix       int   // codes per origin network and hour
-	Global          int   // codes of the whole system per hour
-	FailedGuesses   int64 // wrong guesses per hour that switch the challenge on for everybody
-	FailedAlarm     int64 // wrong guesses per hour that raise an alarm
-	FailedPrefix    int64 // wrong answers per origin network and hour above which work is asked of it
-	CodesWait       time.Duration
-	HeldCodes       int // how many codes may wait for a gateway; 0 is 50,000, below 0 none
-	WrongStaffCodes int // wrong booking codes per staff member and session day
-}
+// Limits are the budgets of one-time codes; see codes.Limits.
+type Limits = codes.Limits
 
-// DefaultLimits are the figures of defence.md 4.2 and design.md 5. FailedPrefix
-// is one wrong answer in ten of the codes that a network may ask for: a
-// carrier's /24 with thousands of honest people behind it stays below, and above
-// it they do the work of a moment and are not refused.
-func DefaultLimits() Limits {
-	return Limits{PerOrigin: 5, PerNumber: 20, PerPrefix: 2000, Global: 5_000_000, FailedGuesses: 5000, FailedAlarm: 1000, FailedPrefix: 200, WrongStaffCodes: 10}
-}
+// DefaultLimits are the figures of defence.md 4.2; see codes.DefaultLimits.
+func DefaultLimits() Limits { return codes.DefaultLimits() }
 
 // Config is what a vault needs. Every field is trusted.
 type Config struct {
@@ -128,9 +112,7 @@ type Keeper struct {
 	now     func() time.Time
 	log     *slog.Logger
 	post    *post.Office // messages on their way
-	failing atomic.Bool  // proof of work is asked
-
-	run []byte // this process, in the MACs of its one-time codes
+	codes   *codes.Desk  // one-time codes
 
 	zones sync.Map // time zones by name, as loaded
 
@@ -165,9 +147,11 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	if cfg.NewDevices == (budgets.NewDevices{}) {
 		cfg.NewDevices = budgets.DefaultNewDevices()
 	}
-	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, now: now, log: log, run: keyring.RandomBytes(16)}
+	k := &Keeper{cfg: cfg, fresh: func(*txn, vault.Signed) error { return notFresh() }, store: st, keys: keys, now: now, log: log}
+	run := keyring.RandomBytes(16)
+	k.codes = codes.New(keys, cfg.Limits, run, now, log)
 	k.post = post.New(post.Config{Keys: keys, Store: st, Courier: c, Says: func(t *engine.Txn, v state.Notice) (map[string]string, bool, error) { return k.with(t).saying(v) },
-		GiveBack: k.giveBack, CodesWait: cfg.Limits.CodesWait, HeldCodes: cfg.Limits.HeldCodes, Now: now, Log: log})
+		GiveBack: func(ctx context.Context, index, challenge string) { k.codes.GiveBack(ctx, k.eng, index, challenge) }, CodesWait: cfg.Limits.CodesWait, HeldCodes: cfg.Limits.HeldCodes, Now: now, Log: log})
 	rules, err := policy.Default(k.policyAlarm)
 	if err != nil {
 		return nil, err
@@ -176,7 +160,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.eng = engine.New(engine.Config{Origin: cfg.Origin, Anchors: cfg.Anchors, BearerLife: proof.BearerLife, Along: k.post.Along}, st, keys, now, log)
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
-	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: k.run}, k.eng)
+	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: run}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
 	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }, Now: now}, k.eng)
 	k.absent = k.newPresence()
@@ -192,7 +176,7 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 		if err != nil {
 			return err
 		}
-		return k.office.Fresh(t.Txn.Txn.Txn, staff, row, s)
+		return k.office.Fresh(t.Engine(), staff, row, s)
 	}
 	return k, nil
 }

@@ -319,7 +319,7 @@ func (t *txn) finishMerge(keep *state.Person, s state.Seal) error {
 	if err := t.voidCard(&o); err != nil {
 		return err
 	}
-	if err := t.k.figures.Unregistered(t.Txn.Txn.Txn, &t.counted, s.Merge, &o); err != nil {
+	if err := t.k.figures.Unregistered(t.Engine(), &t.counted, s.Merge, &o); err != nil {
 		return err
 	}
 	o.State, o.Flags = state.Merged, nil

@@ -51,7 +51,7 @@ const (
 // notice writes a message's row into the transaction of the act that it tells of; see
 // post.Office.
 func (t *txn) notice(n state.Notice, after, life time.Duration) (key string, err error) {
-	return t.k.post.Put(t.Txn.Txn.Txn, n, after, life)
+	return t.k.post.Put(t.Engine(), n, after, life)
 }
 
 // saying fills the places of a message from the vault's own rows.
@@ -199,7 +199,7 @@ func (t *txn) eventNotice(house id.Household, name string, d release.Dose) error
 // doseNotice writes the message that a dose was recorded, in place of the one
 // about the opening for it.
 func (t *txn) doseNotice(house id.Household, seal string, enc encounter) error {
-	if err := post.TakeBack(t.Txn.Txn.Txn, enc.told); err != nil {
+	if err := post.TakeBack(t.Engine(), enc.told); err != nil {
 		return err
 	}
 	n := state.Notice{ID: "dose/" + seal, Household: house, Kind: noticeDose, Centre: enc.session.Centre, Place: enc.session.Name, Day: enc.session.Day}

@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/numbers"
@@ -51,7 +52,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		return vault.CodeIssued{}, err
 	}
 	now := k.now()
-	row := state.Challenge{Index: k.keys.BlindIndex(mobile), Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeOpen}
+	row := state.Challenge{Index: k.keys.BlindIndex(mobile), Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeOpen}
 	if r.Scope == vault.ScopeStatus {
 		name, err := rules.NormalizeName(f.FullName)
 		if err != nil {
@@ -59,11 +60,11 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		}
 		row.NameTag = k.nameTag(name)
 	}
-	txnID, code := id.New(), newCode()
-	key := challengeKey(txnID)
+	txnID, code := id.New(), codes.Make()
+	key := codes.Key(txnID)
 	row.Mobile = k.keys.Contact.Seal(nil, nil, []byte(mobile), k.keys.ContactAAD("challenge", key))
 	row.Last4 = k.keys.Contact.Seal(nil, nil, []byte(mobile[max(0, len(mobile)-4):]), k.keys.ContactAAD("challenge-last4", key))
-	row.Code = k.codeMAC(txnID, digestOf(code))
+	row.Code = k.codes.MAC(txnID, codes.Digest(code))
 
 	var issued vault.CodeIssued
 	var refused error
@@ -83,15 +84,15 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 			row.Scopes = append(row.Scopes, vault.ScopeCertificate)
 		}
 		told = partnerNotice(row.Scopes, partner.Name, code)
-		asked, err := t.askWork(f.Work, row.Origin)
+		asked, err := t.k.codes.Work(t.Engine(), f.Work, row.Origin)
 		if err != nil || asked != "" {
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.spendCodeBudgets(codeAsk{row.Index, mobile, row.Origin, key, ""}, partner.Hourly); err != nil || refused != nil {
+		if refused, err = t.k.codes.Spend(t.Engine(), codes.Ask{Index: row.Index, Mobile: mobile, Origin: row.Origin, Challenge: key}, partner.Hourly); err != nil || refused != nil {
 			return err
 		}
-		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(codes.Kept).UnixMilli())
 	})
 	if err != nil || refused != nil || issued.Challenge != "" {
 		if err == nil {
@@ -136,7 +137,7 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 	if len(f.OTP) != 64 || len(f.Txn) != 36 {
 		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
-	var got outcome
+	var got codes.Outcome
 	var mint func() (vault.Session, error)
 	var isNew bool
 	_, err = k.update(ctx, func(t *txn) error {
@@ -147,14 +148,14 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 		if !slices.Contains(partner.Scopes, r.Scope) {
 			return outOfScope()
 		}
-		key := challengeKey(f.Txn)
+		key := codes.Key(f.Txn)
 		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
 		if err != nil {
 			return err
 		}
 		ok = ok && ch.Partner == who && slices.Contains(ch.Scopes, r.Scope)
-		got, err = t.judge(&ch, ok, vault.CodeAnswer{Txn: f.Txn, Digest: f.OTP, Origin: originOf(who)})
-		if err != nil || got != rightCode {
+		got, err = t.k.codes.Judge(t.Engine(), &ch, ok, vault.CodeAnswer{Txn: f.Txn, Digest: f.OTP, Origin: originOf(who)})
+		if err != nil || got != codes.Right {
 			return err
 		}
 		mint, isNew, err = t.admitPartner(ch, key)
@@ -173,10 +174,10 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	}
 	mobile := string(raw)
 	ch.State, ch.Code, ch.Mobile, ch.Last4, ch.NameTag = state.ChallengeUsed, nil, nil, nil, nil
-	if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+quotaSpan.Milliseconds()); err != nil {
+	if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 		return nil, false, err
 	}
-	if err := t.refundNumber(ch.Index, mobile, key); err != nil {
+	if err := t.k.codes.Refund(t.Engine(), ch.Index, mobile, key); err != nil {
 		return nil, false, err
 	}
 	_, index, known, err := numbers.Find(t, t.k.keys, mobile)

@@ -356,13 +356,13 @@ func (t *txn) leave(house id.Household, m *state.Member, p *state.Person, e engi
 	if err := t.voidCard(p); err != nil {
 		return err
 	}
-	if err := t.k.figures.Unregistered(t.Txn.Txn.Txn, &t.counted, m.Person, p); err != nil {
+	if err := t.k.figures.Unregistered(t.Engine(), &t.counted, m.Person, p); err != nil {
 		return err
 	}
 	p.State, p.Wrapped, p.Flags, p.Born = state.Removed, nil, nil, nil
 	t.mark(markErased, m.Person, 0)
 	if e.Role != "system" { // one that was never stored is in no set
-		if err := t.k.turns.Erased(t.Txn.Txn.Txn); err != nil {
+		if err := t.k.turns.Erased(t.Engine()); err != nil {
 			return err
 		}
 	}

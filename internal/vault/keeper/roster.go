@@ -74,7 +74,7 @@ func (t *txn) rosterMode(c id.Centre) (bool, error) {
 	on, err := budgets.Roster(budgetRows{t}, c)
 	if err == nil && on {
 		var older []string
-		older, err = t.k.changes.Older(t.Txn.Txn.Txn)
+		older, err = t.k.changes.Older(t.Engine())
 		on = len(older) == 0 // else nobody knows whether it was let open as much as the copy says
 	}
 	return on || ablate.Off(ablate.RosterMode), err

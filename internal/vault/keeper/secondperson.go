@@ -424,7 +424,7 @@ func (k *Keeper) SecondPersonActs(ctx context.Context, r vault.SecondPersonReque
 			if err != nil {
 				return err
 			}
-			figures, err := k.changes.Figures(t.Txn.Txn.Txn, name)
+			figures, err := k.changes.Figures(t.Engine(), name)
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/budgets"
+	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
@@ -289,8 +290,8 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 	if json.Unmarshal(r.Signed.Body, &asked) != nil || (id.Reference(asked.Reference) != r.Reference && !ablate.Off(ablate.VaultProof)) {
 		return vault.StaffCode{}, proof.Bad("the proof is for another request")
 	}
-	txnID, code := id.New(), newCode()
-	key := challengeKey(txnID)
+	txnID, code := id.New(), codes.Make()
+	key := codes.Key(txnID)
 	now := k.now()
 	var send *Notice
 	var index string
@@ -305,24 +306,24 @@ func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault
 			return err
 		}
 		if n > staffCodesPerDay {
-			return tooManyCodes(now.Truncate(staffWindow).Add(staffWindow).Sub(now))
+			return codes.TooMany(now.Truncate(staffWindow).Add(staffWindow).Sub(now))
 		}
-		row := state.Challenge{Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codeLife).UnixMilli(), State: state.ChallengeDead, Person: "nobody", Staff: staff}
+		row := state.Challenge{Origin: r.Origin, Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeDead, Person: "nobody", Staff: staff}
 		send, err = t.codeFor(r, &row, key, policies)
 		if err != nil {
 			return err
 		}
 		if index = row.Index; send != nil {
 			row.State, row.Person = state.ChallengeOpen, r.Person
-			row.Code = k.codeMAC(evidencePrefix+txnID, digestOf(code))
+			row.Code = k.codes.MAC(evidencePrefix+txnID, codes.Digest(code))
 		}
-		return engine.Put(t, state.Challenges, key, row, now.Add(quotaSpan).UnixMilli())
+		return engine.Put(t, state.Challenges, key, row, now.Add(codes.Kept).UnixMilli())
 	})
 	if err != nil {
 		return vault.StaffCode{}, err
 	}
 	if send != nil {
-		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codeLife).UnixMilli()
+		send.ID, send.Template, send.Language, send.Deadline = key, "code-centre", "en", now.Add(codes.Life).UnixMilli()
 		send.Params = map[string]string{"code": code}
 		go func() { _, _ = k.post.SendCode(ctx, *send, index, key) }() // the answer is the same, and as quick, without one
 	}
@@ -348,7 +349,7 @@ func (t *txn) codeFor(r vault.StaffCodeRequest, row *state.Challenge, key, polic
 		return nil, state.Integrity(state.Households, "a number does not open")
 	}
 	row.Index = t.k.keys.BlindIndex(string(mobile))
-	refused, err := t.spendCodeBudgets(codeAsk{row.Index, string(mobile), r.Origin, key, ""}, int64(t.k.cfg.Limits.PerPrefix))
+	refused, err := t.k.codes.Spend(t.Engine(), codes.Ask{Index: row.Index, Mobile: string(mobile), Origin: r.Origin, Challenge: key}, int64(t.k.cfg.Limits.PerPrefix))
 	if err != nil || refused != nil {
 		return nil, err
 	}

@@ -52,10 +52,10 @@ func (t *txn) afterGap(o *RestoreOrder) error {
 		return err
 	}
 	ended := func(what string) bool { return in[t.k.markLeaf(markChange, id.Person(what), 0)] }
-	if err := t.k.changes.AfterGap(t.Txn.Txn.Txn, ended); err != nil {
+	if err := t.k.changes.AfterGap(t.Engine(), ended); err != nil {
 		return err
 	}
-	if err := t.k.relinks.AfterGap(t.Txn.Txn.Txn); err != nil {
+	if err := t.k.relinks.AfterGap(t.Engine()); err != nil {
 		return err
 	}
 	if err := t.voidAgain(in); err != nil {
@@ -99,7 +99,7 @@ func (t *txn) suspend(in map[string]bool, all bool) error {
 	if !all {
 		what = "ended again after a restore"
 	}
-	members, err := t.k.office.Suspend(t.Txn.Txn.Txn, ended, all)
+	members, err := t.k.office.Suspend(t.Engine(), ended, all)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (k *Keeper) Resume(ctx context.Context, r vault.ResumeRequest) (vault.Done,
 		}
 		if id.Valid(string(r.Staff)) { // a member's id: no key has one
 			t.Append(engine.Entry{Kind: "staff", View: "confirmed after a restore", Role: "operator", Actor: string(r.Staff)})
-			return t.k.office.Resume(t.Txn.Txn.Txn, string(r.Staff))
+			return t.k.office.Resume(t.Engine(), string(r.Staff))
 		}
 		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(r.Staff))
 		if err != nil || !ok || row.Suspended == 0 {

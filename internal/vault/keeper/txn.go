@@ -31,7 +31,7 @@ func (k *Keeper) with(t *engine.Txn) *txn {
 
 // followed is what a stored seal of a person brings with it.
 func (t *txn) followed(person id.Person, p *state.Person, s state.Seal) error {
-	if err := t.k.figures.Stored(t.Txn.Txn.Txn, &t.counted, person, s); err != nil {
+	if err := t.k.figures.Stored(t.Engine(), &t.counted, person, s); err != nil {
 		return err
 	}
 	if s.Merge != "" {

@@ -50,9 +50,10 @@ type Txn struct {
 }
 
 // Transaction is a transaction of the engine, or what a part of the vault has wrapped around one.
-type Transaction interface{ under() *Txn }
+type Transaction interface{ Engine() *Txn }
 
-func (t *Txn) under() *Txn { return t }
+// Engine is the transaction itself, below what parts of the vault have wrapped around it.
+func (t *Txn) Engine() *Txn { return t }
 
 // Before has fn called when the transaction's function has returned, before its
 // entries get their indexes.
@@ -187,7 +188,7 @@ func anchored(t state.Table) bool {
 // Get reads a row and checks its MAC, and that it has neither gone back nor
 // disappeared since this process last saw it.
 func Get[T any](on Transaction, table state.Table, key string) (v T, ok bool, err error) {
-	t := on.under()
+	t := on.Engine()
 	name := rowName(table, key)
 	if s, ok := t.found[name]; ok { // read and checked, or written, in this transaction
 		if err := json.Unmarshal(s, &v); err != nil {
@@ -227,7 +228,7 @@ func Get[T any](on Transaction, table state.Table, key string) (v T, ok bool, er
 
 // Put writes a row. A row that exists must have been read in this transaction.
 func Put[T any](on Transaction, table state.Table, key string, v T, expires int64) error {
-	t := on.under()
+	t := on.Engine()
 	content, err := json.Marshal(v)
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "row")
