@@ -47,6 +47,9 @@ func (c *demoCmd) Run() error {
 	if c.StaffListen == "" {
 		c.StaffListen = "127.0.0.1:8082"
 	}
+	if len(c.Contact) == 0 {
+		c.Contact = []string{"1800 000 0000", "help@vaccination.example"} // nobody's
+	}
 	c.DemoNumbers = true
 	if c.NoLimits {
 		c.OTPNumberLimit, c.OTPDayLimit, c.PrefixLimit = 1_000_000, 1_000_000, 100_000_000

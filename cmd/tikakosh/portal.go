@@ -10,14 +10,19 @@ import (
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/portal"
 	"tikakosh/internal/portal/storybook"
+	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
 )
 
 // servePortal puts the pages beside the API.
-func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, where *places.Places, l layout, log *slog.Logger) error {
-	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Holding: holding(r), Sessions: r.vault, Papers: r.people, Unlock: r.vault, Relinks: registry.NewRelinks(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Live: srv.Live, PublicURL: srv.PublicURL(), Version: version, Now: r.now, Logger: log,
+func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, where *places.Places, l layout, contact []string, log *slog.Logger) error {
+	reach, err := contacts(contact)
+	if err != nil {
+		return err
+	}
+	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Holding: holding(r), Sessions: r.vault, Papers: r.people, Unlock: r.vault, Relinks: registry.NewRelinks(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Live: srv.Live, PublicURL: srv.PublicURL(), Contact: reach, Version: version, Now: r.now, Logger: log,
 		Records: r.people, Asking: registry.NewRequests(r.people, r.vault), Exports: registry.NewRequests(r.people, r.vault), Leaving: registry.NewLeaving(r.people, r.vault), Visits: r.bookings,
 		Ways:       portal.Ways{Devices: r.vault, PINs: r.vault, Emails: r.vault},
 		Checkpoint: func() (string, int64, error) { return ledger.PublishedCheckpoint(l.ledger()) }})
@@ -25,6 +30,21 @@ func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, wher
 		srv.ServePages(pages)
 	}
 	return err
+}
+
+// contacts reads how the operator is reached.
+func contacts(typed []string) (out []view.Contact, err error) {
+	for _, one := range typed {
+		c, err := portal.ParseContact(one)
+		if err != nil {
+			return nil, badConfig("--contact: %s", message(err))
+		}
+		out = append(out, c)
+	}
+	if len(out) > 4 {
+		return nil, badConfig("--contact: four are enough")
+	}
+	return out, nil
 }
 
 // holding is what the pages of an account ask: the services behind the API.

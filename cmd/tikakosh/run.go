@@ -36,6 +36,7 @@ type runFlags struct {
 	Routes    string         `help:"File with the gateways that carry messages (README, \"Run it\")."`
 	Outbox    string         `help:"Address of the page that shows messages instead of sending them (trials)."`
 	PublicURL string         `name:"public-url" help:"Base address that clients use, as in https://vaccination.example; default http:// and the listen address."`
+	Contact   []string       `help:"How people reach you: a telephone number or an e-mail address, shown on the pages of requests, of leaving and of problems. May be given twice. Without it nothing is shown."`
 	Proxy     []netip.Prefix `help:"Networks of the TLS proxies whose X-Forwarded-For is believed, as in 127.0.0.1/32. Without it everybody behind a proxy counts as one address, for the limits too."`
 	UIDBase   int            `name:"uid-base" default:"64300" help:"First of the user numbers of the roles when started as root."`
 	NoLimits  bool           `name:"no-limits" help:"Switch the web role's request limits off (measurements)."`
@@ -126,6 +127,9 @@ func (in *installation) run(ctx context.Context) error {
 		in.log.Warn("roles not separated: started without root, every role runs as this user")
 	}
 	if err := in.flags.resolve(in.log); err != nil {
+		return err
+	}
+	if _, err := contacts(in.flags.Contact); err != nil {
 		return err
 	}
 	policies, err := policyFiles(in.flags.Policies)
@@ -322,6 +326,9 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	webArgs := []string{"serve", data, "--public-url=" + in.publicURL(), clockArg, fmt.Sprint("--search-every=", in.flags.SearchEvery), traceArg}
 	for _, network := range in.flags.Proxy {
 		webArgs = append(webArgs, "--proxy="+network.String())
+	}
+	for _, one := range in.flags.Contact {
+		webArgs = append(webArgs, "--contact="+one)
 	}
 	if in.flags.NoLimits {
 		webArgs = append(webArgs, "--no-limits")

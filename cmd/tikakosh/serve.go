@@ -49,6 +49,7 @@ type serveCmd struct {
 	Data      string         `required:"" help:"Data folder."`
 	PublicURL string         `name:"public-url" required:"" help:"Base address that clients use."`
 	Proxy     []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed."`
+	Contact   []string       `help:"How people reach the operator."`
 	NoLimits  bool           `name:"no-limits" help:"No request limits (measurements)."`
 	DB        string         `name:"db" env:"TIKAKOSH_DB" help:"Registry database: postgres://…, or @FILE that holds it; default: the SQLite file in the data folder."`
 	ReadDB    string         `name:"read-db" env:"TIKAKOSH_READ_DB" help:"A replica of it for slot search and statistics."`
@@ -176,7 +177,7 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	if err := servePortal(srv, r, registrydb.NewReports(read), where, layout{c.Data}, log); err != nil {
+	if err := servePortal(srv, r, registrydb.NewReports(read), where, layout{c.Data}, c.Contact, log); err != nil {
 		return err
 	}
 	o.ready.Need("public keys", srv.Known)

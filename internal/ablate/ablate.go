@@ -189,6 +189,7 @@ const RequestOther Control = "request-other"
 const (
 	ShareEnds    Control = "share-ends"    // a link opens until its day, or until it is ended
 	ShareGuesses Control = "share-guesses" // how many links that open nothing a network tries
+	TrackGuesses Control = "track-guesses" // how many tracking numbers that are none a network tries
 )
 
 // All lists every control.
@@ -201,7 +202,7 @@ func All() []Control {
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, StockAlarm, RosterAlert, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
-		RequestOther, ShareEnds, ShareGuesses,
+		RequestOther, ShareEnds, ShareGuesses, TrackGuesses,
 		CrossSite, SessionFresh, NameForm, FormulaCells,
 		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,
 	}...)

@@ -26,8 +26,8 @@ func (r *Route) checkDLT() error {
 			return badRoutes("route %s: there is no message template %q", r.Name, name)
 		}
 		for language, id := range ids {
-			if language != "en" && language != "hi" {
-				return badRoutes("route %s: template_ids of %s are by language, en and hi", r.Name, name)
+			if language != "en" && language != "hi" && language != "ur" {
+				return badRoutes("route %s: template_ids of %s are by language, en, hi and ur", r.Name, name)
 			}
 			if !isRegisterID(id) {
 				return badRoutes("route %s: template_ids of %s in %s is not the 15 to 19 digits of the register (DLT)", r.Name, name, language)
@@ -51,8 +51,8 @@ func (c Routes) Unregistered() map[string][]string {
 			continue
 		}
 		for name, t := range templates() {
-			for _, language := range []string{"en", "hi"} {
-				if r.TemplateIDs[name][language] == "" && !t.emailOnly {
+			for _, language := range []string{"en", "hi", "ur"} {
+				if r.TemplateIDs[name][language] == "" && !t.emailOnly && (language != "ur" || t.ur != "") {
 					out[r.Name] = append(out[r.Name], name+" in "+language)
 				}
 			}
@@ -75,7 +75,10 @@ func Registrations() []Registration {
 		if t.emailOnly {
 			continue
 		}
-		for language, text := range map[string]string{"en": t.en, "hi": t.hi} {
+		for language, text := range map[string]string{"en": t.en, "hi": t.hi, "ur": t.ur} {
+			if text == "" {
+				continue
+			}
 			if name == "code" {
 				text += "\n\n@{host} #{code}"
 			}

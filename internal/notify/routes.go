@@ -169,7 +169,7 @@ func (r *Route) number(to string) string {
 }
 
 func (r *Route) template(name, language string) string {
-	if language != "hi" {
+	if t := templates()[name]; language != "hi" && (language != "ur" || t.ur == "") {
 		language = "en"
 	}
 	return r.TemplateIDs[name][language]

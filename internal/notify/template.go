@@ -13,11 +13,12 @@ import (
 // checked, so that no caller's words can reach a message (defence.md R14).
 type template struct {
 	en, hi    string
+	ur        string // "" where there is none: English then
 	places    map[string]func(string) bool
 	emailOnly bool // goes to the other channel alone
 }
 
-// templates is the message catalogue; English and Hindi are complete. In a code
+// templates is the message catalogue; English and Hindi are complete, Urdu has a part. In a code
 // message the code comes first, and the last line binds it to the host, so that
 // browsers fill it in there only (origin-bound one-time codes, WICG; web.md 9
 // row 2).
@@ -107,6 +108,23 @@ func templates() map[string]template {
 			en: "A link that shows a certificate of your household was made in Tikakosh. If you did not do this, sign in, open the certificate and end it under Share.",
 			hi: "टीकाकोष में इस नंबर के परिवार का एक प्रमाणपत्र दिखाने वाला लिंक बनाया गया है। यदि यह आपने नहीं किया तो साइन इन करके उसे बंद करें।",
 		},
+		// What was done to a registration with the household's own code, device or card: who did
+		// it may be somebody else.
+		"left": {
+			en: "A record of your household in Tikakosh was hidden, to be erased in a year. If you did not want this, sign in within 7 days and choose Come back, or tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार का एक रिकॉर्ड छिपा दिया गया है; वह एक वर्ष बाद मिटेगा। यदि आप यह नहीं चाहते थे तो 7 दिनों में साइन इन करके 'लौटें' चुनें या किसी टीकाकरण केंद्र को बताएँ।",
+			ur: "ٹیکا کوش میں آپ کے گھر کا ایک ریکارڈ چھپا دیا گیا ہے؛ وہ ایک سال بعد مٹے گا۔ اگر آپ یہ نہیں چاہتے تھے تو 7 دن میں سائن اِن کر کے 'واپس آئیں' چنیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+		},
+		"removed": {
+			en: "A registration of your household without a dose was deleted in Tikakosh. If you did not do this, sign in, look who is on your list and register the person again, or tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार का एक पंजीकरण, जिसमें कोई खुराक नहीं थी, हटा दिया गया है। यदि यह आपने नहीं किया तो साइन इन करके अपनी सूची देखें और व्यक्ति का फिर से पंजीकरण करें, या किसी टीकाकरण केंद्र को बताएँ।",
+			ur: "ٹیکا کوش میں آپ کے گھر کا ایک اندراج، جس میں کوئی خوراک نہیں تھی، حذف کر دیا گیا ہے۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے اپنی فہرست دیکھیں اور شخص کا دوبارہ اندراج کریں، یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+		},
+		"card-made": {
+			en: "A new card was made in Tikakosh for a person of your household. An older card of theirs opens nothing now. If you did not do this, sign in and make another one, or tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार के एक व्यक्ति के लिए नया कार्ड बनाया गया है। उनका पुराना कार्ड अब कुछ नहीं खोलता। यदि यह आपने नहीं किया तो साइन इन करके एक और कार्ड बनाएँ या किसी टीकाकरण केंद्र को बताएँ।",
+			ur: "ٹیکا کوش میں آپ کے گھر کے ایک شخص کے لیے نیا کارڈ بنایا گیا ہے۔ ان کا پرانا کارڈ اب کچھ نہیں کھولتا۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے ایک اور کارڈ بنائیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+		},
 		"relink": {
 			en:     "Two members of staff{centre} want to move a registration from this number to another one in Tikakosh. It can be moved from {date} {time}. If you know nothing of it, sign in and stop it, or tell a centre.",
 			hi:     "दो कर्मचारी{centre} टीकाकोष में एक पंजीकरण को इस नंबर से दूसरे नंबर पर ले जाना चाहते हैं। यह {date} को {time} बजे से हो सकेगा। यदि आपको इसकी जानकारी नहीं तो साइन इन करके इसे रोकें या किसी केंद्र को बताएँ।",
@@ -175,10 +193,10 @@ func templates() map[string]template {
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
 // "opening", "break-glass" and "relink" (date, time, centre or ""), "relink-stopped" and "relink-moved" (nothing), "signin", "newdevice" and "pin-ends" (date, time),
-// "code-email" and "code-device" (code), "answered" (tracking), "apart", "link-made", "linked", "email-changed" and "pin-changed" (nothing). Dates are
+// "code-email" and "code-device" (code), "answered" (tracking), "apart", "left", "removed", "card-made", "link-made", "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
-// id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, every other language
-// English. fault.Internal for an unknown template, a place missing or not in
+// id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, "ur" and "ur-…" Urdu
+// where there is one, every other language English. fault.Internal for an unknown template, a place missing or not in
 // the template, and a value that does not fit its place; the error names none
 // of them.
 func Compose(name, language string, params map[string]string) (string, error) {
@@ -190,8 +208,11 @@ func Compose(name, language string, params map[string]string) (string, error) {
 		return "", fault.New(fault.Internal, "template", "a message template has no such place")
 	}
 	text, inHindi := t.en, language == "hi" || strings.HasPrefix(language, "hi-")
-	if inHindi {
+	switch {
+	case inHindi:
 		text = t.hi
+	case t.ur != "" && (language == "ur" || strings.HasPrefix(language, "ur-")):
+		text = t.ur
 	}
 	for place, fits := range t.places {
 		v := params[place]
@@ -246,9 +267,11 @@ func isTime(s string) bool {
 	return err == nil && len(s) == 5
 }
 
-// isTracking takes a tracking number as people read it: 1234-5678-9012.
+// isTracking takes a tracking number as people read it: 1234-5678-9012-3456, or three such
+// groups, as before.
 func isTracking(s string) bool {
-	return len(s) == 14 && s[4] == '-' && s[9] == '-' && only(s, "0123456789-") && strings.Count(s, "-") == 2
+	groups := strings.Split(s, "-")
+	return (len(groups) == 4 || len(groups) == 3) && !slices.ContainsFunc(groups, func(g string) bool { return !digits(4)(g) })
 }
 
 // isSlot takes times of day and the words for parts of it.

@@ -22,8 +22,11 @@ func fitting() map[string]map[string]string {
 		"apart":    {},
 
 		"link-made": {},
+		"left":      {},
+		"removed":   {},
+		"card-made": {},
 
-		"answered": {"tracking": "1234-5678-9012"},
+		"answered": {"tracking": "1234-5678-9012-3456"},
 
 		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
 		"relink":      {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},
@@ -75,6 +78,12 @@ func TestCompose(t *testing.T) {
 			if name == "code" && (!strings.HasPrefix(text, "012345 ") || !strings.HasSuffix(text, "\n\n@tika.example.test #012345")) {
 				t.Errorf("%q", text)
 			}
+		}
+	}
+	for name, template := range templates() {
+		text, err := Compose(name, "ur-IN", fitting()[name])
+		if english, _ := Compose(name, "en", fitting()[name]); err != nil || (text == english) != (template.ur == "") {
+			t.Errorf("%s in Urdu: %q %v", name, text, err)
 		}
 	}
 	if text, err := Compose("code", "en", map[string]string{"code": "123456"}); err != nil || strings.Contains(text, "@") || strings.Contains(text, "\n") {

@@ -168,7 +168,7 @@ func (c *Ctx) readBody() error {
 
 // page is what every screen has, for this request. titleID may be "" for the site's own title.
 func (c *Ctx) page(titleID string) *view.Page {
-	p := &view.Page{Tongue: c.say, Self: c.self(), Languages: c.s.say.Languages(), Asset: c.s.assets.URL}
+	p := &view.Page{Tongue: c.say, Self: c.self(), Languages: c.s.say.Languages(), Asset: c.s.assets.URL, Contact: c.s.cfg.Contact}
 	if titleID != "" {
 		p.Title = c.say.T(titleID)
 	}

@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
@@ -17,7 +16,6 @@ import (
 type Leaving interface {
 	Leave(ctx context.Context, h vault.Holder, ref id.Reference, release func(context.Context, id.Person) error) (vault.Left, error)
 	Undo(ctx context.Context, h vault.Holder, ref id.Reference) error
-	Status(ctx context.Context, tracking string) (vault.LeaveStatus, error)
 }
 
 // Visits are somebody's appointments, as far as leaving needs them.
@@ -32,7 +30,6 @@ func leaveRoutes() []Route {
 		act("/p/{who}/leave", "leave.go", leave, "sure"),
 		mine("/leave", "leave.back", comeBack),
 		act("/leave/undo", "leave.undo", undoLeave, "reference"),
-		act("/leave/status", "leave.status", leaveStatus).secret("tracking"),
 	}
 }
 
@@ -128,28 +125,4 @@ func undoLeave(c *Ctx) error {
 		return err
 	}
 	return c.see("/requests?note=back")
-}
-
-// leaveStatus says what became of a leave, to whoever has its number.
-func leaveStatus(c *Ctx) error {
-	x := view.BackPage{Tracking: view.Field{Value: c.form.Get("tracking")}}
-	if c.keep {
-		return c.comingBack(http.StatusOK, x)
-	}
-	tracking := strings.ToUpper(strings.ReplaceAll(x.Tracking.Value, " ", ""))
-	if !strings.HasPrefix(tracking, "TL") || len(tracking) > 60 {
-		x.Tracking.Wrong = "leave.tracking_wrong"
-		return c.comingBack(http.StatusUnprocessableEntity, x)
-	}
-	st, err := c.s.cfg.Leaving.Status(c.r.Context(), tracking)
-	if fault.Is(err, fault.NotFound) {
-		x.Tracking.Wrong = "leave.tracking_wrong"
-		return c.comingBack(http.StatusUnprocessableEntity, x)
-	}
-	if err != nil {
-		return err
-	}
-	x.State = map[string]string{vault.LeaveHidden: "leave.state_hidden", vault.LeaveKept: "leave.state_kept", vault.LeaveErased: "leave.state_erased", vault.LeaveUndone: "leave.state_undone"}[st.State]
-	x.At, x.Erase = c.day(st.At), c.day(st.Erase)
-	return c.comingBack(http.StatusOK, x)
 }

@@ -17,6 +17,7 @@ import (
 	"tikakosh/internal/edge"
 	"tikakosh/internal/portal/assets"
 	"tikakosh/internal/portal/catalogue"
+	"tikakosh/internal/portal/view"
 	"tikakosh/internal/scheduling"
 	"tikakosh/internal/scheduling/places"
 	"tikakosh/internal/statistics"
@@ -62,6 +63,8 @@ type Config struct {
 	Shares       Shares
 	// PublicURL is the address that browsers know, as in https://vaccination.example.
 	PublicURL string
+	// Contact is how the operator is reached; nothing is shown where it is empty.
+	Contact []view.Contact
 	// What people see of their own records, and ask about them.
 	Records OwnRecords
 	Asking  Asking

@@ -24,6 +24,7 @@ type Asking interface {
 	Make(ctx context.Context, ref id.Reference, r vault.RequestMake) (vault.Request, error)
 	List(ctx context.Context, h vault.Holder) (vault.RequestList, error)
 	Withdraw(ctx context.Context, h vault.Holder, tracking string) (vault.Request, error)
+	Track(ctx context.Context, number, origin string) (vault.Tracked, error)
 }
 
 // OwnRecords is what people see of their own records.
@@ -547,7 +548,11 @@ func withdraw(c *Ctx) error {
 	if c.keep {
 		return c.see("/requests")
 	}
-	if _, err := c.s.cfg.Asking.Withdraw(c.r.Context(), c.holder, c.form.Get("tracking")); err != nil {
+	_, err := c.s.cfg.Asking.Withdraw(c.r.Context(), c.holder, c.form.Get("tracking"))
+	if fault.CodeOf(err) == "FIRSTDAY" {
+		return c.refusedBy("ask.first_day")
+	}
+	if err != nil {
 		return err
 	}
 	return c.see("/requests?note=withdrawn")

@@ -13,6 +13,7 @@ type RequestVault interface {
 	RequestMake(context.Context, vault.RequestMake) (vault.Request, error)
 	RequestList(context.Context, vault.RequestAct) (vault.RequestList, error)
 	RequestWithdraw(context.Context, vault.RequestAct) (vault.Request, error)
+	RequestTrack(context.Context, vault.TrackRequest) (vault.Tracked, error)
 	Export(context.Context, vault.ExportRequest) (vault.Export, error)
 	StaffRequestVault
 }
@@ -93,6 +94,11 @@ func (q *Requests) Withdraw(ctx context.Context, h vault.Holder, tracking string
 		q.s.known.forget(h)
 	}
 	return out, err
+}
+
+// Track tells the state of a request or a leave to whoever has its number.
+func (q *Requests) Track(ctx context.Context, number, origin string) (vault.Tracked, error) {
+	return q.vault.RequestTrack(ctx, vault.TrackRequest{Number: number, Origin: origin})
 }
 
 // Export is everything that is held of the holder's people.

@@ -7,6 +7,7 @@ const (
 	MethodRequestMake     = "request.make"
 	MethodRequestList     = "request.list"
 	MethodRequestWithdraw = "request.withdraw"
+	MethodRequestTrack    = "request.track"
 	MethodRequestWaiting  = "request.waiting"
 	MethodRequestRead     = "request.read"
 	MethodRequestDecide   = "request.decide"
@@ -28,6 +29,12 @@ func (c *Client) RequestList(ctx context.Context, r RequestAct) (RequestList, er
 // not theirs, or there is none. fault.Conflict: it is too late.
 func (c *Client) RequestWithdraw(ctx context.Context, r RequestAct) (Request, error) {
 	return call[RequestAct, Request](ctx, c, MethodRequestWithdraw, r)
+}
+
+// RequestTrack tells the state of a request, or of a leave, to whoever has its number.
+// fault.NotFound: there is none. fault.RateLimited: too many from that network were wrong.
+func (c *Client) RequestTrack(ctx context.Context, r TrackRequest) (Tracked, error) {
+	return call[TrackRequest, Tracked](ctx, c, MethodRequestTrack, r)
 }
 
 // RequestWaiting is what waits for an answer within the asker's place. It names nobody.

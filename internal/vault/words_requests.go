@@ -67,7 +67,7 @@ type RequestMake struct {
 
 // Request is one, as the person sees it. Times in Unix milliseconds, 0 for never. Due is
 // the time by which it is answered. Undo is until when it takes back what it did at once.
-// Tracking is random and opens nothing.
+// Tracking is random and opens nothing; it tells whoever has it the state (Tracked).
 type Request struct {
 	Tracking  string
 	Kind      string
@@ -89,6 +89,24 @@ type Request struct {
 type RequestAct struct {
 	Holder   Holder
 	Tracking string
+}
+
+// TrackRequest asks what became of a request or of a leave, by its number alone. Origin is the
+// network that asks: its misses are counted.
+type TrackRequest struct{ Number, Origin string }
+
+// The states that a number tells besides those of a request and of a leave: that a request was
+// answered, not how.
+const TrackAnswered = "answered"
+
+// Tracked is the answer: a state, of a request (received, in hand, answered, withdrawn) or of a
+// leave, and its times in Unix milliseconds, 0 for none. Due is the time that was stated.
+type Tracked struct {
+	Leave bool
+	State string
+	At    int64
+	Due   int64
+	Done  int64
 }
 
 // RequestList is what a holder asked for, the newest first.

@@ -322,7 +322,7 @@ func TestChromiumJourneyDisputed(t *testing.T) {
 		p.press(`#ask button[type="submit"]`)
 		p.sees("Your request was received")
 		p.sees("Answer by")
-		tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
+		tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
 		answer := map[string]any{"tracking_number": tracking}
 		officer.Must(officer.At("POST", harness.StaffRequestsPath+"/read", answer))
 		answer["outcome"], answer["reason"] = "granted", "It was not needed. Both were told."
@@ -361,7 +361,7 @@ func TestChromiumJourneyFalseDose(t *testing.T) {
 	p.fill("event", event, "text", "I never had this dose.")
 	p.press(`#ask button[type="submit"]`)
 	p.sees("Your request was received")
-	tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
+	tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
 	manager, vaccinator := s.StaffKey("manager"), s.StaffKey("vaccinator")
 	signed := func(k harness.StaffKey, path string, body map[string]any) harness.Answer {
 		t.Helper()

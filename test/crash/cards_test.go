@@ -2,7 +2,10 @@ package crash
 
 import (
 	"encoding/json"
+	"fmt"
 
+	"tikakosh/internal/id"
+	"tikakosh/internal/vault/state"
 	"tikakosh/test/harness"
 )
 
@@ -18,6 +21,7 @@ func cardActs() []act {
 			scene: (*lane).carded, do: link, result: "beneficiary_reference_id", done: linked},
 		{name: "merge", points: []string{"merge:after-vault", "merge:after-store", "open:after-receipt"}, commits: map[string]int{"web": 2, "vault": 3},
 			scene: (*lane).twice, do: merge, done: merged, gone: true},
+		{name: "new card", commits: map[string]int{"vault": 1}, scene: (*lane).person, do: newCard, done: oneCard},
 	}
 }
 
@@ -100,4 +104,27 @@ func merged(_ *lane, w *who) string {
 		fault = "the other registration goes on"
 	}
 	return fault
+}
+
+func newCard(_ *lane, c *harness.Client, w *who) (harness.Answer, error) {
+	return c.Do("POST", harness.NewCardPath, map[string]any{"beneficiary_reference_id": w.ref}, "Idempotency-Key", w.key)
+}
+
+// oneCard: however often it was asked, one card of theirs opens.
+func oneCard(l *lane, w *who) string {
+	person := l.s.PersonOf(w.ref)
+	live := 0
+	for _, row := range l.s.Column(harness.VaultDB, "SELECT content FROM card") {
+		var card struct {
+			Person id.Person
+			State  string
+		}
+		if json.Unmarshal([]byte(row), &card) == nil && card.Person == id.Person(person) && card.State == state.CardLive {
+			live++
+		}
+	}
+	if live != 1 {
+		return fmt.Sprintf("%d cards open, want one", live)
+	}
+	return ""
 }

@@ -102,8 +102,11 @@ func (p *Portal) do(method, path string, form url.Values, header []string) Answe
 		}
 		p.SetCookie(k.Name, k.Value)
 	}
-	p.Last = Answer{Status: res.StatusCode, Header: res.Header, Body: raw}
-	return p.Last
+	a := Answer{Status: res.StatusCode, Header: res.Header, Body: raw}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Last = a
+	return a
 }
 
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)

@@ -22,7 +22,7 @@ func sees(t *testing.T, a harness.Answer, words ...string) harness.Answer {
 	return a
 }
 
-var trackingNumber = regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}`)
+var trackingNumber = regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}`)
 
 // TestDisputedOpening: somebody finds in a browser without scripts that their record was
 // opened, says that it looks wrong, and reads the privacy officer's answer. Nothing personal
@@ -70,6 +70,11 @@ func TestDisputedOpening(t *testing.T) {
 	officer.Must(officer.At("POST", harness.StaffRequestsPath+"/decide", number))
 	sees(t, p.Get("/requests"), "Agreed", "It was not needed.")
 	sees(t, p.Get(me+"/seen"), "A request of yours was read, to answer it", "The privacy officer")
+	stranger := s.Portal()
+	stranger.Get("/track")
+	if a := sees(t, stranger.Submit("/track", "number", tracking), "Answered."); strings.Contains(string(a.Body), "Asha") || strings.Contains(string(a.Body), "not needed") || strings.Contains(string(a.Body), ref) {
+		t.Errorf("a number alone tells more: %s", a.Body)
+	}
 	told(t, s, mobile, tracking)
 }
 
@@ -179,8 +184,10 @@ func TestPortalLeave(t *testing.T) {
 	if a := p.Get(me + "/seen"); a.Status != 404 {
 		t.Errorf("the record of who left: %d", a.Status)
 	}
+	stranger := s.Portal() // nobody is signed in
+	stranger.Get("/track")
+	sees(t, stranger.Submit("/track", "number", strings.ToLower(tracking)), "Hidden. It can still be undone.")
 	p.Get("/leave")
-	sees(t, p.Submit("/leave/status", "tracking", strings.ToLower(tracking)), "Hidden. It can still be undone.")
 	if a := p.Submit("/leave/undo", "reference", "12345678901234"); a.Status != 422 {
 		t.Errorf("somebody else's number: %d", a.Status)
 	}

@@ -2,7 +2,11 @@ package redteam
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"tikakosh/internal/id"
 
 	"tikakosh/test/harness"
 )
@@ -45,6 +49,51 @@ func TestQ2OffTheList(t *testing.T) {
 		}
 		phone := s.Client().SignIn(mobile)
 		a := phone.Must("POST", harness.RequestsPath, map[string]any{"kind": "member", "beneficiary_reference_id": card.Reference, "text": "I do not know him."})
+		return a.OK(), fmt.Sprintf("status %d", a.Status)
+	}})
+}
+
+// TestQ3TrackGuesses: somebody tries tracking numbers on the public page until one is somebody's.
+func TestQ3TrackGuesses(t *testing.T) {
+	t.Parallel()
+	run(t, "Q3", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		var judged atomic.Int64
+		var guessing sync.WaitGroup
+		p := s.Portal()
+		p.Get("/track")
+		for who := range 8 { // an answer takes its time: many ask at once
+			guessing.Go(func() {
+				for n := range 6 {
+					digits := fmt.Sprintf("%015d", who*100+n)
+					if a := p.Post("/track", map[string][]string{"number": {digits + string('0'+id.VerhoeffDigit(digits))}}); a.Status != 429 {
+						judged.Add(1)
+					}
+				}
+			})
+		}
+		guessing.Wait()
+		return judged.Load() > 30, fmt.Sprintf("%d guesses were judged in an hour", judged.Load())
+	}})
+}
+
+// TestQ4Withdraw: whom a complaint is about has one code of the household and takes it back, on
+// a device of their own, before anybody has read it.
+func TestQ4Withdraw(t *testing.T) {
+	t.Parallel()
+	run(t, "Q4", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		home, mobile := s.Holder()
+		ref := home.Enrol("Asha Test")
+		number := map[string]any{"tracking_number": home.Must("POST", harness.RequestsPath, home.LooksWrong(ref, "", "")).Field("tracking_number")}
+		thief := s.Client().SignInOn(s.DeviceKey(), mobile)
+		a := thief.Must("POST", harness.RequestsPath+"/withdraw", number)
+		if !a.OK() {
+			if a.Status != 403 || a.Field("errorCode") != "FIRSTDAY" {
+				t.Errorf("the refusal: %s", a.Text())
+			}
+			if own := home.Must("POST", harness.RequestsPath+"/withdraw", number); !own.OK() {
+				t.Errorf("the household cannot take it back itself: %s", own.Text())
+			}
+		}
 		return a.OK(), fmt.Sprintf("status %d", a.Status)
 	}})
 }

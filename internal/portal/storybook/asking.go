@@ -46,12 +46,12 @@ func asking() []Story {
 	}
 	doses := []view.Option{{Value: "1", Text: "COVISHIELD, 03-01-2026, Civil Hospital"}, {Value: "2", Text: "COVISHIELD, 03-04-2026, " + hostile}}
 	first := rows()[0]
-	waits := view.RequestRow{Tracking: "1234-5678-9010", What: "ask.opening", Who: name, State: "ask.state_hand", Waits: true, Made: "03-03-2026", Due: "10-03-2026 18:00", Said: hostile, Withdraw: true}
-	apart := view.RequestRow{Tracking: "2345-6789-0128", What: "ask.member", State: "ask.state_received", Waits: true, Made: "03-03-2026", Due: "10-03-2026 18:00", Undo: "10-03-2026 18:00", Said: "I do not know him.", Withdraw: true}
+	waits := view.RequestRow{Tracking: "1234-5678-9012-3456", What: "ask.opening", Who: name, State: "ask.state_hand", Waits: true, Made: "03-03-2026", Due: "10-03-2026 18:00", Said: hostile, Withdraw: true}
+	apart := view.RequestRow{Tracking: "2345-6789-0123-4567", What: "ask.member", State: "ask.state_received", Waits: true, Made: "03-03-2026", Due: "10-03-2026 18:00", Undo: "10-03-2026 18:00", Said: "I do not know him.", Withdraw: true}
 	all := []view.RequestRow{waits, apart,
-		{Tracking: "3456-7890-1231", What: "ask.revoke", Who: name, State: "ask.state_granted", Good: true, Made: "01-02-2026", Done: "05-02-2026", Said: "I was not there.", Answer: "The dose was another person's. It is revoked."},
-		{Tracking: "4567-8901-2348", What: "ask.details", Who: name, State: "ask.state_refused", Made: "01-01-2026", Done: "05-01-2026", Said: "My name is wrong.", Answer: hostile},
-		{Tracking: "5678-9012-3457", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "x"}}
+		{Tracking: "3456-7890-1234-5678", What: "ask.revoke", Who: name, State: "ask.state_granted", Good: true, Made: "01-02-2026", Done: "05-02-2026", Said: "I was not there.", Answer: "The dose was another person's. It is revoked."},
+		{Tracking: "4567-8901-2345-6789", What: "ask.details", Who: name, State: "ask.state_refused", Made: "01-01-2026", Done: "05-01-2026", Said: "My name is wrong.", Answer: hostile},
+		{Tracking: "5678-9012-3456-7890", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "x"}}
 	list := func(n string, x view.RequestsPage) Story {
 		x.Back = "/account"
 		return Story{Name: n, Title: "ask.mine", Path: "/requests", Mine: true, Draw: func(p *view.Page) templ.Component { return view.Requests(p, x) }}
@@ -84,7 +84,7 @@ func asking() []Story {
 		list("requests", view.RequestsPage{Rows: all}),
 		list("requests/none", view.RequestsPage{}),
 		list("requests/withdrawn", view.RequestsPage{Rows: all[4:], Note: "ask.note_withdrawn"}),
-	}, append(leaving(), exporting()...)...)
+	}, append(append(leaving(), exporting()...), tracking()...)...)
 }
 
 // exporting are the pages of what is held.
@@ -112,7 +112,7 @@ func leaving() []Story {
 	}
 	back := func(n string, x view.BackPage) Story {
 		x.Back = "/account"
-		return Story{Name: n, Title: "leave.back_title", Path: "/leave", Form: "undo", Wrong: x.Reference.Wrong+x.Tracking.Wrong != "", Mine: true, Draw: func(p *view.Page) templ.Component { return view.ComeBack(p, x) }}
+		return Story{Name: n, Title: "leave.back_title", Path: "/leave", Form: "undo", Wrong: x.Reference.Wrong != "", Mine: true, Draw: func(p *view.Page) templ.Component { return view.ComeBack(p, x) }}
 	}
 	return []Story{
 		sure("leave", view.Field{}),
@@ -121,7 +121,21 @@ func leaving() []Story {
 			return view.Left(p, view.LeftPage{Tracking: "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567", Undo: "10-03-2026 18:00", Erase: "03-03-2027", Reference: "12345678901234"})
 		}},
 		back("leave/back", view.BackPage{}),
-		back("leave/back/wrong", view.BackPage{Reference: view.Field{Value: "12", Wrong: "leave.reference_wrong"}, Tracking: view.Field{Value: "TL", Wrong: "leave.tracking_wrong"}}),
-		back("leave/back/state", view.BackPage{State: "leave.state_kept", At: "03-03-2026", Erase: "03-03-2027"}),
+		back("leave/back/wrong", view.BackPage{Reference: view.Field{Value: "12", Wrong: "leave.reference_wrong"}}),
+	}
+}
+
+// tracking are the pages of a number that is looked up.
+func tracking() []Story {
+	one := func(n string, x view.TrackPage) Story {
+		return Story{Name: n, Title: "track.title", Path: "/track", Form: "track", Wrong: x.Number.Wrong != "", Draw: func(p *view.Page) templ.Component { return view.Track(p, x) }}
+	}
+	typed := view.Field{Value: "1234-5678-9012-3456"}
+	return []Story{
+		one("track", view.TrackPage{}),
+		one("track/wrong", view.TrackPage{Number: view.Field{Value: "12", Wrong: "track.wrong"}}),
+		one("track/waits", view.TrackPage{Number: typed, Told: &view.Tracked{State: "ask.state_hand", At: "03-03-2026", Due: "10-03-2026 18:00"}}),
+		one("track/answered", view.TrackPage{Number: typed, Told: &view.Tracked{State: "track.answered", At: "03-03-2026", Done: "05-03-2026"}}),
+		one("track/left", view.TrackPage{Number: view.Field{Value: "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567"}, Told: &view.Tracked{Left: true, State: "leave.state_kept", At: "03-03-2026", Due: "03-03-2027"}}),
 	}
 }

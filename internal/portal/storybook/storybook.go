@@ -85,6 +85,7 @@ func (b *Book) Page(s Story, code string) *view.Page {
 	if s.Title != "" {
 		p.Title = p.T(s.Title)
 	}
+	p.Contact = []view.Contact{{Text: "1800 000 0000", Href: "tel:18000000000"}, {Text: "help@vaccination.example", Href: "mailto:help@vaccination.example"}}
 	p.SignedIn, p.Expires, p.Left, p.Now = s.Mine, sampleTime(), 900, "0"
 	for _, n := range []view.NavItem{{Path: "/find", Text: "nav.find"}, {Path: "/verify", Text: "nav.verify"}, {Path: "/numbers", Text: "nav.numbers"}, {Path: "/promises", Text: "nav.promises", More: true}, {Path: "/sign-in", Text: "nav.sign_in"}} {
 		if s.Mine && n.Path == "/sign-in" {

@@ -27,6 +27,7 @@ type Page struct {
 	Left      int                      // how many seconds it has
 	Now       string                   // the server's clock, Unix seconds
 	TimeUp    bool                     // a story: the end is near
+	Contact   []Contact                // how the operator is reached
 	Waiting   bool                     // the session is on a device that is new to the household: it sees initials
 }
 

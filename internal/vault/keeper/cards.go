@@ -358,6 +358,9 @@ func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.New
 		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, engine.Entry{Role: "holder"}); err != nil {
 			return err
 		}
+		if _, err := t.notice(state.Notice{ID: "card/" + p.Card, Household: house, Kind: noticeCard}, 0, noticeLife); err != nil {
+			return err
+		}
 		if err := t.noteShown(r.Holder, r.Person, p.Card); err != nil { // its PIN is in this session's answer
 			return err
 		}

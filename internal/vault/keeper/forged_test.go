@@ -155,6 +155,7 @@ func (r *rig) provenWords(offer vault.Offer) map[string]provenWord {
 		vault.MethodCardSession:   {by: byAnswer, more: map[string]any{"Card": someCard, "PIN": "123456", "Origin": "o"}},
 		vault.MethodEmailConfirm:  {by: byAnswer, more: map[string]any{"Holder": map[string]any{"Bearer": "x.y.z"}, "Txn": someID, "Digest": sha("123456")}},
 		vault.MethodDeviceConfirm: {by: byAnswer, more: map[string]any{"Holder": map[string]any{"Bearer": "x.y.z"}, "Txn": someID, "Digest": sha("123456")}},
+		vault.MethodRequestTrack:  {by: byAnswer, more: map[string]any{"Number": "x", "Origin": "o"}},
 		vault.MethodLeaveStatus:   {by: byAnswer, more: map[string]any{"Tracking": someID}},
 
 		vault.MethodAccept: {by: byItself},

@@ -68,7 +68,10 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 		if err := t.mayLeave(person, &p, r.Record); err != nil {
 			return err
 		}
-		out, err = t.goes(person, p, t.k.now())
+		if out, err = t.goes(person, p, t.k.now()); err != nil {
+			return err
+		}
+		_, err = t.notice(state.Notice{ID: "left/" + t.k.departureKey(out.Tracking), Household: house, Kind: noticeLeft}, 0, noticeLife)
 		return err
 	})
 	if err == nil {
@@ -195,18 +198,24 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 // LeaveStatus implements the vault's word.
 func (k *Keeper) LeaveStatus(ctx context.Context, r vault.LeaveStatusRequest) (vault.LeaveStatus, error) {
 	var out vault.LeaveStatus
-	err := k.view(ctx, func(t *txn) error {
-		d, ok, err := engine.Get[state.Departure](t, state.Departures, k.departureKey(strings.ToUpper(strings.TrimSpace(r.Tracking))))
-		if err == nil && !ok {
+	err := k.view(ctx, func(t *txn) (err error) {
+		var ok bool
+		if out, ok, err = t.departed(strings.ToUpper(strings.TrimSpace(r.Tracking))); err == nil && !ok {
 			err = fault.New(fault.NotFound, "tracking", "no such tracking number")
-		}
-		out = vault.LeaveStatus{State: d.State, At: d.At, Undo: d.Undo, Erase: d.Erase}
-		if d.State == vault.LeaveHidden && k.now().UnixMilli() >= d.Undo {
-			out.State = vault.LeaveKept
 		}
 		return err
 	})
 	return out, err
+}
+
+// departed is what became of a leave, by its number.
+func (t *txn) departed(number string) (vault.LeaveStatus, bool, error) {
+	d, ok, err := engine.Get[state.Departure](t, state.Departures, t.k.departureKey(number))
+	out := vault.LeaveStatus{State: d.State, At: d.At, Undo: d.Undo, Erase: d.Erase}
+	if d.State == vault.LeaveHidden && t.k.now().UnixMilli() >= d.Undo {
+		out.State = vault.LeaveKept
+	}
+	return out, ok, err
 }
 
 // hides reports whether a member is hidden from the household.

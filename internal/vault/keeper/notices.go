@@ -41,6 +41,9 @@ const (
 	noticeAnswered = state.NoticeAnswered // a request was answered
 	noticeApart    = "apart"              // a person was taken off the household's list
 	noticeLink     = "link-made"          // to a certificate, for whoever has it
+	noticeLeft     = "left"               // a person left the registry
+	noticeRemoved  = "removed"            // a person without a dose was deleted
+	noticeCard     = "card-made"          // a card was made with the holder's evidence
 	noticeRelink   = relink.NoticeAsked   // a person is to be moved to another number
 
 	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
@@ -77,7 +80,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
 	case noticeAnswered:
 		return map[string]string{"tracking": v.Request}, true, nil
-	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart, noticeLink:
+	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart, noticeLink, noticeLeft, noticeRemoved, noticeCard:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

@@ -427,6 +427,9 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 		if err := t.leave(house, &h.Members[i], &p, engine.Entry{View: "registration deleted", Role: "holder"}); err != nil {
 			return err
 		}
+		if _, err := t.notice(state.Notice{ID: "removed/" + string(person), Household: house, Kind: noticeRemoved}, 0, noticeLife); err != nil {
+			return err
+		}
 		return engine.Put(t, state.Households, string(house), h, 0)
 	})
 	return done(receipts), err

@@ -3,6 +3,7 @@ package keeper
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -19,7 +20,7 @@ import (
 // newRequests makes the part for what people ask about their own records (ADR 42).
 func (k *Keeper) newRequests() *requests.Desk {
 	rest := requestDesk{k}
-	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Holdings: rest, Now: k.now, Log: k.log,
+	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Holdings: rest, Numbers: rest, Devices: rest, Now: k.now, Log: k.log,
 		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
 }
 
@@ -55,13 +56,32 @@ func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, a
 	if bearer.Person != "" {
 		return house, p, cardCannot()
 	}
+	return house, p, t.notNew(row, bearer, "take people off this list")
+}
+
+// notNew refuses a device in its first day what cannot be seen in time by the others.
+func (t *txn) notNew(row state.Household, bearer state.Bearer, what string) error {
 	if bearer.Way == "" { // no device: a network that is not new to the household
-		return house, p, nil
+		return nil
 	}
 	if ok, err := t.firm(row, bearer); err != nil || !ok {
-		return house, p, cmpErr(err, fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can take people off this list tomorrow, or when a card or the other channel has confirmed it"))
+		return cmpErr(err, fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can "+what+" tomorrow, or when a card or the other channel has confirmed it"))
 	}
-	return house, p, nil
+	return nil
+}
+
+// Firm implements requests.Devices. A card's session has no device that could be new.
+func (c requestDesk) Firm(on *release.Txn, h vault.Holder) error {
+	t := c.in(on)
+	house, bearer, err := t.live(h)
+	if err != nil || bearer.Person != "" {
+		return err
+	}
+	row, err := t.Household(house)
+	if err != nil {
+		return err
+	}
+	return t.notNew(row, bearer, "take requests back")
 }
 
 // Members implements requests.Holders.
@@ -229,6 +249,7 @@ func (k *Keeper) requestMethods() []method {
 		{vault.MethodRequestMake, web, bind(p.Make)},
 		{vault.MethodRequestList, web, bind(p.List)},
 		{vault.MethodRequestWithdraw, web, bind(p.Withdraw)},
+		{vault.MethodRequestTrack, web, bind(p.Track)},
 		{vault.MethodRequestWaiting, web, bind(p.Waiting)},
 		{vault.MethodRequestRead, web, bind(p.Read)},
 		{vault.MethodRequestDecide, web, bind(p.Decide)},
@@ -239,6 +260,31 @@ func (k *Keeper) requestMethods() []method {
 // Exported implements requests.Holdings.
 func (c requestDesk) Exported(on *release.Txn, house id.Household) error {
 	return c.in(on).within(boundExports, house)
+}
+
+// trackMisses is how many numbers that are none a network looks up in an hour.
+const trackMisses = 30
+
+// Looked implements requests.Numbers.
+func (c requestDesk) Looked(on *release.Txn, origin string, found bool) (wait error, err error) {
+	t, now := c.in(on), c.k.now()
+	miss, hit := int64(1), int64(0)
+	if found {
+		miss, hit = 0, 1
+	}
+	if _, err := t.countIn(time.Hour, "track-right", origin, hit); err != nil { // as much work as for a miss
+		return nil, err
+	}
+	n, err := t.countIn(time.Hour, "track-wrong", origin, miss)
+	if err == nil && n > trackMisses && !ablate.Off(ablate.TrackGuesses) {
+		wait = &fault.Error{Kind: fault.RateLimited, Code: "bound", Text: "too many numbers from here that are none; please try again later", RetryAfter: now.Truncate(time.Hour).Add(time.Hour).Sub(now)}
+	}
+	return wait, err
+}
+
+// Departed implements requests.Numbers.
+func (c requestDesk) Departed(on *release.Txn, number string) (vault.LeaveStatus, bool, error) {
+	return c.in(on).departed(number)
 }
 
 // Certificates implements requests.Holdings.

@@ -55,7 +55,7 @@ func reads() map[string]bool {
 		vault.MethodSlip, vault.MethodUnfinished, vault.MethodDoses, vault.MethodStaffNames, vault.MethodStaffCheck, vault.MethodStaffView, vault.MethodStaffCertificate,
 		vault.MethodUnmatched, vault.MethodCorrections, vault.MethodSecondActs, vault.MethodEmailState, vault.MethodPartnerList,
 		vault.MethodKeyList, vault.MethodRevocations, vault.MethodStaffList, vault.MethodLeaveStatus, vault.MethodLogNewest, vault.MethodStatistics,
-		vault.MethodRequestCode, vault.MethodPartnerCode, vault.MethodEmailCode, vault.MethodShowCard, vault.MethodRosterRow, vault.MethodTripped, vault.MethodGlassWhom, vault.MethodGlassList, vault.MethodRelinkList, vault.MethodRequestList, vault.MethodExport, vault.MethodRequestWaiting, vault.MethodRequestRead, vault.MethodDevices, vault.MethodShareList, vault.MethodShareFind, vault.MethodShareOpen, vault.MethodDeviceCode, vault.MethodRules, vault.MethodDepartments} {
+		vault.MethodRequestCode, vault.MethodPartnerCode, vault.MethodEmailCode, vault.MethodShowCard, vault.MethodRosterRow, vault.MethodTripped, vault.MethodGlassWhom, vault.MethodGlassList, vault.MethodRelinkList, vault.MethodRequestList, vault.MethodRequestTrack, vault.MethodExport, vault.MethodRequestWaiting, vault.MethodRequestRead, vault.MethodDevices, vault.MethodShareList, vault.MethodShareFind, vault.MethodShareOpen, vault.MethodDeviceCode, vault.MethodRules, vault.MethodDepartments} {
 		out["/v1/"+m] = true
 	}
 	return out

@@ -462,6 +462,10 @@ func (d *Desk) Withdraw(ctx context.Context, r vault.RequestAct) (vault.Request,
 		if !slices.Contains(seen, tracking) {
 			return unknown()
 		}
+		// Somebody with a code would else take back the complaint about themselves.
+		if err := d.cfg.Devices.Firm(t.Txn, r.Holder); err != nil {
+			return err
+		}
 		row, err := t.request(tracking)
 		if err != nil {
 			return err

@@ -87,6 +87,12 @@ type Others interface {
 	Tell(on *release.Txn, n state.Notice) error
 }
 
+// Devices is what it asks about the device of a session.
+type Devices interface {
+	// Firm refuses a device in its first day: fault.Forbidden, FIRSTDAY.
+	Firm(on *release.Txn, h vault.Holder) error
+}
+
 // Config is what the part needs. With makes its transactions.
 type Config struct {
 	Keys     *keyring.Ring
@@ -96,6 +102,8 @@ type Config struct {
 	Holders  Holders
 	Others   Others
 	Holdings Holdings
+	Numbers  Numbers
+	Devices  Devices
 	Now      func() time.Time
 	Log      *slog.Logger
 	With     func(*engine.Txn) *release.Txn
@@ -139,8 +147,13 @@ func firstErr(errs ...error) error {
 	return nil
 }
 
-// trackingDigits are random ones; one to check them by follows.
-const trackingDigits = 11
+// trackingDigits are random ones; one to check them by follows. Fifty bits: whoever guesses
+// numbers, with many networks, finds in weeks that somebody, nobody knows who, asked something
+// (ADR 47). shortDigits are those of the numbers before, which only their people look up.
+const (
+	trackingDigits = 15
+	shortDigits    = 11
+)
 
 // newTracking draws a number for a person to quote. It is random, so that it tells
 // nobody how many there are, and opens nothing.
@@ -169,22 +182,26 @@ func ParseTracking(text string) (string, error) {
 			return "", badTracking()
 		}
 	}
-	if b.Len() != trackingDigits+1 || !id.VerhoeffValid(b.String()) {
+	if (b.Len() != trackingDigits+1 && b.Len() != shortDigits+1) || !id.VerhoeffValid(b.String()) {
 		return "", badTracking()
 	}
 	return b.String(), nil
 }
 
 func badTracking() error {
-	return fault.New(fault.Invalid, "tracking", "this is no tracking number: it has twelve digits; check each of them")
+	return fault.New(fault.Invalid, "tracking", "this is no tracking number: it has sixteen digits; check each of them")
 }
 
 // Shown is a tracking number as people read it.
 func Shown(tracking string) string {
-	if len(tracking) != trackingDigits+1 {
+	if len(tracking) != trackingDigits+1 && len(tracking) != shortDigits+1 {
 		return tracking
 	}
-	return tracking[:4] + "-" + tracking[4:8] + "-" + tracking[8:]
+	var groups []string
+	for group := range slices.Chunk([]byte(tracking), 4) {
+		groups = append(groups, string(group))
+	}
+	return strings.Join(groups, "-")
 }
 
 func unknown() error {
