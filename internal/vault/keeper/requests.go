@@ -272,10 +272,10 @@ func (c requestDesk) Looked(on *release.Txn, origin string, found bool) (wait er
 	if found {
 		miss, hit = 0, 1
 	}
-	if _, err := t.countIn(time.Hour, "track-right", origin, hit); err != nil { // as much work as for a miss
+	if _, err := t.Count(time.Hour, "track-right", origin, hit); err != nil { // as much work as for a miss
 		return nil, err
 	}
-	n, err := t.countIn(time.Hour, "track-wrong", origin, miss)
+	n, err := t.Count(time.Hour, "track-wrong", origin, miss)
 	if err == nil && n > trackMisses && !ablate.Off(ablate.TrackGuesses) {
 		wait = &fault.Error{Kind: fault.RateLimited, Code: "bound", Text: "too many numbers from here that are none; please try again later", RetryAfter: now.Truncate(time.Hour).Add(time.Hour).Sub(now)}
 	}
