@@ -166,6 +166,7 @@ const (
 	FirstDay   Control = "first-day"   // what shuts others out takes more than one code
 	NewBreaker Control = "new-breaker" // how many households new devices open in an hour
 	NewOnce    Control = "new-once"    // a household is counted once in that hour
+	NewOffers  Control = "new-offers"  // how many offers a day a new device asks about
 	OwnCodes   Control = "own-codes"   // a household's own device gets a code though others used up the number's
 )
 
@@ -182,8 +183,11 @@ const (
 	RelinkStands   Control = "relink-stands"   // both members of staff still work there when it ends
 )
 
-// RequestOther: nobody answers what a person asks about that same member of staff's act.
-const RequestOther Control = "request-other"
+// The controls of what people ask for about their own records.
+const (
+	RequestOther Control = "request-other" // nobody answers what a person asks about that same member of staff's act
+	DetailsPlace Control = "details-place" // only a centre that has to do with somebody corrects who they are
+)
 
 // The controls of links that open a certificate (ADR 43).
 const (
@@ -194,7 +198,7 @@ const (
 
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, NewOffers, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, HoldBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		HolderKey, HolderHour, CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
@@ -202,7 +206,7 @@ func All() []Control {
 		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, StockAlarm, RosterAlert, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
-		RequestOther, ShareEnds, ShareGuesses, TrackGuesses,
+		RequestOther, DetailsPlace, ShareEnds, ShareGuesses, TrackGuesses,
 		CrossSite, SessionFresh, NameForm, FormulaCells,
 		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,
 	}...)

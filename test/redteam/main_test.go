@@ -58,6 +58,8 @@ func TestMain(m *testing.M) {
 	case "":
 	case capturedBot:
 		os.Exit(botInWeb())
+	case capturedOffers:
+		os.Exit(offersInWeb())
 	default:
 		os.Exit(captured())
 	}

@@ -97,3 +97,34 @@ func TestQ4Withdraw(t *testing.T) {
 		return a.OK(), fmt.Sprintf("status %d", a.Status)
 	}})
 }
+
+// TestQ5Renamed: two members of staff give somebody whose reference number they know, and who
+// never came to their centre, another name. Who has an appointment there is corrected.
+func TestQ5Renamed(t *testing.T) {
+	t.Parallel()
+	run(t, "Q5", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		c, _ := s.Holder()
+		victim, guest := c.Enrol("Asha Test"), c.Enrol("Ravi Test")
+		rename := func(ref string) (harness.Answer, bool) {
+			a := s.Correct(s.StaffKey("vaccinator"), "details", "", ref, map[string]any{"name": "Mallory Test", "person_seen": true})
+			for _, b := range c.Beneficiaries() {
+				if b.Reference == ref {
+					return a, b.Name == "Mallory Test"
+				}
+			}
+			t.Fatal("the person is gone")
+			return a, false
+		}
+		a, renamed := rename(victim)
+		if renamed {
+			return true, fmt.Sprintf("status %d, and the name is another one", a.Status)
+		}
+		if _, a := c.Book(s.Later()[0], 1, guest); !a.OK() {
+			t.Fatalf("a place: %s", a.Text())
+		}
+		if a, ok := rename(guest); !ok {
+			t.Errorf("somebody with an appointment there is not corrected: %s", a.Text())
+		}
+		return false, fmt.Sprintf("status %d", a.Status)
+	}})
+}

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/registry/rules"
@@ -35,7 +36,7 @@ func (k *Keeper) Chances(ctx context.Context, r vault.ChancesRequest) (vault.Cha
 		if cooling = bearer.Cooling; cooling && (!offered || r.Dose == 0) {
 			return newDevice()
 		}
-		if cooling {
+		if cooling && !ablate.Off(ablate.NewOffers) {
 			if err := t.within(boundOffers, house); err != nil {
 				return err
 			}
