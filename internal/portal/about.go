@@ -117,6 +117,14 @@ func (c *Ctx) rules(r vault.Rules) *view.Rules {
 		return c.say.T("status.rules_own", "At", c.say.Clock(time.UnixMilli(since)))
 	}
 	x := &view.Rules{Policies: r.Policies, Budgets: r.BudgetsDigest, PoliciesFrom: from(r.Own, r.Since), BudgetsFrom: from(r.BudgetsOwn, r.BudgetsSince), Other: r.Other}
+	for _, kind := range r.Older {
+		switch kind {
+		case "policies":
+			x.Older = append(x.Older, "status.rules_older_policies")
+		case "budgets":
+			x.Older = append(x.Older, "status.rules_older_budgets")
+		}
+	}
 	for _, f := range [][2]string{{"base", "status.fig_base"}, {"centre", "status.fig_centre"}, {"pending", "status.fig_pending"}, {"no_dose", "status.fig_no_dose"}, {"break_glass", "status.fig_break_glass"}} {
 		if n, ok := r.Budgets[f[0]]; ok {
 			x.Figures = append(x.Figures, view.RuleFigure{Label: f[1], Value: catalogue.Number(int64(n))})

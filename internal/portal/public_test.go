@@ -304,6 +304,16 @@ func TestState(t *testing.T) {
 	if strings.Contains(body, "Centre 0") {
 		t.Error("a change of all centres is said to be of one")
 	}
+	const older = "are those of an older copy"
+	if strings.Contains(body, older) {
+		t.Error("rules are said to be older than what was decided, and nothing was lost")
+	}
+	s2, _ := newServer(t, func(c *Config) { c.Search, c.State = &programme{}, restored{} })
+	for path, want := range map[string]string{"/status": "The limits " + older, "/status?lang=hi": "सीमाएँ एक पुरानी प्रति की हैं"} {
+		if b := get(s2, path).Body.String(); strings.Count(b, want) != 1 || (path == "/status" && strings.Contains(b, "The policies "+older)) {
+			t.Errorf("%s does not say what a restore lost", path)
+		}
+	}
 	if body := get(s, "/promises").Body.String(); !strings.Contains(body, "log\n1234567\nhash\n") {
 		t.Error("the checkpoint is not shown as it is")
 	}
@@ -315,6 +325,15 @@ func TestState(t *testing.T) {
 	if !strings.Contains(body, "A part does not answer now") || strings.Contains(body, "Nothing is waiting") {
 		t.Error("a vault that is away is not said to be")
 	}
+}
+
+// restored is a vault that goes on from an older copy.
+type restored struct{ issuer }
+
+func (r restored) Rules(ctx context.Context) (vault.Rules, error) {
+	out, err := r.issuer.Rules(ctx)
+	out.Older = []string{"budgets", "another kind"}
+	return out, err
 }
 
 // leaving takes as long as it is let.

@@ -95,6 +95,26 @@ func TestTextsAreComplete(t *testing.T) {
 	}
 }
 
+// TestTrippedTexts: whatever the vault notes for those who watch (as the description of the
+// API lists it) has words on the staff client's list, and says what to do next.
+func TestTrippedTexts(t *testing.T) {
+	spec, err := os.ReadFile("../../../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`why: \{type: string, enum: \[([^\]]+)\]`).FindStringSubmatch(string(spec))
+	if m == nil {
+		t.Fatal("the description of the API does not list what is noted")
+	}
+	en, js := catalogue(t, "en"), string(bundle()["tripped.js"].body)
+	for _, why := range strings.Split(m[1], ", ") {
+		why = strings.Trim(why, `"`)
+		if en["tripped.why."+why] == "" || en["tripped.next."+why] == "" || !strings.Contains(js, "'"+why+"'") {
+			t.Errorf("%q has no words, or nothing says what to do", why)
+		}
+	}
+}
+
 // TestBundle: plain files, nothing inline, nothing from elsewhere, no way for a text to
 // become HTML, and nothing kept but a key and the language.
 func TestBundle(t *testing.T) {

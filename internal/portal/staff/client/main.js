@@ -2,6 +2,7 @@
 // never a person; a link's token is taken out of the address before anything else.
 
 import { answers, requestsView } from './requests.js';
+import { trippedView } from './tripped.js';
 import { absentView, watchedView, watches, worksAtCentre } from './absent.js';
 import { Asker, Refused, able } from './ask.js';
 import { dropKey, keptKey } from './key.js';
@@ -17,7 +18,7 @@ const answer = location.pathname === '/department' ? new URLSearchParams(locatio
 if (location.pathname !== '/' || token) history.replaceState(null, '', '/');
 
 const languages = { en: 'English', hi: 'हिन्दी' };
-const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView, absent: absentView, watched: watchedView, requests: requestsView };
+const views = { me: meView, proposals: proposalsView, invite: inviteView, members: membersView, changes: changesView, absent: absentView, watched: watchedView, tripped: trippedView, requests: requestsView };
 const clockMost = 45; // seconds that this computer's clock may be wrong; the vault takes 60
 
 /** app is what the views share. */
@@ -115,7 +116,7 @@ function navigation() {
   const here = location.hash.slice(1) || 'me';
   const names = !app.me ? [] : app.mayManage() ? ['me', 'proposals', 'invite', 'members', 'changes'] : app.mayDecide() ? ['me', 'proposals', 'changes'] : ['me'];
   if (worksAtCentre(app)) names.push('absent');
-  if (watches(app)) names.push('watched');
+  if (watches(app)) names.push('watched', 'tripped');
   if (answers(app)) names.push('requests');
   nav.hidden = names.length === 0;
   nav.replaceChildren(...names.map((n) => el('a', {
