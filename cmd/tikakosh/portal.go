@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/edge"
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/portal"
+	"tikakosh/internal/portal/catalogue"
 	"tikakosh/internal/portal/storybook"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
@@ -55,11 +59,16 @@ func holding(r *registryRole) portal.Holding {
 }
 
 type storybookCmd struct {
-	Listen string `default:"127.0.0.1:8090" help:"Address."`
+	Listen   string `default:"127.0.0.1:8090" help:"Address."`
+	Language string `help:"A language file that is not part of the program yet, named CODE.json; or pseudo: English in brackets and 40 % longer."`
 }
 
 // Run shows every screen of the portal without a database, until it is interrupted.
 func (c *storybookCmd) Run() error {
+	book, err := c.book()
+	if err != nil {
+		return err
+	}
 	ctx, stop := roleContext()
 	defer stop()
 	var lc net.ListenConfig
@@ -68,5 +77,28 @@ func (c *storybookCmd) Run() error {
 		return cannotListen("the storybook's address", "--listen", err)
 	}
 	fmt.Printf("screens http://%s/\n", ln.Addr())
-	return storybook.Run(ctx, ln)
+	return storybook.Run(ctx, ln, book)
+}
+
+// book is the storybook, with the translator's language where one is given.
+func (c *storybookCmd) book() (*storybook.Book, error) {
+	code, file := catalogue.PseudoCode, []byte(nil)
+	var err error
+	switch c.Language {
+	case "":
+		return storybook.New()
+	case "pseudo":
+		file, err = catalogue.Pseudo()
+	default:
+		code = strings.TrimSuffix(filepath.Base(c.Language), ".json")
+		file, err = os.ReadFile(c.Language)
+	}
+	if err != nil {
+		return nil, err
+	}
+	say, err := catalogue.LoadWith(code, file)
+	if err != nil {
+		return nil, err
+	}
+	return storybook.In(say)
 }

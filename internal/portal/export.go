@@ -66,10 +66,10 @@ func (c *Ctx) exported(e vault.Export) view.ExportedPage {
 	h := e.Household
 	x := view.ExportedPage{Made: c.moment(e.At), ViewRef: e.ViewRef, Withheld: len(e.Withheld) > 0}
 	house := view.ExportPart{Title: c.say.T("export.household")}
-	house.Add(c.say.T("export.mobile"), h.MobileLast4).Add(c.say.T("export.since"), c.day(h.Created)).Add(c.say.T("export.language"), h.Language).Add(c.say.T("export.email"), h.Email).
+	house.Add(c.say.T("export.mobile"), h.MobileLast4).Add(c.say.T("export.since"), c.day(h.Created)).Add(c.say.T("export.language"), c.say.Named(h.Language)).Add(c.say.T("export.email"), h.Email).
 		Add(c.say.T("export.pin"), yes(h.PIN)).Add(c.say.T("export.code_week"), c.day(h.Seen))
 	for _, d := range h.Devices {
-		house.Add(c.say.T("export.device"), d.Kind+", "+c.day(d.Since)+" – "+c.day(d.Last))
+		house.Add(c.say.T("export.device"), c.say.Named(d.Kind)+", "+c.day(d.Since)+" – "+c.day(d.Last))
 	}
 	x.Parts = append(x.Parts, house)
 	for _, p := range e.People {
@@ -85,7 +85,7 @@ func (c *Ctx) exportedPerson(p vault.ExportPerson, yes func(bool) string) (out [
 		Add(t("ask.gender"), c.genderName(p.GenderID)).Add(t("export.document"), p.IDLast4).Add(t("export.illness"), yes(p.Comorbidity)).Add(t("export.guardian"), p.Guardian).
 		Add(t("export.registered"), c.day(p.Registered)).Add(t("export.card"), c.day(p.Card))
 	for _, k := range p.Consents {
-		who.Add(t("export.consent"), k.Purpose+" ("+k.Version+", "+k.Language+"), "+c.day(k.At))
+		who.Add(t("export.consent"), c.say.Named(k.Purpose)+" ("+k.Version+", "+c.say.Named(k.Language)+"), "+c.day(k.At))
 	}
 	for _, until := range p.Certificates {
 		who.Add(t("export.certificate"), c.day(until))
@@ -93,11 +93,11 @@ func (c *Ctx) exportedPerson(p vault.ExportPerson, yes func(bool) string) (out [
 	out = append(out, who)
 	doses := view.ExportPart{Title: t("export.doses")}
 	for _, d := range p.Doses {
-		doses.Add(d.Product+" "+strconv.Itoa(d.Sequence)+", "+c.say.Day(d.Day), strings.Join([]string{d.Lot, d.Place, d.Vaccinator, d.Status}, ", "))
+		doses.Add(d.Product+" "+strconv.Itoa(d.Sequence)+", "+c.say.Day(d.Day), strings.Join([]string{d.Lot, d.Place, d.Vaccinator, c.say.Named(d.Status)}, ", "))
 	}
 	visits := view.ExportPart{Title: t("export.appointments")}
 	for _, v := range p.Appointments {
-		visits.Add(c.say.Day(v.Day)+", "+v.Slot, v.Product+" "+strconv.Itoa(v.Dose)+", "+v.State)
+		visits.Add(c.say.Day(v.Day)+", "+v.Slot, v.Product+" "+strconv.Itoa(v.Dose)+", "+c.say.Named(v.State))
 	}
 	openings := view.ExportPart{Title: t("seen.title")}
 	for _, o := range p.Openings {

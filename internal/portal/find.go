@@ -104,8 +104,12 @@ func find(c *Ctx) error {
 	return c.ask(view.Field{}, view.Field{})
 }
 
-// local is a name in the page's language where there is one.
+// local is a name in the page's language where there is one: as a language file says it, or
+// in Hindi as the list of names has it.
 func (c *Ctx) local(name, hindi string) string {
+	if own := c.say.Named(name); own != name {
+		return own
+	}
 	if c.say.Code == "hi" && hindi != "" {
 		return hindi
 	}

@@ -218,6 +218,20 @@ func (t *Tongue) localize(c *i18n.LocalizeConfig) string {
 	return s
 }
 
+// Named is a name that the program knows, of a state, a document or a standing, in the language:
+// the message "name." and its English letters. A name that no file says is what it is.
+func (t *Tongue) Named(name string) string {
+	if s, ok := t.plain["name."+slug(name)]; ok {
+		return s
+	}
+	return name
+}
+
+// slug is a name as part of a message's id: "uttar_pradesh".
+func slug(name string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }), "_")
+}
+
 // Missing reports whether a message is said in English for want of one.
 func (t *Tongue) Missing(id string) bool { return t.missing[id] }
 

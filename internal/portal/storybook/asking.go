@@ -97,7 +97,7 @@ func exporting() []Story {
 			who := view.ExportPart{Title: hostile, Name: true}
 			who.Add(p.T("export.name"), hostile).Add(p.T("export.reference"), "12345678901234").Add(p.T("export.birth"), "1980")
 			doses := view.ExportPart{Title: p.T("export.doses")}
-			doses.Add("COVISHIELD 1, 03-01-2026", "AB1234, Civil Hospital, Vani Test, confirmed")
+			doses.Add("COVISHIELD 1, 03-01-2026", "AB1234, Civil Hospital, Vani Test, "+p.Named("confirmed"))
 			return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "AAAAAAAAAAAAA", Withheld: true, Parts: []view.ExportPart{house, who, doses}})
 		}},
 	}

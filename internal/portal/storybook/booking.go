@@ -97,7 +97,7 @@ func accounts() []Story {
 		}),
 		own("person", "account.who", "", func(p *view.Page) templ.Component {
 			return view.Person(p, view.PersonPage{Person: someone(p, hostile, "account.status_part", p.T("account.next_product", "Dose", 2, "Vaccine", "COVISHIELD"), appointmentLine(p)),
-				Facts: []view.Detail{{Term: "account.reference", Is: "12345678901234", Number: true}, {Term: "account.year", Is: "1984", Number: true}, {Term: "account.gender", Is: p.T("account.gender_2")}, {Term: "account.kind", Is: "PAN Card …234F"},
+				Facts: []view.Detail{{Term: "account.reference", Is: "12345678901234", Number: true}, {Term: "account.year", Is: "1984", Number: true}, {Term: "account.gender", Is: p.T("account.gender_2")}, {Term: "account.kind", Is: p.Named("PAN Card") + " …234F"},
 					{Term: "account.vaccine", Is: "COVISHIELD", Number: true}, {Term: "account.dose1", Is: p.Day(sampleDay())}},
 				Links: []view.Link{{Href: "/p/x/certificate", Icon: "check", Title: "account.certificate", Text: "account.certificate_text"}, {Href: "/p/x/seen", Icon: "eye", Title: "account.seen", Text: "account.seen_text"},
 					{Href: "/p/x/card", Icon: "person", Title: "account.card", Text: "account.card_text"}, {Href: "/p/x/ask", Icon: "book", Title: "account.ask", Text: "account.ask_text"}, {Href: "/p/x/leave", Icon: "go", Title: "account.leave", Text: "account.leave_text"}, {Href: "/p/x/remove", Icon: "no", Title: "account.remove", Text: "account.remove_text"}}})
@@ -132,7 +132,7 @@ func sampleAdd(p *view.Page) view.AddPage {
 	for _, n := range []string{"1", "2", "3"} {
 		x.Genders = append(x.Genders, view.Option{Value: n, Text: p.T("account.gender_" + n)})
 	}
-	x.Kinds = []view.Option{{Value: "1", Text: "Aadhaar Card"}, {Value: "6", Text: "PAN Card"}}
+	x.Kinds = []view.Option{{Value: "1", Text: p.Named("Aadhaar Card")}, {Value: "6", Text: p.Named("PAN Card")}}
 	for i, m := range p.Months() {
 		x.Months = append(x.Months, view.Option{Value: string(rune('1' + i%9)), Text: m})
 	}

@@ -37,7 +37,7 @@ func counting() []Story {
 			Curve: &view.Curve{Points: view.Points([]int64{100, 120, 180, 260, 300, 390, 500}), Sentence: p.T("numbers.grew", "From", "1,00,000", "First", p.Day(sampleDay().AddDays(-6)), "To", "5,00,000", "Last", p.Day(sampleDay())),
 				First: p.Day(sampleDay().AddDays(-6)), Last: p.Day(sampleDay()), Most: "5,00,000", CSV: "/numbers.csv?by=day", Rows: []view.Bar{{Name: p.Day(sampleDay()), Value: "5,00,000"}, {Name: p.Day(sampleDay().AddDays(-1)), Value: "3,90,000"}}}}
 		x.Steps = []view.Step{{Step: 0, Text: p.T("numbers.few")}, {Step: 1, Text: p.T("numbers.from", "N", "10")}, {Step: 2, Text: p.T("numbers.from", "N", "84,350")}, {Step: 3, Text: p.T("numbers.from", "N", "12,40,000")}, {Step: 4, Text: p.T("numbers.from", "N", "1,30,00,000")}}
-		areas := sampleBars(p, "state", "Uttar Pradesh", "Maharashtra", "Andaman and Nicobar Islands")
+		areas := sampleBars(p, "state", p.Named("Uttar Pradesh"), p.Named("Maharashtra"), p.Named("Andaman and Nicobar Islands"))
 		for i := range areas.Rows {
 			areas.Rows[i].Href = "/numbers?state=" + strconv.Itoa(i+1)
 		}
@@ -50,7 +50,7 @@ func counting() []Story {
 		{Name: "numbers", Title: "numbers.title", Path: "/numbers", Draw: func(p *view.Page) templ.Component { return view.Numbers(p, country(p)) }},
 		{Name: "numbers/state", Title: "numbers.title", Path: "/numbers", Draw: func(p *view.Page) templ.Component {
 			x := country(p)
-			x.Heading, x.Back, x.Tiles, x.Steps = p.T("numbers.of", "Place", "Maharashtra"), "/numbers", nil, nil
+			x.Heading, x.Back, x.Tiles, x.Steps = p.T("numbers.of", "Place", p.Named("Maharashtra")), "/numbers", nil, nil
 			areas := sampleBars(p, "district", "Mumbai Suburban", "Ahmednagar", "Sindhudurg")
 			x.Areas, x.Charts, x.NoAges = &areas, x.Charts[:3], true
 			return view.Numbers(p, x)

@@ -37,7 +37,7 @@ func sampleFilters(p *view.Page) view.Filters {
 }
 
 func states(p *view.Page) []view.Option {
-	return []view.Option{{Value: "2", Text: "Andhra Pradesh"}, {Value: "9", Text: "Delhi"}, {Value: "21", Text: "Maharashtra"}}
+	return []view.Option{{Value: "2", Text: p.Named("Andhra Pradesh")}, {Value: "9", Text: p.Named("Delhi")}, {Value: "21", Text: p.Named("Maharashtra")}}
 }
 
 // finding are the pages of the search.
@@ -50,7 +50,7 @@ func finding() []Story {
 			return view.Find(p, view.FindPage{States: states(p), PIN: view.Field{Value: "01234५ " + hostile, Wrong: "find.pin_wrong"}})
 		}},
 		{Name: "find/district", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
-			return view.Find(p, view.FindPage{StateName: "Maharashtra", StateID: "21", Districts: []view.Option{{Value: "1", Text: "Ahmednagar"}, {Value: "2", Text: "Mumbai Suburban"}}})
+			return view.Find(p, view.FindPage{StateName: p.Named("Maharashtra"), StateID: "21", Districts: []view.Option{{Value: "1", Text: "Ahmednagar"}, {Value: "2", Text: "Mumbai Suburban"}}})
 		}},
 		{Name: "find/results", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
 			return view.Results(p, view.ResultsPage{Heading: p.T("find.in_pin", "PIN", "110001"), Back: "/find", Days: days(p), DayName: p.LongDay(sampleDay().AddDays(1)), Filters: sampleFilters(p), Count: 1234, More: "/find?from=20", Notify: "/notify",
@@ -74,11 +74,11 @@ func finding() []Story {
 			return view.Near(p, view.NearPage{Count: 2, Centres: []view.CentreCard{{Name: "Test PHC One", Address: "1 Sample Road", Href: "/centre/900001", Distance: p.T("find.km", "N", "0.8")}, {Name: "Test PHC Two", Address: "2 Sample Road", Href: "/centre/900002", Paid: true, Distance: p.T("find.km", "N", "14")}}})
 		}},
 		{Name: "centre", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
-			return view.Centre(p, view.CentrePage{Name: "Test PHC One", Address: "1 Sample Road, Block A", District: "New Delhi", State: "Delhi", Hours: "09:00–17:00", Map: "https://www.openstreetmap.org/", Days: []view.CentreDay{
+			return view.Centre(p, view.CentrePage{Name: "Test PHC One", Address: "1 Sample Road, Block A", District: "New Delhi", State: p.Named("Delhi"), Hours: "09:00–17:00", Map: "https://www.openstreetmap.org/", Days: []view.CentreDay{
 				{Name: p.LongDay(sampleDay()), Slots: sampleSlots(p, "/book/1")}, {Name: p.LongDay(sampleDay().AddDays(1)), Slots: sampleSlots(p, "/book/1")[:1]}}})
 		}},
 		{Name: "centre/none", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
-			return view.Centre(p, view.CentrePage{Name: hostile, Address: hostile, District: hostile, State: "Delhi", Hours: "09:00–17:00", Paid: true})
+			return view.Centre(p, view.CentrePage{Name: hostile, Address: hostile, District: hostile, State: p.Named("Delhi"), Hours: "09:00–17:00", Paid: true})
 		}},
 	}
 }

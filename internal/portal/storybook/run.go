@@ -8,12 +8,8 @@ import (
 	"time"
 )
 
-// Run serves the stories on ln until ctx ends.
-func Run(ctx context.Context, ln net.Listener) error {
-	book, err := New()
-	if err != nil {
-		return err
-	}
+// Run serves the stories of a book on ln until ctx ends.
+func Run(ctx context.Context, ln net.Listener, book *Book) error {
 	srv := &http.Server{Handler: book, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()

@@ -49,12 +49,17 @@ type Book struct {
 	names  []string
 }
 
-// New makes the book.
+// New makes the book in the languages of the portal.
 func New() (*Book, error) {
 	say, err := catalogue.Load()
 	if err != nil {
 		return nil, err
 	}
+	return In(say)
+}
+
+// In makes the book in the languages of a catalogue.
+func In(say *catalogue.Catalogue) (*Book, error) {
 	set, err := assets.Load()
 	if err != nil {
 		return nil, err

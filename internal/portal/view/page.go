@@ -111,14 +111,17 @@ func (p *Page) Problems(pairs ...any) []Problem {
 	return out
 }
 
-// joined is a list of names as one text. Marks that turn the direction of what follows them
+// joined is a list of names as one text, with the comma of the page's script. Marks that turn the direction of what follows them
 // are left out: one name must not turn the next.
-func joined(names ...string) string {
+func (p *Page) joined(names ...string) string {
 	var out []string
 	for _, n := range names {
 		if n = Plain(n); n != "" {
 			out = append(out, n)
 		}
+	}
+	if p.Dir == "rtl" {
+		return strings.Join(out, "، ")
 	}
 	return strings.Join(out, ", ")
 }

@@ -1,0 +1,69 @@
+package chromium
+
+import (
+	"slices"
+	"testing"
+
+	"tikakosh/internal/portal/catalogue"
+	"tikakosh/internal/portal/storybook"
+)
+
+// beyond are the elements with texts that reach out of the screen or are cut by their box.
+const beyond = `[...document.querySelectorAll('main *, header *, nav *, footer *')].filter((e) => {
+	if (!e.checkVisibility() || e.closest('.tk-scroll, .govuk-visually-hidden, svg, .govuk-skip-link') || e.matches('.govuk-skip-link')) return false;
+	const wide = document.documentElement.clientWidth;
+	return [...e.childNodes].some((n) => {
+		if (n.nodeType !== 3 || !n.data.trim()) return false;
+		const range = document.createRange(); range.selectNodeContents(n);
+		const b = range.getBoundingClientRect();
+		return b.width > 0 && (b.left < -1 || b.right > wide + 1);
+	}) || (getComputedStyle(e).overflowX === 'hidden' && e.scrollWidth > e.clientWidth + 1);
+}).map((e) => e.outerHTML.slice(0, 160)).join(' ; ')`
+
+// TestChromiumPortalPseudo: in a language whose words are 40 % longer, added by a file alone, no
+// screen scrolls sideways or cuts a text at 320 pixels; whatever can be unfolded shows that it can.
+func TestChromiumPortalPseudo(t *testing.T) {
+	on(t)
+	file, err := catalogue.Pseudo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	say, err := catalogue.LoadWith(catalogue.PseudoCode, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := storybook.In(say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader(t, newBrowser(t), book)
+	folded := 0
+	for _, name := range only(book.Names()) {
+		r.window(320, 640, "light")
+		r.open("/s/" + name + "?lang=" + catalogue.PseudoCode)
+		if at := r.eval(sideways); at != "0" {
+			t.Errorf("%s scrolls sideways at 320 pixels: %s", name, at)
+		}
+		if got := r.eval(beyond); got != "" {
+			t.Errorf("%s: a text is cut: %s", name, got)
+		}
+		if got := r.eval(`[...document.querySelectorAll('summary')].filter((e) => e.checkVisibility() && ['::before', '::after'].every((p) => ['none', 'normal'].includes(getComputedStyle(e, p).content)) && getComputedStyle(e).display !== 'list-item').map((e) => e.outerHTML.slice(0, 120)).join(' ; ')`); got != "" {
+			t.Errorf("%s: nothing shows that it can be unfolded: %s", name, got)
+		}
+		if r.eval(`document.querySelectorAll('summary').length`) != "1" { // the languages
+			folded++
+		}
+	}
+	if len(only(book.Names())) == len(book.Names()) && folded < 10 {
+		t.Errorf("only %d screens have something to unfold", folded)
+	}
+	// The check finds what it looks for.
+	r.open("/s/error/not_found?lang=" + catalogue.PseudoCode)
+	r.eval(`(document.querySelector('main p').style.whiteSpace = 'nowrap', '')`)
+	if r.eval(beyond) == "" && r.eval(sideways) == "0" {
+		t.Error("a text that does not fit is not found")
+	}
+	if !slices.Contains(book.Languages(), catalogue.PseudoCode) {
+		t.Error("the language is not in the book")
+	}
+}
