@@ -145,7 +145,7 @@ func templates() map[string]template {
 		// The messages about the other channel itself.
 		"code-email": {
 			en:        "{code} confirms this e-mail address for messages about your household in Tikakosh. It is valid for 3 minutes. It signs nobody in. If you did not ask for it, ignore this message.",
-			hi:        "{code} से टीकाकोष में आपके परिवार के संदेशों के लिए इस ई-मेल पते की पुष्टि होती है। यह 3 मिनट तक मान्य है। इससे कोई साइन इन नहीं होता। यदि आपने इसे नहीं माँगा तो इस संदेश को अनदेखा करें।",
+			hi:        "{code} से टीकाकोष में आपके परिवार के संदेशों के लिए इस ईमेल पते की पुष्टि होती है। यह 3 मिनट तक मान्य है। इससे कोई साइन इन नहीं होता। यदि आपने इसे नहीं माँगा तो इस संदेश को अनदेखा करें।",
 			places:    map[string]func(string) bool{"code": digits(6)},
 			emailOnly: true,
 		},
@@ -157,7 +157,7 @@ func templates() map[string]template {
 		},
 		"email-changed": {
 			en: "The e-mail address for messages of your household in Tikakosh was set, changed or removed. If you did not do this, sign in and look, and tell a vaccination centre.",
-			hi: "टीकाकोष में आपके परिवार के संदेशों का ई-मेल पता जोड़ा, बदला या हटाया गया। यदि यह आपने नहीं किया तो साइन इन करके देखें और टीकाकरण केंद्र को बताएँ।",
+			hi: "टीकाकोष में आपके परिवार के संदेशों का ईमेल पता जोड़ा, बदला या हटाया गया। यदि यह आपने नहीं किया तो साइन इन करके देखें और टीकाकरण केंद्र को बताएँ।",
 		},
 		// The messages about devices and the PIN (ADR 39).
 		"code-device": {
@@ -241,7 +241,7 @@ func subject(name, language string) string {
 	inHindi := language == "hi" || strings.HasPrefix(language, "hi-")
 	switch {
 	case name == "code-email" && inHindi:
-		return "टीकाकोष: अपने ई-मेल पते की पुष्टि करें"
+		return "टीकाकोष: अपने ईमेल पते की पुष्टि करें"
 	case name == "code-email":
 		return "Tikakosh: confirm your e-mail address"
 	case inHindi:

@@ -332,7 +332,10 @@ func (c *Ctx) askPerson(status int, x view.AddPage) error {
 		x.Months = append(x.Months, view.Option{Value: n, Text: m, Chosen: x.Month.Value == n})
 	}
 	text := consentText()
-	x.Consent = c.local(text.Text, text.TextHi)
+	x.Consent, x.ConsentLang = text.Text, "en"
+	if c.say.Code == "hi" {
+		x.Consent, x.ConsentLang = text.TextHi, "hi"
+	}
 	p := c.page("account.add_title")
 	p.KeepForm, p.Wrong = "add", status == http.StatusUnprocessableEntity
 	return c.render(status, view.Add(p, x))

@@ -21,7 +21,8 @@ const root = postcss.parse(fs.readFileSync(file, 'utf8'));
 root.walkRules((rule) => {
   if (rule.parent.type === 'atrule' && /keyframes/.test(rule.parent.name)) return;
   const keep = rule.selectors.filter((s) => {
-    const all = s.replace(/:not\([^)]*\)/g, '').match(/\.govuk-[\w-]+/g) ?? [];
+    // What stands in :is() is one of several: the rule stays for the others.
+    const all = s.replace(/:(not|is|where)\((?:[^()]|\([^()]*\))*\)/g, '').match(/\.govuk-[\w-]+/g) ?? [];
     return all.every((c) => used.has(c.slice(1)));
   });
   if (keep.length === 0) rule.remove();

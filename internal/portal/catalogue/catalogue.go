@@ -202,12 +202,12 @@ func (t *Tongue) T(id string, pairs ...any) string {
 	if s, ok := t.plain[id]; ok {
 		return s
 	}
-	return t.localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: data(pairs)})
+	return t.localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: t.data(pairs)})
 }
 
 // N is a message that depends on a count, which is its placeholder N as people here write it.
 func (t *Tongue) N(id string, n int64, pairs ...any) string {
-	return t.localize(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data(append(pairs, "N", Number(n)))})
+	return t.localize(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: t.data(append(pairs, "N", Number(n)))})
 }
 
 func (t *Tongue) localize(c *i18n.LocalizeConfig) string {
@@ -235,14 +235,27 @@ func slug(name string) string {
 // Missing reports whether a message is said in English for want of one.
 func (t *Tongue) Missing(id string) bool { return t.missing[id] }
 
-func data(pairs []any) map[string]any {
+// data are the values of a message's placeholders by name.
+func (t *Tongue) data(pairs []any) map[string]any {
 	m := map[string]any{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if name, ok := pairs[i].(string); ok {
 			m[name] = pairs[i+1]
+			if text, ok := pairs[i+1].(string); ok && t.Dir == "rtl" {
+				m[name] = apart(text)
+			}
 		}
 	}
 	return m
+}
+
+// apart sets a value off from a text that is written from right to left (Unicode's isolates):
+// "09:00–11:00" and a name in another script keep their own order. A number does by itself.
+func apart(text string) string {
+	if strings.Trim(text, "0123456789,.") == "" {
+		return text
+	}
+	return "\u2068" + text + "\u2069"
 }
 
 // Day is a date in words: "3 March 2026".

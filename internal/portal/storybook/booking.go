@@ -128,7 +128,10 @@ func accounts() []Story {
 }
 
 func sampleAdd(p *view.Page) view.AddPage {
-	x := view.AddPage{Key: "22222222-2222-4222-8222-222222222222", Consent: "My name, year or date of birth, gender, kind of identity document and its last four digits, and the doses I am given are kept, sealed, to vaccinate me and to prove it."}
+	x := view.AddPage{Key: "22222222-2222-4222-8222-222222222222", Consent: "My name, year or date of birth, gender, kind of identity document and its last four digits, and the doses I am given are kept, sealed, to vaccinate me and to prove it.", ConsentLang: "en"}
+	if p.Code == "hi" {
+		x.Consent, x.ConsentLang = "मेरा नाम, जन्म का वर्ष या तारीख, लिंग, पहचान पत्र का प्रकार और उसके अंतिम चार अंक, और मुझे लगी खुराकें मुहरबंद रखी जाती हैं, ताकि मुझे टीका लगाया जा सके और उसका प्रमाण दिया जा सके।", "hi"
+	}
 	for _, n := range []string{"1", "2", "3"} {
 		x.Genders = append(x.Genders, view.Option{Value: n, Text: p.T("account.gender_" + n)})
 	}

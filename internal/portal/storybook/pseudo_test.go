@@ -145,7 +145,7 @@ func contents() *regexp.Regexp {
 		"Test PHC One", "Test PHC Two", "Another Sample Centre with a Rather Long Name", "Centre with a draw", "Plot 44, Sector 12, behind the old bus stand, near the water tank", "Sanjeevani Multi-Speciality Hospital and Research Centre",
 		"Asha Test", "ASHA TEST", "Asha Devi", "Ravi Test", "Meera Test", "Baby Test", "Vani Test", "A. T.", "A T", "R T", "आशा कुमारी", "आशा परीक्षण", "asha@mail.example",
 		"COVISHIELD (ChAdOx1-S [recombinant])", "COVISHIELD", "COVAXIN", "SPUTNIK V", "CORBEVAX", "COVID-19", "Serum Institute of India", "State Health Mission", "Mumbai Suburban", "Ahmednagar", "Sindhudurg", "Pune",
-		"unconscious, allergy has to be known", "The dose was another person's. It is revoked.", "I do not know him.", "I was not there.", "As in my passport.", "My name is wrong.", sampleConsent(),
+		"unconscious, allergy has to be known", "The dose was another person's. It is revoked.", "I do not know him.", "I was not there.", "As in my passport.", "My name is wrong.",
 		"URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K", "TK1-AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG", "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "3VOFZCSVGHH5A", "AAAAAAAAAAAAA", "7C0F31A2", "LOT-0001", "AB1234", "001A", "234F",
 		"/api/v3/status/rules", "/api/v3/status/corrections", "/ledger/checkpoint"}
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
@@ -153,9 +153,4 @@ func contents() *regexp.Regexp {
 		names[i] = regexp.QuoteMeta(n)
 	}
 	return regexp.MustCompile(strings.Join(names, "|") + `|^[A-Z]{2}(: [0-9,]+)?$|^x$|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)$|((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, )?\d* ?(January|February|March|April|May|June|July|August|September|October|November|December)( \d{4})?`)
-}
-
-// sampleConsent is the text that is agreed to: the register's own, published word for word.
-func sampleConsent() string {
-	return "My name, year or date of birth, gender, kind of identity document and its last four digits, and the doses I am given are kept, sealed, to vaccinate me and to prove it."
 }
