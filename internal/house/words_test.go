@@ -103,7 +103,7 @@ func leaves(path, language string, m map[string]any) (out []said) {
 	return out
 }
 
-// literals are a source file's texts with Devanagari letters, and the English
+// literals are a source file's texts with Devanagari or Arabic letters, and the English
 // ones where it has them (not the API's: its words are CoWIN's).
 func literals(t *testing.T, name string, english bool) (out []said) {
 	t.Helper()
@@ -125,6 +125,8 @@ func literals(t *testing.T, name string, english bool) (out []said) {
 		switch {
 		case strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Devanagari, r) }):
 			out = append(out, said{at, "hi", text})
+		case strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Arabic, r) }):
+			out = append(out, said{at, "ur", text})
 		case english && strings.Contains(text, " "):
 			out = append(out, said{at, "en", text})
 		}

@@ -113,17 +113,17 @@ func templates() map[string]template {
 		"left": {
 			en: "A record of your household in Tikakosh was hidden, to be erased in a year. If you did not want this, sign in within 7 days and choose Come back, or tell a vaccination centre.",
 			hi: "टीकाकोष में आपके परिवार का एक रिकॉर्ड छिपा दिया गया है; वह एक वर्ष बाद मिटेगा। यदि आप यह नहीं चाहते थे तो 7 दिनों में साइन इन करके 'लौटें' चुनें या किसी टीकाकरण केंद्र को बताएँ।",
-			ur: "ٹیکا کوش میں آپ کے گھر کا ایک ریکارڈ چھپا دیا گیا ہے؛ وہ ایک سال بعد مٹے گا۔ اگر آپ یہ نہیں چاہتے تھے تو 7 دن میں سائن اِن کر کے 'واپس آئیں' چنیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+			ur: "ٹیکاکوش میں آپ کے گھرانے کا ایک ریکارڈ چھپا دیا گیا ہے؛ وہ ایک سال بعد مٹے گا۔ اگر آپ یہ نہیں چاہتے تھے تو 7 دن میں سائن اِن کر کے 'واپس آئیں' چنیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
 		},
 		"removed": {
 			en: "A registration of your household without a dose was deleted in Tikakosh. If you did not do this, sign in, look who is on your list and register the person again, or tell a vaccination centre.",
 			hi: "टीकाकोष में आपके परिवार का एक पंजीकरण, जिसमें कोई खुराक नहीं थी, हटा दिया गया है। यदि यह आपने नहीं किया तो साइन इन करके अपनी सूची देखें और व्यक्ति का फिर से पंजीकरण करें, या किसी टीकाकरण केंद्र को बताएँ।",
-			ur: "ٹیکا کوش میں آپ کے گھر کا ایک اندراج، جس میں کوئی خوراک نہیں تھی، حذف کر دیا گیا ہے۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے اپنی فہرست دیکھیں اور شخص کا دوبارہ اندراج کریں، یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+			ur: "ٹیکاکوش میں آپ کے گھرانے کا ایک اندراج، جس میں کوئی خوراک نہیں تھی، حذف کر دیا گیا ہے۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے اپنی فہرست دیکھیں اور شخص کا دوبارہ اندراج کریں، یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
 		},
 		"card-made": {
 			en: "A new card was made in Tikakosh for a person of your household. An older card of theirs opens nothing now. If you did not do this, sign in and make another one, or tell a vaccination centre.",
 			hi: "टीकाकोष में आपके परिवार के एक व्यक्ति के लिए नया कार्ड बनाया गया है। उनका पुराना कार्ड अब कुछ नहीं खोलता। यदि यह आपने नहीं किया तो साइन इन करके एक और कार्ड बनाएँ या किसी टीकाकरण केंद्र को बताएँ।",
-			ur: "ٹیکا کوش میں آپ کے گھر کے ایک شخص کے لیے نیا کارڈ بنایا گیا ہے۔ ان کا پرانا کارڈ اب کچھ نہیں کھولتا۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے ایک اور کارڈ بنائیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+			ur: "ٹیکاکوش میں آپ کے گھرانے کے ایک شخص کے لیے نیا کارڈ بنایا گیا ہے۔ ان کا پرانا کارڈ اب کچھ نہیں کھولتا۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے ایک اور کارڈ بنائیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
 		},
 		"relink": {
 			en:     "Two members of staff{centre} want to move a registration from this number to another one in Tikakosh. It can be moved from {date} {time}. If you know nothing of it, sign in and stop it, or tell a centre.",

@@ -54,7 +54,7 @@ func TestPseudo(t *testing.T) {
 		n += len(said)
 		for _, s := range said {
 			if rest := outside(s); rest != "" {
-				t.Errorf("%s: %q is written into the screen, no language file says it: %s", name, rest, s)
+				t.Errorf("%s: %q is written into the screen, no language file says it (what is made up for a story alone belongs into contents): %s", name, rest, s)
 			}
 		}
 	}
@@ -143,7 +143,7 @@ func outside(s string) string {
 func contents() *regexp.Regexp {
 	names := []string{hostile, view.Plain(hostile), "Sample Primary Health Centre, Ward 14", "1 Sample Road, Lower Parel", "1 Sample Road, Block A, New Delhi", "1 Sample Road, Block A", "1 Sample Road", "2 Sample Road", "Civil Hospital", "City Hospital",
 		"Test PHC One", "Test PHC Two", "Another Sample Centre with a Rather Long Name", "Centre with a draw", "Plot 44, Sector 12, behind the old bus stand, near the water tank", "Sanjeevani Multi-Speciality Hospital and Research Centre",
-		"Asha Test", "ASHA TEST", "Asha Devi", "Ravi Test", "Meera Test", "Baby Test", "Vani Test", "A. T.", "A T", "R T", "आशा कुमारी", "आशा परीक्षण", "asha@mail.example",
+		"Asha Test", "ASHA TEST", "Asha Devi", "Ravi Test", "Meera Test", "Baby Test", "Vani Test", "A. T.", "A T", "R T", "आशा कुमारी", "आशा परीक्षण",
 		"COVISHIELD (ChAdOx1-S [recombinant])", "COVISHIELD", "COVAXIN", "SPUTNIK V", "CORBEVAX", "COVID-19", "Serum Institute of India", "State Health Mission", "Mumbai Suburban", "Ahmednagar", "Sindhudurg", "Pune",
 		"unconscious, allergy has to be known", "The dose was another person's. It is revoked.", "I do not know him.", "I was not there.", "As in my passport.", "My name is wrong.",
 		"URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K", "TK1-AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG", "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "3VOFZCSVGHH5A", "AAAAAAAAAAAAA", "7C0F31A2", "LOT-0001", "AB1234", "001A", "234F",
@@ -152,5 +152,5 @@ func contents() *regexp.Regexp {
 	for i, n := range names {
 		names[i] = regexp.QuoteMeta(n)
 	}
-	return regexp.MustCompile(strings.Join(names, "|") + `|^[A-Z]{2}(: [0-9,]+)?$|^x$|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)$|((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, )?\d* ?(January|February|March|April|May|June|July|August|September|October|November|December)( \d{4})?`)
+	return regexp.MustCompile(strings.Join(names, "|") + `|[a-z]+@[a-z.]+\.example|^[A-Z]{2}(: [0-9,]+)?$|^x$|^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)$|((Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, )?\d* ?(January|February|March|April|May|June|July|August|September|October|November|December)( \d{4})?`)
 }
