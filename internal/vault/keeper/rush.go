@@ -231,13 +231,12 @@ func bookingForm(r vault.BookRequest) (programme string, err error) {
 }
 
 // mayBook opens, after the entries, what the rules judge.
-func (k *Keeper) mayBook(it *bookItem) (err error) {
-	for i := range it.o.People {
-		p := &it.o.People[i]
-		if p.Key, err = k.keys.DataKey(p.ID, p.Row); err != nil {
-			return err
-		}
-		if err := k.eligible(*p, it.req.Dose, it.req.Offer); err != nil {
+func (k *Keeper) mayBook(it *bookItem) error {
+	if err := it.o.Unwrap(k.keys); err != nil {
+		return err
+	}
+	for _, p := range it.o.People {
+		if err := k.eligible(p, it.req.Dose, it.req.Offer); err != nil {
 			return err
 		}
 	}

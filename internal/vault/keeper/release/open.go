@@ -28,6 +28,8 @@ type Opening struct {
 	ViewID   string
 	Receipts []string
 	People   []Person
+
+	entered []id.Person // those for whom Release wrote an entry
 }
 
 // Person is somebody whose parts may be opened now.
@@ -57,7 +59,7 @@ func (t *Txn) Release(o *Opening, people []id.Person, records map[id.Person]vaul
 	if !c.Permit.Shows(c.View) {
 		return permits.Denied()
 	}
-	o.ViewID, o.People = NewViewID(), nil
+	o.ViewID, o.People, o.entered = NewViewID(), nil, nil
 	for _, person := range people {
 		p, err := t.Person(person)
 		if err != nil {
@@ -92,7 +94,7 @@ func (t *Txn) Release(o *Opening, people []id.Person, records map[id.Person]vaul
 				return err
 			}
 		}
-		o.People = append(o.People, Person{ID: person, Row: p, Record: rec})
+		o.People, o.entered = append(o.People, Person{ID: person, Row: p, Record: rec}), append(o.entered, person)
 	}
 	return nil
 }
@@ -119,12 +121,25 @@ func (k *Desk) Open(ctx context.Context, decide func(*engine.Txn, *Opening) erro
 	if err != nil {
 		return nil, err
 	}
-	for i := range o.People {
-		if o.People[i].Key, err = k.keys.DataKey(o.People[i].ID, o.People[i].Row); err != nil {
-			return nil, err
-		}
+	if err := o.Unwrap(k.keys); err != nil {
+		return nil, err
 	}
 	return o, nil
+}
+
+// Unwrap unwraps the data keys of an opening's people. It belongs after the commit of their
+// entries. fault.Integrity for somebody whom Release wrote no entry for, whoever put them there.
+func (o *Opening) Unwrap(keys *keyring.Ring) (err error) {
+	for i := range o.People {
+		p := &o.People[i]
+		if !slices.Contains(o.entered, p.ID) {
+			return fault.New(fault.Integrity, "opening", "nobody's data key is unwrapped without their entry")
+		}
+		if p.Key, err = keys.DataKey(p.ID, p.Row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openFirst decides without waiting for the ledger: the entries follow later,
