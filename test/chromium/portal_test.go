@@ -287,9 +287,6 @@ func (r *reader) look(path string) (bad []string) {
 	r.window(360, 640, "light")
 	r.open(path)
 	bad = r.judge().faults()
-	if got := r.eval(lines); got != "" {
-		bad = append(bad, "the lines are too near to each other for the script: "+got)
-	}
 	r.window(360, 640, "dark")
 	bad = append(bad, r.colours()...)
 	r.window(320, 640, "dark") // 320 pixels are 1,280 enlarged to 400 % (WCAG 1.4.10)
@@ -298,18 +295,6 @@ func (r *reader) look(path string) (bad []string) {
 	}
 	return bad
 }
-
-// lines are texts whose lines are too near for Devanagari's signs above and below the letters, or
-// for Arabic's: less than 1.4 and 1.45 times the letters' size.
-const lines = `(() => {
-	const least = { hi: 1.4, ur: 1.45 }[document.documentElement.lang];
-	return !least ? '' : [...document.querySelectorAll('body *')].filter((e) => {
-		if (!e.checkVisibility() || e.closest('svg, .govuk-visually-hidden, .tk-code, .tk-day, .tk-tile, .tk-fig, [dir=ltr], [lang]:not(html), bdi')) return false;
-		if (![...e.childNodes].some((n) => n.nodeType === 3 && /[\u0600-\u06ff\u0900-\u097f]/.test(n.data))) return false;
-		const s = getComputedStyle(e);
-		return parseFloat(s.lineHeight) / parseFloat(s.fontSize) < least - .01;
-	}).map((e) => e.className + ' ' + (parseFloat(getComputedStyle(e).lineHeight) / parseFloat(getComputedStyle(e).fontSize)).toFixed(2) + ' ' + e.outerHTML.slice(0, 80)).slice(0, 3).join(' ; ');
-})()`
 
 // colours judges the colours of the page as it is shown now.
 func (r *reader) colours() (bad []string) {
