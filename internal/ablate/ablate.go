@@ -79,6 +79,7 @@ const (
 	PasskeyProof Control = "passkey-proof" // a sign-in is signed by the member's passkey
 	SessionKey   Control = "session-key"   // a session is its key: who names it without signing with it has nothing
 	SessionLife  Control = "session-life"  // a session ends: 8 hours, 15 minutes idle
+	SessionsEnd  Control = "sessions-end"  // any change of what a member signs in with, or may do, ends all their sessions
 	SecondDevice Control = "second-device" // another human approves a further device
 	RosterCheck  Control = "roster"        // records open at a centre on whose roster today one is
 	ProofTime    Control = "proof-time"    // a proof is good for a minute
@@ -159,15 +160,16 @@ const (
 
 // The controls of devices (ADR 39).
 const (
-	NewDevice  Control = "new-device"  // a device new to a household sees a masked view for a day
-	PINTries   Control = "pin-tries"   // ten wrong PINs of a household lock it
-	PINRemoval Control = "pin-removal" // a PIN that is not given goes a day later
-	Recycled   Control = "recycled"    // after half a year a code alone opens nothing
-	FirstDay   Control = "first-day"   // what shuts others out takes more than one code
-	NewBreaker Control = "new-breaker" // how many households new devices open in an hour
-	NewOnce    Control = "new-once"    // a household is counted once in that hour
-	NewOffers  Control = "new-offers"  // how many offers a day a new device asks about
-	OwnCodes   Control = "own-codes"   // a household's own device gets a code though others used up the number's
+	NewDevice   Control = "new-device"    // a device new to a household sees a masked view for a day
+	PINTries    Control = "pin-tries"     // ten wrong PINs of a household lock it
+	PINRemoval  Control = "pin-removal"   // a PIN that is not given goes a day later
+	Recycled    Control = "recycled"      // after half a year a code alone opens nothing
+	FirstDay    Control = "first-day"     // what shuts others out takes more than one code
+	NewBreaker  Control = "new-breaker"   // how many households new devices open in an hour
+	NewOnce     Control = "new-once"      // a household is counted once in that hour
+	NewOffers   Control = "new-offers"    // how many offers a day a new device asks about
+	OwnCodesCap Control = "own-codes-cap" // and how many such codes a day
+	OwnCodes    Control = "own-codes"     // a household's own device gets a code though others used up the number's
 )
 
 // The controls of break-glass and re-linking.
@@ -198,12 +200,12 @@ const (
 
 // All lists every control.
 func All() []Control {
-	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, NewOffers, OwnCodes}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
+	return append([]Control{KeyHistory, GapSuspends, EraseFinal, Lookup, OTPDevice, NewDevice, PINTries, PINRemoval, Recycled, FirstDay, NewBreaker, NewOnce, NewOffers, OwnCodes, OwnCodesCap}, []Control{OTPTries, OTPNumberLimit, OTPGuessBudget, OTPSingleUse, OTPExpiry, OTPBinding, OTPAtomic, OTPUniform,
 		OTPFormat, SMSFixedText, OneLiveBooking, BookingBounds, HoldBounds, Capacity, SearchLimit, AEADBinding, HeadCheck, RowMAC, GuardAnchor, ReceiptFirst,
 		Sealing, IndexKey, DebugRoutes, JWTAlg, Ownership, LogEscape, LogOrder, Normalise, ErrorText, VaultProof, DBSync, ProofReplay,
 		HolderKey, HolderHour, CardScope, CardTries, StaffEvidence, PartnerScope, PartnerProof, ConsentOnce, BindDeclared,
 		Revocation, CertSignature, SecondPerson, SmallCells, SendOnce, NoticeBounds, EmailBounds, VaultLease,
-		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
+		StaffFirst, Policy, AdultCard, WriteOnly, StatusLink, PasskeyProof, SessionKey, SessionLife, SessionsEnd, SecondDevice, RosterCheck, ProofTime, StaffPage, BackupSeal, LeaveHides, RestoreGap, ErasureReplay,
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, StockAlarm, RosterAlert, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
 		RequestOther, DetailsPlace, ShareEnds, ShareGuesses, TrackGuesses,

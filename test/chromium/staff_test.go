@@ -178,7 +178,7 @@ const keptKeys = `new Promise((ok, no) => { const r = indexedDB.open('tikakosh-s
 func (d *desk) inHindi() {
 	d.Helper()
 	d.press("हिन्दी")
-	d.at("मेरे सत्र और उपकरण")
+	d.at("मेरे सत्र और डिवाइस")
 	if l := d.eval("document.documentElement.lang"); l != "hi" {
 		d.Errorf("the page's language is %q", l)
 	}

@@ -354,3 +354,24 @@ func TestD3CodesUsedUp(t *testing.T) {
 		return !own.OK(), fmt.Sprintf("after %d codes for strangers the holder's own device is answered %d", asked, own.Status)
 	}})
 }
+
+// TestD5WithoutEnd: whoever has a device of a household's has codes sent to its number, one
+// after the other.
+func TestD5WithoutEnd(t *testing.T) {
+	t.Parallel()
+	const allowed = 5 + 20 // from one network, and a firm device's own
+	run(t, "D5", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		key, mobile := s.DeviceKey(), s.Mobile()
+		s.Client().SignInOn(key, mobile).Enrol("Asha Test")
+		c, sent := s.Client(), 0
+		for ; sent < allowed+10; sent++ {
+			if a := c.Signed(key, "/v2/auth/public/generateOTP", map[string]any{"mobile": mobile}); !a.OK() {
+				break
+			}
+		}
+		if sent < allowed {
+			t.Fatalf("only %d codes were sent", sent)
+		}
+		return sent > allowed, fmt.Sprintf("%d codes were sent to one number in a moment", sent)
+	}})
+}

@@ -156,3 +156,41 @@ func TestS2NoTouch(t *testing.T) {
 		return a.OK(), fmt.Sprintf("an invitation that no passkey signed: status %d", a.Status)
 	}})
 }
+
+// TestS31SessionSurvives: who has stolen a live session has it while its member gets a new
+// passkey after a loss, loses one of two devices, or gets a further role.
+func TestS31SessionSurvives(t *testing.T) {
+	t.Parallel()
+	run(t, "S31", trial{own: true, try: func(t *testing.T, s *harness.Server) (bool, string) {
+		a, b, _ := s.Administrators()
+		survived := []string{}
+		member := func(name string) *harness.Desk { return a.Invite(b, name, "vaccinator@centre/1/1/7") }
+		after := func(what string, stolen *harness.Desk) {
+			if stolen.Ask("GET", "me", nil).OK() {
+				survived = append(survived, what)
+			}
+		}
+		lost := member("Vani Test")
+		rec := a.Must(a.Fresh("recovery", map[string]any{"member_id": lost.Member}))
+		b.Must(b.Fresh("approve", b.Approval(rec.Field("proposal_id"))))
+		if a := lost.Ask("GET", "me", nil); !a.OK() {
+			t.Fatalf("the session ended before the link was used: %s", a.Text())
+		}
+		anew := s.Desk()
+		anew.Must(anew.Enrol(rec.Field("link"), ""))
+		after("a new passkey", lost)
+
+		two := member("Viru Test")
+		link := two.Must(two.Fresh("devices/link", map[string]any{}))
+		other := s.Desk()
+		other.Must(other.Enrol(link.Field("link"), ""))
+		b.Must(b.Fresh("approve", b.Approval(link.Field("proposal_id"))))
+		after("a second device", two)
+
+		more := member("Veda Test")
+		g := a.Must(a.Fresh("grants", map[string]any{"member_id": more.Member, "grant": "verifier@centre/1/1/7"}))
+		b.Must(b.Fresh("approve", b.Approval(g.Field("proposal_id"))))
+		after("a further role", more)
+		return len(survived) > 0, fmt.Sprintf("the stolen session lives after: %q", survived)
+	}})
+}

@@ -73,7 +73,7 @@ func (d *Desk) Spend(t *engine.Txn, a Ask, perOrigin int64) (refused, err error)
 		if own, err = d.ownCode(t, a); err != nil {
 			return nil, err
 		}
-		if own = own && len(kept)-others < lim.PerNumber; !own {
+		if own = own && (len(kept)-others < lim.PerNumber || ablate.Off(ablate.OwnCodesCap)); !own {
 			return TooMany(time.UnixMilli(oldest).Add(Kept).Sub(now)), nil
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"tikakosh/internal/ablate"
 	"tikakosh/internal/access"
 	"tikakosh/internal/access/passkey"
 	"tikakosh/internal/civil"
@@ -191,6 +192,9 @@ func (t *txn) acting(s vault.Signed) (actor, error) {
 // endStaffSessions ends a member's live sessions, all or the one named, and counts them.
 // The caller puts the row and appends the entry.
 func (t *txn) endStaffSessions(m *state.StaffMember, key string) (n int) {
+	if key == "" && ablate.Off(ablate.SessionsEnd) {
+		return 0
+	}
 	now := t.k.now().UnixMilli()
 	for i := range m.Sessions {
 		if s := &m.Sessions[i]; s.Ended == 0 && now < s.Expires && (key == "" || s.Key == key) {
