@@ -170,6 +170,21 @@ func secondDevice(owner, colleague, device *desk) {
 	owner.do(chromedp.Reload())
 	owner.at("Sign in")
 	owner.signIn()
+	endsTheOther(device, owner)
+}
+
+// endsTheOther: a member sees both sessions of theirs, and ends the other browser's.
+func endsTheOther(here, there *desk) {
+	here.Helper()
+	here.open("me", "My sessions and devices")
+	here.until("two sessions", "document.querySelectorAll('[data-session]').length === 2")
+	here.sees("this browser")
+	here.eval("[...document.querySelectorAll('[data-session]')].find(e => !e.textContent.includes('this browser')).querySelector('button').click()")
+	here.sees("The session has ended.")
+	here.until("one session", "document.querySelectorAll('[data-session]').length === 1")
+	there.do(chromedp.Reload())
+	there.at("Sign in")
+	there.signIn()
 }
 
 const keptKeys = `new Promise((ok, no) => { const r = indexedDB.open('tikakosh-staff'); r.onerror = no; r.onsuccess = () => { const q = r.result.transaction('keys').objectStore('keys').count(); q.onsuccess = () => { r.result.close(); ok(q.result); }; }; })`
