@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/proof"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -56,7 +57,7 @@ func (k *Keeper) minor(person id.Person, p state.Person) (bool, error) {
 		}
 		b.Year, b.Date = day.Year, day
 	}
-	return b.Minor(k.today(homeZone)), nil
+	return b.Minor(k.today(signin.HomeZone)), nil
 }
 
 // guarded refuses, with one answer, what an adult's own card guards from the rest
@@ -118,7 +119,7 @@ func (t *txn) unguarded(b state.Bearer, house id.Household, people []id.Person) 
 
 // noteShown lets a session see what a card guards, until it or the card ends.
 func (t *txn) noteShown(h vault.Holder, person id.Person, card string) error {
-	key, row, err := t.session(h)
+	key, row, err := t.Session(h)
 	if err != nil || row.Person != "" || key == "" || row.Shown[person] == card {
 		return err
 	}
@@ -136,12 +137,12 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 	var refused error
 	receipts, err := k.update(ctx, func(t *txn) error {
 		refused = wrongCard()
-		house, bearer, err := t.early(r.Holder)
+		house, bearer, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}
 		if bearer.Person != "" {
-			return cardCannot()
+			return signin.CardCannot()
 		}
 		h, err := t.Household(house)
 		if err != nil {
@@ -151,7 +152,7 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 		if err != nil || !ok || p.Household != house {
 			return err
 		}
-		for _, m := range activeMembers(h) {
+		for _, m := range signin.ActiveMembers(h) {
 			if q, err := t.Person(m.Person); err != nil {
 				return err
 			} else if q.Card == key {
@@ -159,7 +160,7 @@ func (k *Keeper) ShowCard(ctx context.Context, r vault.ShowCardRequest) (vault.D
 				if err := t.noteShown(r.Holder, m.Person, key); err != nil {
 					return err
 				}
-				return t.trust(r.Holder, "card")
+				return t.Trust(r.Holder, "card")
 			}
 		}
 		return nil

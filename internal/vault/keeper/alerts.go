@@ -23,7 +23,7 @@ func (k *Keeper) Wish(ctx context.Context, r vault.WishRequest) (vault.Empty, er
 		return vault.Empty{}, fault.New(fault.Invalid, "until", "a wish to hear of free places stands for at most 60 days")
 	}
 	_, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.early(r.Holder)
+		house, _, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (k *Keeper) Wish(ctx context.Context, r vault.WishRequest) (vault.Empty, er
 // Unwish implements the vault's word.
 func (k *Keeper) Unwish(ctx context.Context, r vault.UnwishRequest) (vault.Empty, error) {
 	_, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.early(r.Holder)
+		house, _, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/binary"
@@ -95,7 +96,7 @@ func (t *txn) unchanged(o release.Person) error {
 // who booked it, and where: the person sees it.
 func (t *txn) bookOne(person id.Person, p state.Person, r vault.BookRequest, programme string, by engine.Entry) error {
 	if busy, err := t.Merging(p); err != nil || busy {
-		return cmpErr(err, release.ErrMerging())
+		return cmp.Or(err, release.ErrMerging())
 	}
 	now, how := t.k.now().UnixMilli(), "booked"
 	if r.Old != "" {
@@ -140,7 +141,7 @@ func taskID(kind string, h id.Hold, p id.Person) string {
 // Cancel implements the vault's word.
 func (k *Keeper) Cancel(ctx context.Context, r vault.CancelRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, _, err := t.early(r.Holder)
+		house, _, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -325,7 +326,7 @@ func (k *Keeper) Slip(ctx context.Context, r vault.SlipRequest) (vault.Slip, err
 	var out vault.Slip
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		out = vault.Slip{}
-		house, _, err := t.live(r.Holder)
+		house, _, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}

@@ -266,7 +266,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 	if p, err = t.Person(card.Person); err != nil {
 		return key, p, false, err
 	}
-	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.returns || !t.mayReturn(p))) {
+	if p.Card != key || (p.State != state.Pending && p.State != state.Active && (!t.Returns || !t.MayReturn(p))) {
 		return key, p, false, t.k.codes.CountWrong(t.Engine(), a.Origin, false)
 	}
 	e := engine.Entry{Kind: "card", Person: card.Person, House: p.Household, View: view, Role: "holder", Evidence: key}
@@ -295,7 +295,7 @@ func (t *txn) cardPIN(a vault.CardAnswer, view string) (key string, p state.Pers
 func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Session, error) {
 	var mint func() (vault.Session, error)
 	_, err := k.update(ctx, func(t *txn) error {
-		mint, t.returns = nil, true // who has left may come back
+		mint, t.Returns = nil, true // who has left may come back
 		key, p, ok, err := t.cardPIN(a, "session by card")
 		if err != nil || !ok {
 			return err
@@ -316,31 +316,11 @@ func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Ses
 	return mint()
 }
 
-// scoped narrows a session that a card opened to the card's person, wherever
-// that person's place is now. It ends with the card.
-func (t *txn) scoped(row state.Bearer) (state.Bearer, error) {
-	if row.Person == "" {
-		return row, nil
-	}
-	p, err := t.Person(row.Person)
-	if err != nil {
-		return row, err
-	}
-	if p.Card != row.Card || (p.State != state.Pending && p.State != state.Active && !t.mayReturn(p)) {
-		return row, proof.Unauthenticated()
-	}
-	if !ablate.Off(ablate.CardScope) {
-		t.Only = row.Person
-	}
-	row.Household = p.Household
-	return row, nil
-}
-
 // NewCard implements the vault's word: the holder's evidence replaces a card.
 func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.NewCard, error) {
 	var out vault.NewCard
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -371,11 +351,6 @@ func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.New
 		return vault.NewCard{}, err
 	}
 	return out, nil
-}
-
-// cardCannot refuses what is for the holder of a mobile alone.
-func cardCannot() error {
-	return fault.New(fault.Forbidden, "card", "a card opens one person's record; sign in with a mobile for this")
 }
 
 // cardMethods are the methods about cards, their people and what staff open.

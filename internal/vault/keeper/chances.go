@@ -9,6 +9,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 )
 
 // codeHas is the code of who has a live appointment already.
@@ -29,12 +30,12 @@ func (k *Keeper) Chances(ctx context.Context, r vault.ChancesRequest) (vault.Cha
 	}
 	cooling := false
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
-		house, bearer, err := t.early(r.Holder)
+		house, bearer, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}
 		if cooling = bearer.Cooling; cooling && (!offered || r.Dose == 0) {
-			return newDevice()
+			return signin.NewDevice()
 		}
 		if cooling && !ablate.Off(ablate.NewOffers) {
 			if err := t.within(boundOffers, house); err != nil {

@@ -20,6 +20,7 @@ import (
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -255,7 +256,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 	case correctAssign:
 		return k.assign(ctx, r, c)
 	case correctDetails:
-		if err := c.born(k.today(homeZone)); err != nil {
+		if err := c.born(k.today(signin.HomeZone)); err != nil {
 			return vault.Amended{}, err
 		}
 		return k.correctDetails(ctx, r, c)
@@ -325,7 +326,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 // the change is sealed, so that a crash between the two loses nothing.
 func (t *txn) checkApproval(r vault.ApproveRequest, c correction) (ok agreed, err error) {
 	inner := t.k.with(t.Aside())
-	inner.Only, inner.returns = t.Only, t.returns
+	inner.Only, inner.Returns = t.Only, t.Returns
 	if ok, err = inner.approval(r.Signed, c); err != nil {
 		return agreed{}, err
 	}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -83,7 +85,7 @@ func (t *txn) knownAt(person id.Person, p state.Person, doses []release.Dose, ce
 		slices.ContainsFunc(p.Bookings, func(b state.Booking) bool { return b.Offer.Centre == centre }) || ablate.Off(ablate.DetailsPlace) {
 		return true, nil
 	}
-	return t.k.asked.AskedAt(t.Txn, person, centre)
+	return t.k.asked.AskedAt(t.Txn.Txn, person, centre)
 }
 
 // correctDetails carries out a correction of who somebody is: a further version of their
@@ -140,7 +142,7 @@ func (k *Keeper) correctDetails(ctx context.Context, r vault.ApproveRequest, c c
 			return err
 		}
 		if known, err := t.knownAt(op.ID, p, doses, c.Centre); err != nil || !known {
-			return cmpErr(err, fault.New(fault.NotFound, "reference", "no person has this reference id"))
+			return cmp.Or[error](err, fault.New(fault.NotFound, "reference", "no person has this reference id"))
 		}
 		if i := slices.IndexFunc(p.Pending, func(s state.Seal) bool { return s.Base == p.Seq && s.Key == "details/"+c.ID }); i >= 0 { // under way
 			out.Seal = vault.Seal{ID: p.Pending[i].ID, Person: op.ID, Parts: p.Pending[i].Parts}
@@ -149,7 +151,7 @@ func (k *Keeper) correctDetails(ctx context.Context, r vault.ApproveRequest, c c
 		if c.BirthYear != 0 || c.BirthDate != "" {
 			p.Born = k.sealBorn(op.ID, doc.Birth())
 		}
-		told := state.Notice{ID: "correction/" + c.ID, Household: p.Household, Kind: noticeDose, Centre: c.Centre, Day: k.today(homeZone)}
+		told := state.Notice{ID: "correction/" + c.ID, Household: p.Household, Kind: noticeDose, Centre: c.Centre, Day: k.today(signin.HomeZone)}
 		if _, err := t.notice(told, 0, noticeLife); err != nil {
 			return err
 		}

@@ -300,7 +300,7 @@ func (t *txn) openBookingAt(p state.Person, centre id.Centre, product string, at
 		if (b.Offer.Centre != centre && !ablate.Off(ablate.Presence)) || (b.State != state.Live && b.State != state.Spent) {
 			continue
 		}
-		s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(b.Offer.Centre, b.Offer.Session, b.Offer.Day))
+		s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, state.OpenSessionKey(b.Offer.Centre, b.Offer.Session, b.Offer.Day))
 		if err != nil {
 			return -1, s, err
 		}

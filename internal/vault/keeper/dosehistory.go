@@ -26,7 +26,7 @@ func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, 
 	var withheld []id.Reference
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
 		withheld = nil
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 	}
 	person := r.Record.Person
 	mine := func(t *txn) error {
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}

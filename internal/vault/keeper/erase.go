@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -95,7 +96,7 @@ func (k *Keeper) leavers(ctx context.Context) (erased int, err error) {
 			return engine.Put(t, state.Departures, key, d, 0)
 		})
 		if uerr != nil {
-			err = cmpErr(err, uerr)
+			err = cmp.Or(err, uerr)
 			continue
 		}
 		erased += n

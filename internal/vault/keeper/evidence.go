@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -166,7 +167,7 @@ func (t *txn) refusedBy(act policy.Permit, row state.Staff, c id.Centre, view st
 // onRoster reports whether a member of staff is on a centre's roster of the day it is
 // there now. A machine's key costs nothing.
 func (t *txn) onRoster(staff id.Staff, row state.Staff, c id.Centre) (bool, error) {
-	day := t.k.today(homeZone)
+	day := t.k.today(signin.HomeZone)
 	if row.Session != "" {
 		open, err := t.openToday(c)
 		if err != nil {
@@ -193,7 +194,7 @@ func (t *txn) openToday(c id.Centre) ([]state.OpenSession, error) {
 			continue
 		}
 		for _, sid := range row.Sessions {
-			s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
+			s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, state.OpenSessionKey(c, sid, day))
 			if err != nil {
 				return nil, err
 			}

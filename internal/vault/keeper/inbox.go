@@ -19,6 +19,7 @@ import (
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -34,9 +35,6 @@ const (
 	// in a day (UTC): twice a full session of 200.
 	staffUnconfirmed = 400
 )
-
-// homeZone is the zone of a place that no manager has signed.
-const homeZone = "Asia/Kolkata"
 
 // StaffNames implements the vault's word.
 func (k *Keeper) StaffNames(ctx context.Context, _ vault.Empty) (vault.StaffNames, error) {
@@ -310,7 +308,7 @@ func (t *txn) placeOf(c id.Centre, day civil.Date) (zone, name, district, st str
 	}
 	if ok {
 		for _, sid := range row.Sessions {
-			s, found, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(c, sid, day))
+			s, found, err := engine.Get[state.OpenSession](t, state.OpenSessions, state.OpenSessionKey(c, sid, day))
 			if err != nil {
 				return "", "", "", "", err
 			}
@@ -319,5 +317,5 @@ func (t *txn) placeOf(c id.Centre, day civil.Date) (zone, name, district, st str
 			}
 		}
 	}
-	return homeZone, "Centre " + itoa(int64(c)), "", "", nil
+	return signin.HomeZone, "Centre " + itoa(int64(c)), "", "", nil
 }

@@ -32,6 +32,7 @@ import (
 	"tikakosh/internal/vault/keeper/requests"
 	"tikakosh/internal/vault/keeper/rotation"
 	"tikakosh/internal/vault/keeper/sharing"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -113,6 +114,7 @@ type Keeper struct {
 	log     *slog.Logger
 	post    *post.Office // messages on their way
 	codes   *codes.Desk  // one-time codes
+	signin  *signin.Desk // how a household shows that it is there
 
 	zones sync.Map // time zones by name, as loaded
 
@@ -161,8 +163,10 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.proofs = proof.New(cfg.Origin, k.eng, keys, now)
 	k.release = release.New(k.eng, keys, now, k.proofs, k.permits)
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: run}, k.eng)
+	k.signin = signin.New(signin.Config{Keys: keys, Codes: k.codes, Post: k.post, Release: k.release, NewDevices: cfg.NewDevices, PerPrefix: cfg.Limits.PerPrefix,
+		DemoNumbers: cfg.DemoNumbers, Host: cfg.Host, Now: now, Log: log}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
-	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }, Now: now}, k.eng)
+	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }, Now: now}, k.eng)
 	k.absent = k.newPresence()
 	k.asked = k.newRequests()
 	k.shares = k.newSharing()

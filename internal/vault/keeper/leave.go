@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"encoding/base32"
 	"encoding/hex"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
@@ -50,7 +50,7 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 	var out vault.Left
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out = vault.Left{}
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 // mayLeave checks that nothing of the person is under way.
 func (t *txn) mayLeave(person id.Person, p *state.Person, rec vault.Record) error {
 	if busy, err := t.Merging(*p); err != nil || busy {
-		return cmpErr(err, release.ErrMerging())
+		return cmp.Or(err, release.ErrMerging())
 	}
 	i, err := t.k.release.MatchRecord(person, *p, rec)
 	if err != nil {
@@ -142,16 +142,11 @@ func (t *txn) goes(person id.Person, p state.Person, now time.Time) (vault.Left,
 	return out, engine.Put(t, state.Persons, string(person), p, 0)
 }
 
-// mayReturn reports whether somebody who left can still come back.
-func (t *txn) mayReturn(p state.Person) bool {
-	return p.State == state.Left && t.k.now().UnixMilli() < p.Until
-}
-
 // LeaveUndo implements the vault's word. Who holds the household's mobile, or the
 // person's card, brings back whom they know by reference number.
 func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault.Done, error) {
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -167,7 +162,7 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 			if err != nil {
 				return err
 			}
-			if p.Reference != r.Reference || !t.mayReturn(p) {
+			if p.Reference != r.Reference || !t.MayReturn(p) {
 				continue
 			}
 			if err := t.guarded(bearer, house, m.Person, p); err != nil {
@@ -216,11 +211,6 @@ func (t *txn) departed(number string) (vault.LeaveStatus, bool, error) {
 		out.State = vault.LeaveKept
 	}
 	return out, ok, err
-}
-
-// hides reports whether a member is hidden from the household.
-func hides(m state.Member) bool {
-	return m.State == state.Removed || (m.State == state.Left && !ablate.Off(ablate.LeaveHides))
 }
 
 // leaveMethods are the methods about leaving.

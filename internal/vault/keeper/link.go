@@ -9,6 +9,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -20,12 +21,12 @@ func (k *Keeper) Link(ctx context.Context, r vault.LinkRequest) (vault.Linked, e
 	var refused error
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out, refused = vault.Linked{}, nil
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
 		if bearer.Person != "" {
-			return cardCannot()
+			return signin.CardCannot()
 		}
 		key, p, ok, err := t.cardPIN(vault.CardAnswer{Card: r.Card, PIN: r.PIN, Origin: r.Holder.Origin}, "card shown to link a mobile")
 		if err != nil {
@@ -65,7 +66,7 @@ func (t *txn) link(house id.Household, person id.Person, p state.Person, toMerge
 	if err != nil {
 		return err
 	}
-	if idle, err := t.idleNumber(old); err != nil {
+	if idle, err := t.IdleNumber(old); err != nil {
 		return err
 	} else if !idle { // with an idle number the card alone speaks for its person
 		return fault.New(fault.Conflict, "linked", "this person already has a mobile")

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -77,12 +79,12 @@ func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSe
 // mayMerge checks the evidence and that nothing of the person who is to end is
 // under way. It answers a repeated request with the seal that waits.
 func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
-	house, bearer, err := t.live(r.Holder)
+	house, bearer, err := t.Live(r.Holder)
 	if err != nil {
 		return nil, err
 	}
 	if bearer.Person != "" {
-		return nil, cardCannot()
+		return nil, signin.CardCannot()
 	}
 	h, err := t.Household(house)
 	if err != nil {
@@ -117,7 +119,7 @@ func (t *txn) mayMerge(r vault.MergeRequest) (*vault.MergeSealed, error) {
 	}
 	for _, p := range []state.Person{keep, other} {
 		if busy, err := t.Merging(p); err != nil || busy {
-			return nil, cmpErr(err, release.ErrMerging())
+			return nil, cmp.Or(err, release.ErrMerging())
 		}
 	}
 	for _, b := range other.Bookings {
@@ -146,13 +148,6 @@ func (t *txn) storedMerge(r vault.MergeRequest, keep state.Person) (*vault.Merge
 	}
 	out := &vault.MergeSealed{Seal: vault.Seal{Person: r.Keep.Person}, Merged: r.Merge.Person}
 	return out, engine.Put(t, state.Persons, string(r.Keep.Person), keep, 0)
-}
-
-func cmpErr(first, second error) error {
-	if first != nil {
-		return first
-	}
-	return second
 }
 
 // joinedDose is a dose as it stands after the merge: of the person who goes on

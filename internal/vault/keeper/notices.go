@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/relink"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -46,9 +47,9 @@ const (
 	noticeCard     = "card-made"          // a card was made with the holder's evidence
 	noticeRelink   = relink.NoticeAsked   // a person is to be moved to another number
 
-	noticeNewDevice = "newdevice" // a code was completed on a device that is new to the household
-	noticePINEnds   = "pin-ends"  // somebody who did not give the PIN takes it away
-	noticePIN       = "pin-changed"
+	noticeNewDevice = signin.NoticeNewDevice
+	noticePINEnds   = signin.NoticePINEnds
+	noticePIN       = signin.NoticePIN
 )
 
 // notice writes a message's row into the transaction of the act that it tells of; see

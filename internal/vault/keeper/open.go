@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -88,7 +89,7 @@ func membersOf(h state.Household, records []vault.Record, all bool) ([]id.Person
 		byPerson[r.Person] = r
 	}
 	var people []id.Person
-	for _, m := range activeMembers(h) {
+	for _, m := range signin.ActiveMembers(h) {
 		if _, ok := byPerson[m.Person]; ok || all {
 			people = append(people, m.Person)
 		}
@@ -148,7 +149,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 	var oldest int64 // when the oldest of them was registered
 	receipts, err := k.update(ctx, func(t *txn) error {
 		rows, who, viewID, withheld, oldest = nil, map[id.Person]id.Reference{}, release.NewViewID(), nil, k.now().UnixMilli()
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -161,7 +162,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 			return err
 		}
 		found := r.Person == ""
-		for _, m := range activeMembers(h) {
+		for _, m := range signin.ActiveMembers(h) {
 			if r.Person != "" && r.Person != m.Person {
 				continue
 			}

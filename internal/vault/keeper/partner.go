@@ -18,6 +18,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -31,11 +32,6 @@ const (
 
 // forbidden is the one answer to a caller that is no partner, in CoWIN's words.
 func forbidden() error { return fault.New(fault.Forbidden, "partner", "Forbidden") }
-
-// outOfScope refuses what a session or partner may not do.
-func outOfScope() error {
-	return fault.New(fault.Forbidden, "scope", "the person's consent does not cover this for a partner")
-}
 
 // partnerName reports whether a name can stand in a message beside a code: 2 to 40
 // letters, digits and a few signs, from a letter on, no dot that would make it a
@@ -213,19 +209,19 @@ func (v visitor) claim(c release.Claim) release.Claim {
 // visit is live for what a partner may do too: a bearer of the scope ("" any) that
 // a partner was given, shown by that partner in a request it signed with it.
 func (t *txn) visit(h vault.Holder, scope string, spend bool) (v visitor, err error) {
-	c, row, err := t.session(h)
+	c, row, err := t.Session(h)
 	if err != nil {
 		return v, err
 	}
 	v = visitor{house: row.Household, bearer: row, key: c}
 	if row.Cooling && scope == vault.ScopeCertificate {
-		return v, newDevice()
+		return v, signin.NewDevice()
 	}
 	if row.Partner == "" && scope != vault.ScopeStatus {
 		return v, nil
 	}
 	if row.Partner == "" || (scope != "" && !slices.Contains(row.Scopes, scope) && !ablate.Off(ablate.PartnerScope)) {
-		return v, outOfScope()
+		return v, signin.OutOfScope()
 	}
 	if h.Partner == nil {
 		return v, forbidden()

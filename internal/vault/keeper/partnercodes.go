@@ -21,6 +21,7 @@ import (
 	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -76,7 +77,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 			return err
 		}
 		if !slices.Contains(partner.Scopes, r.Scope) {
-			return outOfScope()
+			return signin.OutOfScope()
 		}
 		row := row
 		row.Origin, row.Partner, row.Scopes = originOf(who), who, []string{r.Scope}
@@ -146,7 +147,7 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 			return err
 		}
 		if !slices.Contains(partner.Scopes, r.Scope) {
-			return outOfScope()
+			return signin.OutOfScope()
 		}
 		key := codes.Key(f.Txn)
 		ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, key)
@@ -161,7 +162,7 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 		mint, isNew, err = t.admitPartner(ch, key)
 		return err
 	})
-	return admitted(err, got, mint, isNew)
+	return signin.Admitted(err, got, mint, isNew)
 }
 
 // admitPartner spends the challenge and mints the partner's session. It makes no
@@ -190,7 +191,7 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 		if err != nil {
 			return nil, false, err
 		}
-		if isNew, err = t.partnerSignedIn(index.Household, h, key, &row); err != nil {
+		if isNew, err = t.PartnerSignedIn(index.Household, h, key, &row); err != nil {
 			return nil, false, err
 		}
 	}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -37,7 +39,7 @@ func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membersh
 		if err != nil {
 			return err
 		}
-		for _, m := range activeMembers(row) {
+		for _, m := range signin.ActiveMembers(row) {
 			p, err := t.Person(m.Person)
 			if err != nil {
 				return err
@@ -52,7 +54,7 @@ func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membersh
 // member returns a person of the holder's household; fault.NotFound otherwise,
 // whether the person exists or not.
 func (t *txn) member(row state.Household, p id.Person) (state.Person, error) {
-	for _, m := range activeMembers(row) {
+	for _, m := range signin.ActiveMembers(row) {
 		if m.Person == p || ablate.Off(ablate.Ownership) {
 			return t.Person(p)
 		}
@@ -127,12 +129,12 @@ func (k *Keeper) Enrol(ctx context.Context, r vault.EnrolRequest) (vault.Enrolle
 	var out vault.Enrolled
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out, t.Quiet = vault.Enrolled{}, !r.Receipts
-		house, bearer, err := t.early(r.Holder)
+		house, bearer, err := t.Early(r.Holder)
 		if err != nil {
 			return err
 		}
 		if bearer.Person != "" {
-			return cardCannot()
+			return signin.CardCannot()
 		}
 		done, err := t.enrolledBefore(house, r.Key, digest, &out)
 		if err == nil && !done {
@@ -266,7 +268,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc release.Iden
 		return err
 	}
 	*out = vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: person, Parts: seal.Parts}, Reference: doc.Reference, Household: house, Slot: slot}
-	for _, m := range activeMembers(h) {
+	for _, m := range signin.ActiveMembers(h) {
 		out.Members = append(out.Members, vault.Member{Person: m.Person, Slot: m.Slot})
 	}
 	row := state.Idempotency{Person: person, Digest: digest}
@@ -276,7 +278,7 @@ func (t *txn) enrolBy(house id.Household, r vault.EnrolRequest, doc release.Iden
 // enrolling answers the pending seal again when the same person is already being
 // enrolled under another key: the first try broke off, or was sent twice.
 func (t *txn) enrolling(house id.Household, h state.Household, tags keyring.Tags, digest vault.Hash, out *vault.Enrolled) (bool, error) {
-	for _, m := range activeMembers(h) {
+	for _, m := range signin.ActiveMembers(h) {
 		if !tags.Is(m.IDTag) {
 			continue
 		}
@@ -402,7 +404,7 @@ func (t *txn) useTag(tags keyring.Tags, house id.Household, person id.Person, no
 func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done, error) {
 	person := r.Record.Person
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, bearer, err := t.live(r.Holder)
+		house, bearer, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
@@ -439,7 +441,7 @@ func removeTask(p id.Person) string { return "remove/" + string(p) }
 
 func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) error {
 	if busy, err := t.Merging(*p); err != nil || busy {
-		return cmpErr(err, release.ErrMerging())
+		return cmp.Or(err, release.ErrMerging())
 	}
 	i, err := t.k.release.MatchRecord(person, *p, rec)
 	if err != nil {

@@ -60,7 +60,7 @@ func (k *Keeper) phantoms(s state.OpenSession, slots map[id.Person]string) []pha
 }
 
 func (k *Keeper) phantomBytes(s state.OpenSession, what string) []byte {
-	return k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("phantom"), []byte(sessionKey(s.Centre, s.Session, s.Day)), []byte(what))
+	return k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("phantom"), []byte(state.OpenSessionKey(s.Centre, s.Session, s.Day)), []byte(what))
 }
 
 // phantomOf is who a phantom seems to be: the same each time.

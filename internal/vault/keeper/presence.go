@@ -14,13 +14,13 @@ import (
 // newPresence makes the part for people who cannot show anything (ADR 38).
 func (k *Keeper) newPresence() *presence.Desk {
 	return presence.New(presence.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Centre: centreDesk{k}, Now: k.now,
-		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }, Wrong: k.cfg.Limits.WrongStaffCodes}, k.eng)
+		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }, Wrong: k.cfg.Limits.WrongStaffCodes}, k.eng)
 }
 
 // centreDesk is what that part asks of the rest of the vault.
 type centreDesk struct{ k *Keeper }
 
-func (c centreDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: c.k} }
+func (c centreDesk) in(t *release.Txn) *txn { return c.k.on(t) }
 
 // OpenToday implements presence.Centre.
 func (c centreDesk) OpenToday(on *release.Txn, centre id.Centre) ([]state.OpenSession, error) {

@@ -26,14 +26,14 @@ func (k *Keeper) newRelink() *relink.Desk {
 // houseDesk is what that part asks of the rest of the vault.
 type houseDesk struct{ k *Keeper }
 
-func (d houseDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: d.k} }
+func (d houseDesk) in(t *release.Txn) *txn { return d.k.on(t) }
 
 // Holder implements relink.House.
 func (d houseDesk) Holder(on *release.Txn, h vault.Holder, early bool) (id.Household, state.Bearer, error) {
 	if early {
-		return d.in(on).early(h)
+		return d.in(on).Early(h)
 	}
-	return d.in(on).live(h)
+	return d.in(on).Live(h)
 }
 
 // Move implements relink.House.

@@ -13,6 +13,7 @@ import (
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/requests"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
 )
@@ -21,7 +22,7 @@ import (
 func (k *Keeper) newRequests() *requests.Desk {
 	rest := requestDesk{k}
 	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Holdings: rest, Numbers: rest, Devices: rest, Now: k.now, Log: k.log,
-		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
+		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }}, k.eng)
 }
 
 // boundRequests keeps a household from filling the lists of those who answer.
@@ -33,12 +34,12 @@ var boundExports = bound{"export", boundDay, 10, "too many files from this numbe
 // requestDesk is what that part asks of the rest of the vault.
 type requestDesk struct{ k *Keeper }
 
-func (c requestDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: c.k} }
+func (c requestDesk) in(t *release.Txn) *txn { return c.k.on(t) }
 
 // Member implements requests.Holders.
 func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, apart bool) (id.Household, state.Person, error) {
 	t := c.in(on)
-	house, bearer, err := t.live(h)
+	house, bearer, err := t.Live(h)
 	if err != nil {
 		return "", state.Person{}, err
 	}
@@ -54,7 +55,7 @@ func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, a
 		return house, p, err
 	}
 	if bearer.Person != "" {
-		return house, p, cardCannot()
+		return house, p, signin.CardCannot()
 	}
 	return house, p, t.notNew(row, bearer, "take people off this list")
 }
@@ -64,8 +65,8 @@ func (t *txn) notNew(row state.Household, bearer state.Bearer, what string) erro
 	if bearer.Way == "" { // no device: a network that is not new to the household
 		return nil
 	}
-	if ok, err := t.firm(row, bearer); err != nil || !ok {
-		return cmpErr(err, fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can "+what+" tomorrow, or when a card or the other channel has confirmed it"))
+	if ok, err := t.Firm(row, bearer); err != nil || !ok {
+		return cmp.Or[error](err, fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can "+what+" tomorrow, or when a card or the other channel has confirmed it"))
 	}
 	return nil
 }
@@ -73,7 +74,7 @@ func (t *txn) notNew(row state.Household, bearer state.Bearer, what string) erro
 // Firm implements requests.Devices. A card's session has no device that could be new.
 func (c requestDesk) Firm(on *release.Txn, h vault.Holder) error {
 	t := c.in(on)
-	house, bearer, err := t.live(h)
+	house, bearer, err := t.Live(h)
 	if err != nil || bearer.Person != "" {
 		return err
 	}
@@ -87,7 +88,7 @@ func (c requestDesk) Firm(on *release.Txn, h vault.Holder) error {
 // Members implements requests.Holders.
 func (c requestDesk) Members(on *release.Txn, h vault.Holder) (id.Household, []id.Person, bool, error) {
 	t := c.in(on)
-	house, bearer, err := t.live(h)
+	house, bearer, err := t.Live(h)
 	if err != nil {
 		return "", nil, false, err
 	}
@@ -96,7 +97,7 @@ func (c requestDesk) Members(on *release.Txn, h vault.Holder) (id.Household, []i
 		return "", nil, false, err
 	}
 	var people []id.Person
-	for _, m := range activeMembers(row) {
+	for _, m := range signin.ActiveMembers(row) {
 		people = append(people, m.Person)
 	}
 	people, _, err = t.unguarded(bearer, house, people)
@@ -163,7 +164,7 @@ func (t *txn) rehouse(from, to id.Household, person id.Person, view string) erro
 		return err
 	}
 	if busy, err := t.Merging(p); err != nil || busy {
-		return cmpErr(err, release.ErrMerging())
+		return cmp.Or(err, release.ErrMerging())
 	}
 	if p.State == state.Pending {
 		return fault.New(fault.Conflict, "record", "the record changed meanwhile; try again")
@@ -306,7 +307,7 @@ func (c requestDesk) Certificates(on *release.Txn, person id.Person) ([]int64, e
 // Held implements requests.Holdings. In a card's session the mobile is not theirs.
 func (c requestDesk) Held(on *release.Txn, h vault.Holder) (func() (vault.ExportHousehold, error), error) {
 	t := c.in(on)
-	house, bearer, err := t.live(h)
+	house, bearer, err := t.Live(h)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +322,7 @@ func (c requestDesk) Held(on *release.Txn, h vault.Holder) (func() (vault.Export
 	now := c.k.now().UnixMilli()
 	out.Language, out.EmailSince, out.Seen, out.PIN = cmp.Or(row.Language, "en"), row.EmailSince, row.Seen, ways.HasPIN(row, now)
 	for _, w := range ways.Listed(row, now) {
-		out.Devices = append(out.Devices, vault.Device{Kind: kindOf(w.Key), Since: w.Since, Last: w.Last})
+		out.Devices = append(out.Devices, vault.Device{Kind: signin.KindOf(w.Key), Since: w.Since, Last: w.Last})
 	}
 	return func() (vault.ExportHousehold, error) {
 		for _, one := range []struct {

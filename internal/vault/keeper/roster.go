@@ -218,7 +218,7 @@ func initialOf(name string) string {
 // rowPlace binds a row to the member of staff, the session and the day: it opens nothing
 // for anybody else or later.
 func (k *Keeper) rowPlace(staff id.Staff, s state.OpenSession) []byte {
-	return k.keys.ContactAAD("roster row", string(staff)+"/"+sessionKey(s.Centre, s.Session, s.Day))
+	return k.keys.ContactAAD("roster row", string(staff)+"/"+state.OpenSessionKey(s.Centre, s.Session, s.Day))
 }
 
 func (k *Keeper) sealRow(l listing, person id.Person) string {

@@ -132,7 +132,7 @@ func (t *txn) openFor(it *bookItem) error {
 
 // openForBooking appends the eligibility openings of a booking.
 func (t *txn) openForBooking(o *release.Opening, r vault.BookRequest) error {
-	house, _, err := t.early(r.Holder)
+	house, _, err := t.Early(r.Holder)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (t *txn) bookFor(it *bookItem) error { return t.bookAll(it.o.People, it.req
 // before the first of them is written, of none. The message to the household is
 // part of it.
 func (t *txn) bookAll(people []release.Person, r vault.BookRequest, programme string) error {
-	house, _, err := t.early(r.Holder)
+	house, _, err := t.Early(r.Holder)
 	if err != nil {
 		return err
 	}

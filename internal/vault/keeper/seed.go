@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/numbers"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -221,7 +222,7 @@ func (t *txn) seedUnlinked(_ string, members []seedling) ([]vault.Enrolled, erro
 // others reports that a household has members and none of them is to be seeded: it
 // is a visitor's, or stems from another programme, and stays as it is.
 func others(h state.Household, members []seedling) bool {
-	have := activeMembers(h)
+	have := signin.ActiveMembers(h)
 	return len(have) > 0 && !slices.ContainsFunc(have, func(m state.Member) bool {
 		return slices.ContainsFunc(members, func(s seedling) bool { return s.tags.Is(m.IDTag) })
 	})
@@ -229,7 +230,7 @@ func others(h state.Household, members []seedling) bool {
 
 // seedMember finds a synthetic person in the household, or adds it.
 func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e vault.Enrolled, added bool, err error) {
-	for _, m := range activeMembers(*h) {
+	for _, m := range signin.ActiveMembers(*h) {
 		if !s.tags.Is(m.IDTag) {
 			continue
 		}

@@ -38,9 +38,9 @@ func (k *Keeper) methods() []method {
 	web, worker, operator, seeder := CallerWeb, CallerWorker, CallerOperator, CallerSeeder
 	all := []Caller{web, worker, operator, seeder}
 	return append(slices.Concat(k.cardMethods(), k.leaveMethods(), k.presenceMethods(), k.relinkMethods(), k.requestMethods(), k.lookupMethods(), k.deviceMethods(), k.shareMethods()), []method{
-		{vault.MethodRequestCode, []Caller{web}, bind(k.RequestCode)},
-		{vault.MethodSessionExtend, []Caller{web}, bind(k.ExtendSession)},
-		{vault.MethodConfirmCode, []Caller{web}, bind(k.ConfirmCode)},
+		{vault.MethodRequestCode, []Caller{web}, bind(k.signin.RequestCode)},
+		{vault.MethodSessionExtend, []Caller{web}, bind(k.signin.ExtendSession)},
+		{vault.MethodConfirmCode, []Caller{web}, bind(k.signin.ConfirmCode)},
 		{vault.MethodMembership, []Caller{web}, bind(k.Membership)},
 		{vault.MethodEndSession, []Caller{web}, bind(k.EndSession)},
 		{vault.MethodEnrol, []Caller{web}, bind(k.Enrol)},
@@ -100,10 +100,10 @@ func (k *Keeper) methods() []method {
 		{vault.MethodStaffSync, []Caller{operator}, bind(k.office.StaffSync)},
 		{vault.MethodStaffEnrol, []Caller{operator}, bind(k.EnrolStaff)},
 		{vault.MethodStaffDisable, []Caller{operator}, bind(k.DisableStaff)},
-		{vault.MethodEmailCode, []Caller{web}, bind(k.EmailCode)},
-		{vault.MethodEmailConfirm, []Caller{web}, bind(k.EmailConfirm)},
-		{vault.MethodEmailState, []Caller{web}, bind(k.EmailState)},
-		{vault.MethodEmailDrop, []Caller{web}, bind(k.EmailDrop)},
+		{vault.MethodEmailCode, []Caller{web}, bind(k.signin.EmailCode)},
+		{vault.MethodEmailConfirm, []Caller{web}, bind(k.signin.EmailConfirm)},
+		{vault.MethodEmailState, []Caller{web}, bind(k.signin.EmailState)},
+		{vault.MethodEmailDrop, []Caller{web}, bind(k.signin.EmailDrop)},
 		{vault.MethodKeyList, []Caller{operator}, bind(k.turns.List)},
 		{vault.MethodKeyRotate, []Caller{operator}, bind(k.turns.Rotate)},
 		{vault.MethodWish, []Caller{web}, bind(k.Wish)},
@@ -123,6 +123,20 @@ func (k *Keeper) methods() []method {
 		{vault.MethodKeys, all, bind(k.Keys)},
 		{vault.MethodStatus, all, bind(k.Status)},
 	}...)
+}
+
+// deviceMethods are the methods about devices and the PIN.
+func (k *Keeper) deviceMethods() []method {
+	web, s := []Caller{CallerWeb}, k.signin
+	return []method{
+		{vault.MethodDevices, web, bind(s.Devices)},
+		{vault.MethodDeviceEnd, web, bind(s.DeviceEnd)},
+		{vault.MethodDeviceCode, web, bind(s.DeviceCode)},
+		{vault.MethodDeviceConfirm, web, bind(s.DeviceConfirm)},
+		{vault.MethodPINSet, web, bind(s.PINSet)},
+		{vault.MethodPINGive, web, bind(s.PINGive)},
+		{vault.MethodPINEnd, web, bind(s.PINEnd)},
+	}
 }
 
 // EndSession implements the vault's word.

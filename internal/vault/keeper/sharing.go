@@ -14,18 +14,18 @@ import (
 
 // newSharing makes the part for links that open a certificate (ADR 43).
 func (k *Keeper) newSharing() *sharing.Links {
-	return sharing.New(sharing.Config{Keys: k.keys, Release: k.release, Desk: shareDesk{k}, Now: k.now, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn }}, k.eng)
+	return sharing.New(sharing.Config{Keys: k.keys, Release: k.release, Desk: shareDesk{k}, Now: k.now, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }}, k.eng)
 }
 
 // shareDesk is what that part asks of the rest of the vault.
 type shareDesk struct{ k *Keeper }
 
-func (d shareDesk) in(t *release.Txn) *txn { return &txn{Txn: t, k: d.k} }
+func (d shareDesk) in(t *release.Txn) *txn { return d.k.on(t) }
 
 // Mine implements sharing.Desk: as for the certificate itself, and not for a partner.
 func (d shareDesk) Mine(on *release.Txn, h vault.Holder, person id.Person) (id.Household, error) {
 	t := d.in(on)
-	house, bearer, err := t.live(h)
+	house, bearer, err := t.Live(h)
 	if err != nil {
 		return "", err
 	}

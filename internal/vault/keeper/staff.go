@@ -133,7 +133,7 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		if !permit.Allowed() {
 			return permits.Refused("only the centre's manager opens its sessions")
 		}
-		key := sessionKey(f.Centre, f.Session, day)
+		key := state.OpenSessionKey(f.Centre, f.Session, day)
 		old, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, key)
 		if err != nil {
 			return err
@@ -156,8 +156,4 @@ func (k *Keeper) OpenSession(ctx context.Context, r vault.OpenSessionRequest) (v
 		return engine.Put(t, state.OpenSessions, key, open, 0)
 	})
 	return done(receipts), err
-}
-
-func sessionKey(c id.Centre, s id.Session, day civil.Date) string {
-	return string(s) + "/" + day.String() + "/" + itoa(int64(c))
 }

@@ -50,7 +50,7 @@ func (t *txn) fromStock(staff id.Staff, c id.Centre, day civil.Date, product str
 	var at state.OpenSession
 	stock := int64(0)
 	for _, name := range row.Sessions {
-		s, found, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(c, name, day))
+		s, found, err := engine.Get[state.OpenSession](t, state.OpenSessions, state.OpenSessionKey(c, name, day))
 		if err != nil || !found || s.Doses == 0 {
 			return err
 		}

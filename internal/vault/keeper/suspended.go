@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -213,7 +214,7 @@ func (k *Keeper) Resume(ctx context.Context, r vault.ResumeRequest) (vault.Done,
 		if r.Partner != "" {
 			row, ok, err := engine.Get[state.Partner](t, state.Partners, string(r.Partner))
 			if err != nil || !ok || row.Suspended == 0 {
-				return cmpErr(err, none)
+				return cmp.Or[error](err, none)
 			}
 			row.Active, row.Suspended = true, 0
 			t.Append(engine.Entry{Kind: rolePartner, View: "confirmed after a restore", Role: "operator", Actor: string(r.Partner), Place: row.Name})
@@ -225,7 +226,7 @@ func (k *Keeper) Resume(ctx context.Context, r vault.ResumeRequest) (vault.Done,
 		}
 		row, ok, err := engine.Get[state.Staff](t, state.StaffKeys, string(r.Staff))
 		if err != nil || !ok || row.Suspended == 0 {
-			return cmpErr(err, none)
+			return cmp.Or[error](err, none)
 		}
 		row.Active, row.Suspended = true, 0
 		t.Append(engine.Entry{Kind: "staff", View: "confirmed after a restore", Role: "operator", Actor: string(r.Staff)})

@@ -7,15 +7,15 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
 // txn is one transaction of the vault: the engine's, and what the vault's words keep
 // while they decide.
 type txn struct {
-	*release.Txn
+	*signin.Txn
 	k       *Keeper
-	returns bool          // a card's session: of somebody, too, who may come back
 	counted figures.Tally // cells of the dashboard, by what became stored
 }
 
@@ -24,9 +24,14 @@ func (k *Keeper) in(fn func(*txn) error) func(*engine.Txn) error {
 }
 
 func (k *Keeper) with(t *engine.Txn) *txn {
-	out := &txn{Txn: k.release.With(t), k: k}
+	out := k.on(k.release.With(t))
 	out.Stored = out.followed
 	return out
+}
+
+// on is with for a transaction in which records are released already.
+func (k *Keeper) on(t *release.Txn) *txn {
+	return &txn{Txn: k.signin.With(t), k: k}
 }
 
 // followed is what a stored seal of a person brings with it.

@@ -25,3 +25,61 @@ func (k *Keeper) Statistics(ctx context.Context, r vault.Empty) (vault.Statistic
 func (k *Keeper) Recount(ctx context.Context, r vault.RecountRequest) (vault.Recounted, error) {
 	return k.figures.Recount(ctx, r)
 }
+
+// The words of how a household signs in.
+
+func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error) {
+	return k.signin.RequestCode(ctx, r)
+}
+
+func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error) {
+	return k.signin.ConfirmCode(ctx, r)
+}
+
+func (k *Keeper) ExtendSession(ctx context.Context, r vault.ExtendRequest) (vault.Session, error) {
+	return k.signin.ExtendSession(ctx, r)
+}
+
+func (k *Keeper) Devices(ctx context.Context, r vault.Holder) (vault.DeviceList, error) {
+	return k.signin.Devices(ctx, r)
+}
+
+func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault.Empty, error) {
+	return k.signin.DeviceEnd(ctx, r)
+}
+
+func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vault.CodeIssued, error) {
+	return k.signin.DeviceCode(ctx, r)
+}
+
+func (k *Keeper) DeviceConfirm(ctx context.Context, r vault.DeviceAnswer) (vault.Empty, error) {
+	return k.signin.DeviceConfirm(ctx, r)
+}
+
+func (k *Keeper) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, error) {
+	return k.signin.PINSet(ctx, r)
+}
+
+func (k *Keeper) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, error) {
+	return k.signin.PINGive(ctx, r)
+}
+
+func (k *Keeper) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEnded, error) {
+	return k.signin.PINEnd(ctx, r)
+}
+
+func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.CodeIssued, error) {
+	return k.signin.EmailCode(ctx, r)
+}
+
+func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.Empty, error) {
+	return k.signin.EmailConfirm(ctx, r)
+}
+
+func (k *Keeper) EmailState(ctx context.Context, r vault.Holder) (vault.EmailState, error) {
+	return k.signin.EmailState(ctx, r)
+}
+
+func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, error) {
+	return k.signin.EmailDrop(ctx, r)
+}

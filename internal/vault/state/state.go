@@ -10,6 +10,7 @@ package state
 
 import (
 	"context"
+	"strconv"
 
 	"tikakosh/internal/access"
 	"tikakosh/internal/civil"
@@ -306,6 +307,11 @@ type OpenSession struct {
 	By                    id.Staff
 	At                    int64
 	Doses                 int64 `json:",omitempty"` // that its vials hold, as the manager said; 0: nobody did
+}
+
+// OpenSessionKey names the row of a centre's session and day.
+func OpenSessionKey(c id.Centre, s id.Session, day civil.Date) string {
+	return string(s) + "/" + day.String() + "/" + strconv.FormatInt(int64(c), 10)
 }
 
 // Staff is one enrolled device key. Name is sealed.

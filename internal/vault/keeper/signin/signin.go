@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/numbers"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
@@ -19,7 +20,7 @@ import (
 
 // RequestCode implements the vault's word: the work done is the same whether
 // or not the number is known; nothing is looked up.
-func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error) {
+func (k *Desk) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.CodeIssued, error) {
 	mobile, err := rules.ParseMobile(r.Mobile, k.cfg.DemoNumbers)
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -46,7 +47,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 
 	var issued vault.CodeIssued
 	var refused error
-	_, err = k.update(ctx, func(t *txn) error {
+	_, err = k.update(ctx, func(t *Txn) error {
 		issued, refused = vault.CodeIssued{Txn: txnID}, nil
 		asked, err := t.k.codes.Work(t.Engine(), r.Work, r.Origin)
 		if err != nil || asked != "" {
@@ -56,7 +57,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		if row.Device, err = t.deviceOf(r.Device); err != nil {
 			return err
 		}
-		if refused, err = t.k.codes.Spend(t.Engine(), codes.Ask{Index: index, Mobile: mobile, Origin: r.Origin, Challenge: key, Device: row.Device}, int64(k.cfg.Limits.PerPrefix)); err != nil || refused != nil {
+		if refused, err = t.k.codes.Spend(t.Engine(), codes.Ask{Index: index, Mobile: mobile, Origin: r.Origin, Challenge: key, Device: row.Device}, int64(k.cfg.PerPrefix)); err != nil || refused != nil {
 			return err
 		}
 		return engine.Put(t, state.Challenges, key, row, now.Add(codes.Kept).UnixMilli())
@@ -67,7 +68,7 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 		}
 		return issued, err
 	}
-	if issued.Held, err = k.post.SendCode(ctx, Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
+	if issued.Held, err = k.post.SendCode(ctx, post.Notice{ID: key, Mobile: mobile, Template: "code", Language: r.Language, Deadline: row.Expires,
 		Params: map[string]string{"code": code, "host": k.cfg.Host}}, index, key); err != nil {
 		return vault.CodeIssued{}, err
 	}
@@ -76,8 +77,8 @@ func (k *Keeper) RequestCode(ctx context.Context, r vault.CodeRequest) (vault.Co
 
 // tellUnknown is the oracle CoWIN's USRAUT0024 was; only in builds that switch
 // controls off.
-func (k *Keeper) tellUnknown(ctx context.Context, index string) error {
-	return k.view(ctx, func(t *txn) error {
+func (k *Desk) tellUnknown(ctx context.Context, index string) error {
+	return k.view(ctx, func(t *Txn) error {
 		_, ok, err := engine.Get[state.MobileIndex](t, state.MobileIndexes, index)
 		if err == nil && !ok {
 			return fault.New(fault.Invalid, "USRAUT0024", "Beneficiary Not Registered")
@@ -90,14 +91,14 @@ func (k *Keeper) tellUnknown(ctx context.Context, index string) error {
 // ConfirmCode implements the vault's word. The try is counted and the code
 // claimed in one transaction, so parallel answers get at most three tries and
 // one success.
-func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error) {
+func (k *Desk) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Session, error) {
 	if len(r.Digest) != 64 || len(r.Txn) != 36 {
 		return vault.Session{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	var got codes.Outcome
 	var mint func() (vault.Session, error)
 	var isNew bool
-	attempt := func(t *txn, ch state.Challenge, ok bool) (err error) {
+	attempt := func(t *Txn, ch state.Challenge, ok bool) (err error) {
 		device, err := t.deviceOf(r.Device)
 		if err != nil {
 			return err
@@ -116,7 +117,7 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 	if ablate.Off(ablate.OTPAtomic) {
 		err = k.confirmApart(ctx, r, attempt)
 	} else {
-		_, err = k.update(ctx, func(t *txn) error {
+		_, err = k.update(ctx, func(t *Txn) error {
 			t.Quiet = true // nobody is handed the receipt of a new household's entry
 			ch, ok, err := engine.Get[state.Challenge](t, state.Challenges, codes.Key(r.Txn))
 			if err != nil {
@@ -125,11 +126,11 @@ func (k *Keeper) ConfirmCode(ctx context.Context, r vault.CodeAnswer) (vault.Ses
 			return attempt(t, ch, ok && ch.Partner == "") // a partner's code signs nobody else in
 		})
 	}
-	return admitted(err, got, mint, isNew)
+	return Admitted(err, got, mint, isNew)
 }
 
-// admitted is the answer to a code, after the commit.
-func admitted(err error, got codes.Outcome, mint func() (vault.Session, error), isNew bool) (vault.Session, error) {
+// Admitted is the answer to a code, after the commit.
+func Admitted(err error, got codes.Outcome, mint func() (vault.Session, error), isNew bool) (vault.Session, error) {
 	switch {
 	case err != nil:
 		return vault.Session{}, err
@@ -145,17 +146,17 @@ func admitted(err error, got codes.Outcome, mint func() (vault.Session, error), 
 
 // confirmApart reads the challenge in one transaction and judges in another:
 // the race that OTPAtomic prevents. Only in builds that switch controls off.
-func (k *Keeper) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt func(*txn, state.Challenge, bool) error) error {
+func (k *Desk) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt func(*Txn, state.Challenge, bool) error) error {
 	var ch state.Challenge
 	var ok bool
-	if err := k.view(ctx, func(t *txn) (err error) {
+	if err := k.view(ctx, func(t *Txn) (err error) {
 		ch, ok, err = engine.Get[state.Challenge](t, state.Challenges, codes.Key(r.Txn))
 		return err
 	}); err != nil {
 		return err
 	}
 	time.Sleep(20 * time.Millisecond)
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		if _, _, err := engine.Get[state.Challenge](t, state.Challenges, codes.Key(r.Txn)); err != nil {
 			return err
 		}
@@ -166,7 +167,7 @@ func (k *Keeper) confirmApart(ctx context.Context, r vault.CodeAnswer, attempt f
 
 // admit spends the challenge, gives its place in the quota back, finds or makes
 // the household, and mints the session.
-func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.Session, error), isNew bool, err error) {
+func (t *Txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.Session, error), isNew bool, err error) {
 	mobile, err := t.k.keys.Contact.Open(nil, nil, ch.Mobile, t.k.keys.ContactAAD("challenge", key))
 	if err != nil {
 		return nil, false, state.Integrity(state.Challenges, "a challenge does not open")
@@ -200,7 +201,7 @@ func (t *txn) admit(ch state.Challenge, key, origin string) (mint func() (vault.
 // householdOf returns the household of a number, made on its first confirmed
 // code, and what the code is worth on the way it came; messages come in the language that
 // was asked for last. isNew is true while it has no members.
-func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin string) (house id.Household, isNew bool, v ways.Verdict, err error) {
+func (t *Txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin string) (house id.Household, isNew bool, v ways.Verdict, err error) {
 	name, idx, ok, err := numbers.Find(t, t.k.keys, string(mobile))
 	if err != nil {
 		return "", false, v, err
@@ -217,7 +218,7 @@ func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin strin
 		}
 		if !idle {
 			err = t.signedIn(idx.Household, h, ch, origin, &v)
-			return idx.Household, len(activeMembers(h)) == 0, v, err
+			return idx.Household, len(ActiveMembers(h)) == 0, v, err
 		}
 		if err := t.detach(&idx, h); err != nil {
 			return "", false, v, err
@@ -240,12 +241,17 @@ func (t *txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin strin
 	return idx.Household, true, v, nil
 }
 
-func activeMembers(h state.Household) []state.Member {
+func ActiveMembers(h state.Household) []state.Member {
 	var out []state.Member
 	for _, m := range h.Members {
-		if !hides(m) && (h.Only == "" || h.Only == m.Person) {
+		if !Hides(m) && (h.Only == "" || h.Only == m.Person) {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// Hides reports whether a member is hidden from the household.
+func Hides(m state.Member) bool {
+	return m.State == state.Removed || (m.State == state.Left && !ablate.Off(ablate.LeaveHides))
 }

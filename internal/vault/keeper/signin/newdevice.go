@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"tikakosh/internal/ablate"
@@ -11,8 +11,8 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// newDevice refuses what a device may not do that is new to the household.
-func newDevice() error {
+// NewDevice refuses what a device may not do that is new to the household.
+func NewDevice() error {
 	return fault.New(fault.Forbidden, "NEWDEVICE", "This device is new to this number. For a day at most it can book, and see initials and status. Confirm it with a card, with the other channel or with the PIN to see everything now (/api/v3/devices)")
 }
 
@@ -21,7 +21,7 @@ const viewWay = "device"
 
 // deviceOf is the thumbprint of the key that signed a request for a code or the answer to
 // one; "" when no device says that it is one. The proof is spent.
-func (t *txn) deviceOf(s *vault.Signed) (string, error) {
+func (t *Txn) deviceOf(s *vault.Signed) (string, error) {
 	if s == nil {
 		return "", nil
 	}
@@ -30,7 +30,7 @@ func (t *txn) deviceOf(s *vault.Signed) (string, error) {
 }
 
 // idle reports whether a code to a household's number proves nothing any more.
-func (t *txn) idle(h state.Household, device string) (bool, error) {
+func (t *Txn) idle(h state.Household, device string) (bool, error) {
 	began := int64(0)
 	if h.Seen == 0 && ways.Worth(h) {
 		var err error
@@ -41,8 +41,8 @@ func (t *txn) idle(h state.Household, device string) (bool, error) {
 	return ways.Alone(h, device, began, t.k.now().UnixMilli()) && !ablate.Off(ablate.Recycled), nil
 }
 
-// idleNumber reports whether a household has no number, or one that proves nothing any more.
-func (t *txn) idleNumber(h state.Household) (bool, error) {
+// IdleNumber reports whether a household has no number, or one that proves nothing any more.
+func (t *Txn) IdleNumber(h state.Household) (bool, error) {
 	if len(h.Mobile) == 0 {
 		return true, nil
 	}
@@ -51,7 +51,7 @@ func (t *txn) idleNumber(h state.Household) (bool, error) {
 
 // idleSince is when this vault began to count for households of before: they have half a
 // year from then on, whatever their age.
-func (t *txn) idleSince() (int64, error) {
+func (t *Txn) idleSince() (int64, error) {
 	const name = "idle-since"
 	row, ok, err := engine.Get[state.Budget](t, state.Budgets, name)
 	if err != nil || ok {
@@ -65,7 +65,7 @@ func (t *txn) idleSince() (int64, error) {
 // detach takes the number from a household that was idle for too long. It stays whole, as
 // people without a mobile: their cards open it, a centre does, and its PIN takes the
 // number back.
-func (t *txn) detach(idx *state.MobileIndex, h state.Household) error {
+func (t *Txn) detach(idx *state.MobileIndex, h state.Household) error {
 	house := idx.Household
 	idx.Former = append([]state.Former{{Household: house, At: t.k.now().UnixMilli()}}, idx.Former...)
 	idx.Former = idx.Former[:min(len(idx.Former), ways.MaxFormer)]
@@ -76,7 +76,7 @@ func (t *txn) detach(idx *state.MobileIndex, h state.Household) error {
 
 // signedIn notes a right code in the household's row: the language that was asked for in so
 // many words, when it was, and the way it came.
-func (t *txn) signedIn(house id.Household, h state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
+func (t *Txn) signedIn(house id.Household, h state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
 	e := engine.Entry{Kind: "household", House: house, Role: "holder"}
 	*v = ways.Judge(&h, ch.Device, t.k.now().UnixMilli())
 	v.Cooling = v.Cooling && !ablate.Off(ablate.NewDevice)
@@ -98,9 +98,9 @@ func (t *txn) signedIn(house id.Household, h state.Household, ch state.Challenge
 	return engine.Put(t, state.Households, string(house), h, 0)
 }
 
-// partnerSignedIn is signedIn for a partner's code, which makes no household: of an idle
+// PartnerSignedIn is signedIn for a partner's code, which makes no household: of an idle
 // one the partner learns what it learns of a number that nobody is registered under.
-func (t *txn) partnerSignedIn(house id.Household, h state.Household, challenge string, row *state.Bearer) (isNew bool, err error) {
+func (t *Txn) PartnerSignedIn(house id.Household, h state.Household, challenge string, row *state.Bearer) (isNew bool, err error) {
 	ch := state.Challenge{Partner: row.Partner, Device: ways.Partner + string(row.Partner)}
 	idle, err := t.idle(h, ch.Device)
 	if err != nil || idle {
@@ -114,11 +114,11 @@ func (t *txn) partnerSignedIn(house id.Household, h state.Household, challenge s
 	if v.New {
 		err = t.signInNotice(house, challenge, true)
 	}
-	return len(activeMembers(h)) == 0, err
+	return len(ActiveMembers(h)) == 0, err
 }
 
 // wayStands refuses a session whose device was ended.
-func (t *txn) wayStands(row state.Bearer) error {
+func (t *Txn) wayStands(row state.Bearer) error {
 	h, err := t.Household(row.Household)
 	if err == nil && !ways.Has(h, row.Way) && !(row.Cooling && len(h.Ways) >= ways.MaxWays) {
 		err = proof.Unauthenticated()
@@ -126,10 +126,10 @@ func (t *txn) wayStands(row state.Bearer) error {
 	return err
 }
 
-// trust ends the waiting of a session and of its device: by says what spoke for it. A PIN
+// Trust ends the waiting of a session and of its device: by says what spoke for it. A PIN
 // that wrong tries locked is open again.
-func (t *txn) trust(holder vault.Holder, by string) error {
-	key, row, err := t.session(holder)
+func (t *Txn) Trust(holder vault.Holder, by string) error {
+	key, row, err := t.Session(holder)
 	if err != nil || row.Person != "" || row.Partner != "" {
 		return err
 	}

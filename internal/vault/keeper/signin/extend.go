@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"context"
@@ -26,10 +26,10 @@ func extends(s vault.Signed) bool {
 }
 
 // ExtendSession implements the vault's word (ADR 44).
-func (k *Keeper) ExtendSession(ctx context.Context, r vault.ExtendRequest) (vault.Session, error) {
+func (k *Desk) ExtendSession(ctx context.Context, r vault.ExtendRequest) (vault.Session, error) {
 	var mint func() (vault.Session, error)
-	_, err := k.update(ctx, func(t *txn) error {
-		house, row, err := t.live(r.Holder)
+	_, err := k.update(ctx, func(t *Txn) error {
+		house, row, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/state"
 )
 
@@ -30,13 +31,13 @@ const emailPrefix = "email/"
 
 // other returns the household of a bearer that may set the other channel: one
 // that was got by a code to the mobile. A card is one person's.
-func (t *txn) other(h vault.Holder) (id.Household, state.Household, error) {
-	house, _, err := t.live(h)
+func (t *Txn) other(h vault.Holder) (id.Household, state.Household, error) {
+	house, _, err := t.Live(h)
 	if err != nil {
 		return "", state.Household{}, err
 	}
 	if t.Only != "" {
-		return "", state.Household{}, cardCannot()
+		return "", state.Household{}, CardCannot()
 	}
 	row, err := t.Household(house)
 	return house, row, err
@@ -44,7 +45,7 @@ func (t *txn) other(h vault.Holder) (id.Household, state.Household, error) {
 
 // EmailCode implements the vault's word. Who gives the address is proven by the
 // bearer, and that it is theirs by the code (I10).
-func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.CodeIssued, error) {
+func (k *Desk) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.CodeIssued, error) {
 	email, err := vault.ParseEmail(r.Email)
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -55,7 +56,7 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 	row := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeOpen,
 		Code:  k.codes.MAC(emailPrefix+txnID, codes.Digest(code)),
 		Email: k.keys.Contact.Seal(nil, nil, []byte(email), k.keys.ContactAAD("challenge-email", key))}
-	_, err = k.update(ctx, func(t *txn) error {
+	_, err = k.update(ctx, func(t *Txn) error {
 		house, _, err := t.other(r.Holder)
 		if err != nil {
 			return err
@@ -69,14 +70,14 @@ func (k *Keeper) EmailCode(ctx context.Context, r vault.EmailRequest) (vault.Cod
 	if err != nil {
 		return vault.CodeIssued{}, err
 	}
-	held, err := k.post.SendCode(ctx, Notice{ID: key, Email: email, Template: "code-email", Language: r.Language, Deadline: row.Expires,
+	held, err := k.post.SendCode(ctx, post.Notice{ID: key, Email: email, Template: "code-email", Language: r.Language, Deadline: row.Expires,
 		Params: map[string]string{"code": code}}, "", key)
 	return vault.CodeIssued{Txn: txnID, Held: held}, err
 }
 
 // spendEmailBudgets counts one more code. An address is counted by a keyed tag
 // that lasts two days.
-func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error {
+func (t *Txn) spendEmailBudgets(house id.Household, email, origin string) error {
 	if ablate.Off(ablate.EmailBounds) {
 		return nil
 	}
@@ -86,7 +87,7 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 		window    time.Duration
 		kind, key string
 		max       int64
-	}{{noticeDay, "email-house", string(house), emailCodesHousehold}, {noticeDay, "email-to", tag, emailCodesAddress}, {time.Hour, "email-origin", origin, emailCodesOrigin}} {
+	}{{post.Day, "email-house", string(house), emailCodesHousehold}, {post.Day, "email-to", tag, emailCodesAddress}, {time.Hour, "email-origin", origin, emailCodesOrigin}} {
 		n, err := t.Count(b.window, b.kind, b.key, 1)
 		if err != nil {
 			return err
@@ -100,12 +101,12 @@ func (t *txn) spendEmailBudgets(house id.Household, email, origin string) error 
 
 // EmailConfirm implements the vault's word: three tries, once, and only by a
 // bearer of the household that asked.
-func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.Empty, error) {
+func (k *Desk) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.Empty, error) {
 	if len(r.Digest) != 64 || len(r.Txn) != 36 {
 		return vault.Empty{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	var got codes.Outcome
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		house, h, err := t.other(r.Holder)
 		if err != nil {
 			return err
@@ -128,11 +129,11 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 			return err
 		}
-		_, b, err := t.live(r.Holder)
+		_, b, err := t.Live(r.Holder)
 		if err != nil {
 			return err
 		}
-		firm, err := t.firm(h, b)
+		firm, err := t.Firm(h, b)
 		if err != nil {
 			return err
 		}
@@ -147,8 +148,8 @@ func (k *Keeper) EmailConfirm(ctx context.Context, r vault.EmailAnswer) (vault.E
 // setEmail changes a household's other channel; sealed nil ends it. The mobile and
 // the address before are told, so that whoever holds only one of the two cannot
 // cut the other off in silence.
-func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act string, firm bool) error {
-	n := state.Notice{ID: "email/" + act, Household: house, Kind: noticeEmail}
+func (t *Txn) setEmail(house id.Household, h state.Household, sealed []byte, act string, firm bool) error {
+	n := state.Notice{ID: "email/" + act, Household: house, Kind: post.EmailChanged}
 	if len(h.Email) > 0 {
 		old, err := t.k.keys.Contact.Open(nil, nil, h.Email, t.k.keys.ContactAAD("email", string(house)))
 		if err != nil {
@@ -164,13 +165,13 @@ func (t *txn) setEmail(house id.Household, h state.Household, sealed []byte, act
 	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
-	_, err := t.notice(n, 0, noticeLife)
+	_, err := t.notice(n, 0, post.Life)
 	return err
 }
 
 // EmailState implements the vault's word. Nothing is opened.
-func (k *Keeper) EmailState(ctx context.Context, h vault.Holder) (out vault.EmailState, err error) {
-	err = k.view(ctx, func(t *txn) error {
+func (k *Desk) EmailState(ctx context.Context, h vault.Holder) (out vault.EmailState, err error) {
+	err = k.view(ctx, func(t *Txn) error {
 		_, row, err := t.other(h)
 		out = vault.EmailState{Confirmed: len(row.Email) > 0, Since: row.EmailSince}
 		return err
@@ -179,8 +180,8 @@ func (k *Keeper) EmailState(ctx context.Context, h vault.Holder) (out vault.Emai
 }
 
 // EmailDrop implements the vault's word.
-func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, error) {
-	_, err := k.update(ctx, func(t *txn) error {
+func (k *Desk) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, error) {
+	_, err := k.update(ctx, func(t *Txn) error {
 		house, h, err := t.other(r)
 		if err != nil || len(h.Email) == 0 {
 			return err
@@ -193,15 +194,15 @@ func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, er
 // signInNotice tells the other channel that a code to the mobile signed somebody
 // in (design.md 5: whoever reads the messages of the network can play the holder).
 // On a device that is new to them the mobile is told as well.
-func (t *txn) signInNotice(house id.Household, challenge string, isNew bool) error {
+func (t *Txn) signInNotice(house id.Household, challenge string, isNew bool) error {
 	h, err := t.Household(house)
 	if err == nil && isNew {
-		_, err = t.notice(state.Notice{ID: "newdevice/" + challenge, Household: house, Kind: noticeNewDevice, Zone: homeZone}, 0, noticeLife)
+		_, err = t.notice(state.Notice{ID: "newdevice/" + challenge, Household: house, Kind: NoticeNewDevice, Zone: HomeZone}, 0, post.Life)
 		return err
 	}
 	if err != nil || len(h.Email) == 0 {
 		return err
 	}
-	_, err = t.notice(state.Notice{ID: "signin/" + challenge, Household: house, Kind: noticeSignIn, Zone: homeZone}, 0, noticeLife)
+	_, err = t.notice(state.Notice{ID: "signin/" + challenge, Household: house, Kind: post.SignIn, Zone: HomeZone}, 0, post.Life)
 	return err
 }

@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"encoding/hex"
@@ -13,7 +13,7 @@ import (
 )
 
 // netTag names a network within one household: no two households' tags can be compared.
-func (k *Keeper) netTag(house id.Household, origin string) string {
+func (k *Desk) netTag(house id.Household, origin string) string {
 	return hex.EncodeToString(k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("network"), []byte(house), []byte(origin))[:6])
 }
 
@@ -21,7 +21,7 @@ func (k *Keeper) netTag(house id.Household, origin string) string {
 // client without a key from a network that it did not come from. When the hour has had too many of
 // them, in the household's district or in all, it waits as a new device of a guarded household
 // does (ADR 39): whoever reads the messages of a whole network opens no more than that.
-func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
+func (t *Txn) firstOpened(house id.Household, h *state.Household, ch state.Challenge, origin string, v *ways.Verdict) error {
 	net := t.k.netTag(house, origin)
 	near := ch.Device == "" && ways.Near(*h, net)
 	if !ways.Worth(*h) || v.Cooling || v.Known || near {
@@ -38,7 +38,7 @@ func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Chall
 		t.knownFrom(h, ch, net)
 		return nil
 	}
-	over, last, err := t.k.cfg.NewDevices.Spend(budgetRows{t}, district, now.UnixMilli())
+	over, last, err := t.k.cfg.NewDevices.Spend(rows{t}, district, now.UnixMilli())
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (t *txn) firstOpened(house id.Household, h *state.Household, ch state.Chall
 }
 
 // knownFrom remembers where a client without a key came from.
-func (t *txn) knownFrom(h *state.Household, ch state.Challenge, net string) {
+func (t *Txn) knownFrom(h *state.Household, ch state.Challenge, net string) {
 	if ch.Device == "" {
 		ways.Met(h, net)
 	}
@@ -65,7 +65,7 @@ func (t *txn) knownFrom(h *state.Household, ch state.Challenge, net string) {
 
 // districtOf is where the household was booked last, as the manager who opened that session
 // signed it; "" where it never was.
-func (t *txn) districtOf(h state.Household) (string, error) {
+func (t *Txn) districtOf(h state.Household) (string, error) {
 	var last state.Booking
 	for _, m := range h.Members {
 		if m.State == state.Removed {
@@ -84,7 +84,7 @@ func (t *txn) districtOf(h state.Household) (string, error) {
 	if last.Offer.Session == "" {
 		return "", nil
 	}
-	s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, sessionKey(last.Offer.Centre, last.Offer.Session, last.Offer.Day))
+	s, ok, err := engine.Get[state.OpenSession](t, state.OpenSessions, state.OpenSessionKey(last.Offer.Centre, last.Offer.Session, last.Offer.Day))
 	if err != nil || !ok {
 		return "", err
 	}

@@ -1,6 +1,7 @@
-package keeper
+package signin
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 
@@ -10,6 +11,7 @@ import (
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
 )
@@ -18,10 +20,10 @@ import (
 const devicePrefix = "device/"
 
 // byMobile is the session of a household's mobile, on a new device too.
-func (t *txn) byMobile(h vault.Holder) (id.Household, state.Household, state.Bearer, error) {
-	house, row, err := t.early(h)
+func (t *Txn) byMobile(h vault.Holder) (id.Household, state.Household, state.Bearer, error) {
+	house, row, err := t.Early(h)
 	if err == nil && row.Person != "" {
-		err = cardCannot()
+		err = CardCannot()
 	}
 	if err != nil {
 		return "", state.Household{}, row, err
@@ -32,13 +34,13 @@ func (t *txn) byMobile(h vault.Holder) (id.Household, state.Household, state.Bea
 
 // wayName is what a household calls one of its devices: no thumbprint that another
 // household's list could be compared with.
-func (k *Keeper) wayName(house id.Household, key string) string {
+func (k *Desk) wayName(house id.Household, key string) string {
 	return hex.EncodeToString(k.keys.MAC(keyring.PurposeView, k.keys.RealmBytes(), []byte("device"), []byte(house), []byte(key))[:8])
 }
 
 // Devices implements the vault's word.
-func (k *Keeper) Devices(ctx context.Context, h vault.Holder) (out vault.DeviceList, err error) {
-	err = k.view(ctx, func(t *txn) error {
+func (k *Desk) Devices(ctx context.Context, h vault.Holder) (out vault.DeviceList, err error) {
+	err = k.view(ctx, func(t *Txn) error {
 		house, row, b, err := t.byMobile(h)
 		if err != nil {
 			return err
@@ -61,7 +63,7 @@ func (k *Keeper) Devices(ctx context.Context, h vault.Holder) (out vault.DeviceL
 			if b.Cooling && w.Key != b.Way {
 				continue
 			}
-			d := vault.Device{ID: k.wayName(house, w.Key), Kind: kindOf(w.Key), State: vault.DeviceTrusted, Since: w.Since, Last: w.Last, This: w.Key == b.Way}
+			d := vault.Device{ID: k.wayName(house, w.Key), Kind: KindOf(w.Key), State: vault.DeviceTrusted, Since: w.Since, Last: w.Last, This: w.Key == b.Way}
 			if w.Until != 0 {
 				d.State = vault.DeviceWaiting
 				if !pin {
@@ -81,15 +83,15 @@ func firstDay() error {
 	return fault.New(fault.Forbidden, "FIRSTDAY", "This device came here less than a day ago. It can end others tomorrow, or when a card or the other channel has confirmed it")
 }
 
-// firm reports whether a session is more than one code: its device is, or a card was shown.
-func (t *txn) firm(h state.Household, b state.Bearer) (bool, error) {
+// Firm reports whether a session is more than one code: its device is, or a card was shown.
+func (t *Txn) Firm(h state.Household, b state.Bearer) (bool, error) {
 	if ways.Firm(h, b.Way, t.k.now().UnixMilli()) {
 		return true, nil
 	}
 	return t.cardSpoke(b)
 }
 
-func kindOf(key string) string {
+func KindOf(key string) string {
 	switch {
 	case key == "":
 		return "client"
@@ -100,11 +102,11 @@ func kindOf(key string) string {
 }
 
 // DeviceEnd implements the vault's word.
-func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault.Empty, error) {
-	_, err := k.update(ctx, func(t *txn) error {
+func (k *Desk) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault.Empty, error) {
+	_, err := k.update(ctx, func(t *Txn) error {
 		house, row, b, err := t.byMobile(r.Holder)
 		if err == nil && b.Cooling {
-			err = newDevice()
+			err = NewDevice()
 		}
 		if err != nil {
 			return err
@@ -114,8 +116,8 @@ func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault
 				continue
 			}
 			if now := k.now().UnixMilli(); ways.Firm(row, w.Key, now) && w.Key != b.Way {
-				if ok, err := t.firm(row, b); err != nil || !ok {
-					return cmpErr(err, firstDay())
+				if ok, err := t.Firm(row, b); err != nil || !ok {
+					return cmp.Or(err, firstDay())
 				}
 			}
 			if ways.End(&row, w.Key) {
@@ -130,13 +132,13 @@ func (k *Keeper) DeviceEnd(ctx context.Context, r vault.DeviceEndRequest) (vault
 
 // DeviceCode implements the vault's word: who can read the other channel too is no thief of
 // the number alone.
-func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vault.CodeIssued, error) {
+func (k *Desk) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vault.CodeIssued, error) {
 	txnID, code := id.New(), codes.Make()
 	key, now := codes.Key(devicePrefix+txnID), k.now()
 	ch := state.Challenge{Origin: r.Holder.Origin, Sent: now.UnixMilli(), Expires: now.Add(codes.Life).UnixMilli(), State: state.ChallengeOpen,
 		Code: k.codes.MAC(devicePrefix+txnID, codes.Digest(code))}
 	var email string
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		house, row, b, err := t.byMobile(r.Holder)
 		switch {
 		case err != nil:
@@ -159,18 +161,18 @@ func (k *Keeper) DeviceCode(ctx context.Context, r vault.DeviceCodeRequest) (vau
 	if err != nil {
 		return vault.CodeIssued{}, err
 	}
-	held, err := k.post.SendCode(ctx, Notice{ID: key, Email: email, Template: "code-device", Language: r.Language, Deadline: ch.Expires,
+	held, err := k.post.SendCode(ctx, post.Notice{ID: key, Email: email, Template: "code-device", Language: r.Language, Deadline: ch.Expires,
 		Params: map[string]string{"code": code}}, "", key)
 	return vault.CodeIssued{Txn: txnID, Held: held}, err
 }
 
 // DeviceConfirm implements the vault's word: three tries, once, by the device that asked.
-func (k *Keeper) DeviceConfirm(ctx context.Context, r vault.DeviceAnswer) (vault.Empty, error) {
+func (k *Desk) DeviceConfirm(ctx context.Context, r vault.DeviceAnswer) (vault.Empty, error) {
 	if len(r.Digest) != 64 || len(r.Txn) != 36 {
 		return vault.Empty{}, fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	var got codes.Outcome
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		house, _, b, err := t.byMobile(r.Holder)
 		if err != nil {
 			return err
@@ -189,24 +191,10 @@ func (k *Keeper) DeviceConfirm(ctx context.Context, r vault.DeviceAnswer) (vault
 		if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 			return err
 		}
-		return t.trust(r.Holder, "other channel")
+		return t.Trust(r.Holder, "other channel")
 	})
 	if err == nil && got != codes.Right {
 		err = fault.New(fault.Invalid, "USRAUT0014", "Invalid OTP")
 	}
 	return vault.Empty{}, err
-}
-
-// deviceMethods are the methods about devices and the PIN.
-func (k *Keeper) deviceMethods() []method {
-	web := []Caller{CallerWeb}
-	return []method{
-		{vault.MethodDevices, web, bind(k.Devices)},
-		{vault.MethodDeviceEnd, web, bind(k.DeviceEnd)},
-		{vault.MethodDeviceCode, web, bind(k.DeviceCode)},
-		{vault.MethodDeviceConfirm, web, bind(k.DeviceConfirm)},
-		{vault.MethodPINSet, web, bind(k.PINSet)},
-		{vault.MethodPINGive, web, bind(k.PINGive)},
-		{vault.MethodPINEnd, web, bind(k.PINEnd)},
-	}
 }

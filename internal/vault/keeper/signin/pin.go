@@ -1,4 +1,4 @@
-package keeper
+package signin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/numbers"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/ways"
 	"tikakosh/internal/vault/state"
@@ -26,13 +27,13 @@ func wrongPIN() error {
 	return fault.New(fault.Invalid, "PIN", "The PIN is not right, or it was tried too often, or there is none")
 }
 
-func (k *Keeper) housePIN(house id.Household, salt []byte, pin string) []byte {
+func (k *Desk) housePIN(house id.Household, salt []byte, pin string) []byte {
 	return k.keys.MAC(keyring.PurposeBooking, k.keys.RealmBytes(), []byte("household pin"), []byte(house), salt, []byte(pin))
 }
 
 // pinRight compares a PIN with a household's and counts a wrong one in h, which the caller
 // puts also when it refuses. A right one takes back what somebody began who did not give it.
-func (t *txn) pinRight(house id.Household, h *state.Household, pin string) (ok bool) {
+func (t *Txn) pinRight(house id.Household, h *state.Household, pin string) (ok bool) {
 	had := state.HousePIN{}
 	if ways.HasPIN(*h, t.k.now().UnixMilli()) {
 		had = *h.PIN
@@ -54,16 +55,16 @@ func (t *txn) pinRight(house id.Household, h *state.Household, pin string) (ok b
 }
 
 // PINSet implements the vault's word. A PIN that is there is changed by who gives it.
-func (k *Keeper) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, error) {
+func (k *Desk) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, error) {
 	if err := ways.ParsePIN(r.PIN); err != nil {
 		return vault.Empty{}, err
 	}
 	var refused error
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		refused = nil
 		house, h, b, err := t.byMobile(r.Holder)
 		if err == nil && b.Cooling {
-			err = newDevice()
+			err = NewDevice()
 		}
 		if err != nil {
 			return err
@@ -79,7 +80,7 @@ func (k *Keeper) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, e
 		}
 		h.PIN = &state.HousePIN{Salt: keyring.RandomBytes(16), Since: now}
 		h.PIN.MAC = k.housePIN(house, h.PIN.Salt, r.PIN)
-		if ok, err := t.firm(h, b); err != nil {
+		if ok, err := t.Firm(h, b); err != nil {
 			return err
 		} else if !ok { // the household has a day to take it away
 			h.PIN.From = now + ways.Cooling.Milliseconds()
@@ -95,7 +96,7 @@ func (k *Keeper) PINSet(ctx context.Context, r vault.PINRequest) (vault.Empty, e
 
 // cardSpoke reports whether a card was shown in a session that is older than the time that
 // taking the PIN away takes: a card that the session could have had made for this is none.
-func (t *txn) cardSpoke(b state.Bearer) (bool, error) {
+func (t *Txn) cardSpoke(b state.Bearer) (bool, error) {
 	for _, key := range b.Shown {
 		card, ok, err := engine.Get[state.Card](t, state.Cards, key)
 		if err != nil {
@@ -109,7 +110,7 @@ func (t *txn) cardSpoke(b state.Bearer) (bool, error) {
 }
 
 // putIfWritten stores a household when the transaction wrote of it on the ledger.
-func (t *txn) putIfWritten(house id.Household, h state.Household) error {
+func (t *Txn) putIfWritten(house id.Household, h state.Household) error {
 	if from, _ := t.Written(); from == 0 {
 		return nil
 	}
@@ -117,18 +118,18 @@ func (t *txn) putIfWritten(house id.Household, h state.Household) error {
 }
 
 // pinChanged stores a household whose PIN was set or is gone, and tells it.
-func (t *txn) pinChanged(house id.Household, h state.Household) error {
+func (t *Txn) pinChanged(house id.Household, h state.Household) error {
 	if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 		return err
 	}
-	_, err := t.notice(state.Notice{ID: "pin/" + id.New(), Household: house, Kind: noticePIN}, 0, noticeLife)
+	_, err := t.notice(state.Notice{ID: "pin/" + id.New(), Household: house, Kind: NoticePIN}, 0, post.Life)
 	return err
 }
 
 // PINGive implements the vault's word.
-func (k *Keeper) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, error) {
+func (k *Desk) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, error) {
 	var refused error
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		refused = wrongPIN()
 		house, h, b, err := t.byMobile(r.Holder)
 		if err != nil {
@@ -147,7 +148,7 @@ func (k *Keeper) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, e
 		}
 		refused = nil
 		if b.Cooling {
-			return t.trust(r.Holder, "PIN")
+			return t.Trust(r.Holder, "PIN")
 		}
 		return nil
 	})
@@ -160,8 +161,8 @@ func (k *Keeper) PINGive(ctx context.Context, r vault.PINAnswer) (vault.Empty, e
 // returned gives a household that was idle its number back, to the session of the empty one
 // that has it now. Who has nothing to get back is answered, and counted, as who gives a
 // wrong PIN.
-func (t *txn) returned(r vault.PINAnswer, house id.Household, h state.Household) (bool, error) {
-	n, err := t.Count(noticeDay, "pin-return", string(house), 1)
+func (t *Txn) returned(r vault.PINAnswer, house id.Household, h state.Household) (bool, error) {
+	n, err := t.Count(post.Day, "pin-return", string(house), 1)
 	if err != nil || len(h.Mobile) == 0 || (n > returnTries && !ablate.Off(ablate.PINTries)) {
 		return false, err
 	}
@@ -197,8 +198,8 @@ func (t *txn) returned(r vault.PINAnswer, house id.Household, h state.Household)
 }
 
 // reattach gives the number to the household that its PIN spoke for.
-func (t *txn) reattach(holder vault.Holder, name string, idx state.MobileIndex, empty id.Household, h, was state.Household, mobile string) error {
-	key, row, err := t.session(holder)
+func (t *Txn) reattach(holder vault.Holder, name string, idx state.MobileIndex, empty id.Household, h, was state.Household, mobile string) error {
+	key, row, err := t.Session(holder)
 	if err != nil {
 		return err
 	}
@@ -223,14 +224,14 @@ func (t *txn) reattach(holder vault.Holder, name string, idx state.MobileIndex, 
 
 // PINEnd implements the vault's word: at once for who gives the PIN or has shown a card in
 // this session; else a day later, and the household is told.
-func (k *Keeper) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEnded, error) {
+func (k *Desk) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEnded, error) {
 	var out vault.PINEnded
 	var refused error
-	_, err := k.update(ctx, func(t *txn) error {
+	_, err := k.update(ctx, func(t *Txn) error {
 		out, refused = vault.PINEnded{}, nil
 		house, h, b, err := t.byMobile(r.Holder)
 		if err == nil && b.Cooling {
-			err = newDevice()
+			err = NewDevice()
 		}
 		now := k.now()
 		coming := h.PIN != nil && now.UnixMilli() < h.PIN.From
@@ -260,7 +261,7 @@ func (k *Keeper) PINEnd(ctx context.Context, r vault.PINEndRequest) (vault.PINEn
 		if err := engine.Put(t, state.Households, string(house), h, 0); err != nil {
 			return err
 		}
-		_, err = t.notice(state.Notice{ID: "pin/" + id.New(), Household: house, Kind: noticePINEnds, Zone: homeZone}, time.Duration(0), noticeLife)
+		_, err = t.notice(state.Notice{ID: "pin/" + id.New(), Household: house, Kind: NoticePINEnds, Zone: HomeZone}, time.Duration(0), post.Life)
 		return err
 	})
 	if err == nil {
