@@ -109,3 +109,16 @@ func RetryAfter(err error) time.Duration {
 	}
 	return 0
 }
+
+// TextOf is the text of the innermost fault, which is written for callers.
+func TextOf(err error) string {
+	text := ""
+	for err != nil {
+		var f *Error
+		if !errors.As(err, &f) {
+			break
+		}
+		text, err = f.Text, f.Err
+	}
+	return text
+}

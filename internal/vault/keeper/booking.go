@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -334,7 +335,7 @@ func (k *Keeper) Slip(ctx context.Context, r vault.SlipRequest) (vault.Slip, err
 		if err != nil {
 			return err
 		}
-		people, records, err := membersOf(h, r.Records, false)
+		people, records, err := signin.MembersOf(h, r.Records, false)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/loose"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -36,17 +37,17 @@ const (
 // walkInFacts is the body of V1 (contract.md 1.7). A mobile number in it is
 // neither linked nor looked up (design.md 10): only its form is read.
 type walkInFacts struct {
-	Mobile      looseText `json:"mobile_number"`
-	Name        string    `json:"name"`
-	NameLocal   string    `json:"name_local"`
-	BirthYear   looseText `json:"birth_year"`
-	BirthDate   string    `json:"birth_date"`
-	Gender      looseText `json:"gender_id"`
-	IDType      looseText `json:"photo_id_type"`
-	IDNumber    looseText `json:"photo_id_number"`
-	Comorbidity string    `json:"comorbidity_ind"`
-	Consent     looseText `json:"consent_version"`
-	Guardian    string    `json:"guardian_name"`
+	Mobile      loose.Text `json:"mobile_number"`
+	Name        string     `json:"name"`
+	NameLocal   string     `json:"name_local"`
+	BirthYear   loose.Text `json:"birth_year"`
+	BirthDate   string     `json:"birth_date"`
+	Gender      loose.Text `json:"gender_id"`
+	IDType      loose.Text `json:"photo_id_type"`
+	IDNumber    loose.Text `json:"photo_id_number"`
+	Comorbidity string     `json:"comorbidity_ind"`
+	Consent     loose.Text `json:"consent_version"`
+	Guardian    string     `json:"guardian_name"`
 }
 
 // parseWalkIn reads who is to be registered from a signed body.
@@ -61,7 +62,7 @@ func parseWalkIn(body []byte) (who vault.Identity, c vault.Consent, err error) {
 	who = vault.Identity{Name: f.Name, NameLocal: f.NameLocal, IDNumber: string(f.IDNumber), Comorbidity: f.Comorbidity == "Y", Guardian: f.Guardian}
 	for _, n := range []struct {
 		name string
-		text looseText
+		text loose.Text
 		into *int
 	}{{"birth_year", f.BirthYear, &who.BirthYear}, {"gender_id", f.Gender, &who.GenderID}, {"photo_id_type", f.IDType, &who.IDType}} {
 		if *n.into, err = strconv.Atoi(string(n.text)); err != nil {

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 )
 
 // certificateLife is how long a certificate is valid; a new one is free
@@ -24,14 +25,14 @@ const certificateLife = 365 * 24 * time.Hour
 // parts; it is signed here, and no caller's byte gets into it.
 func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (vault.Certificate, error) {
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) error {
-		v, err := t.visit(r.Holder, vault.ScopeCertificate, true)
+		v, err := k.partners.Visit(t.Txn, r.Holder, vault.ScopeCertificate, true)
 		if err != nil {
 			return err
 		}
-		if v.house == "" {
-			return notYours()
+		if v.House == "" {
+			return signin.NotYours()
 		}
-		h, err := t.Household(v.house)
+		h, err := t.Household(v.House)
 		if err != nil {
 			return err
 		}
@@ -39,23 +40,23 @@ func (k *Keeper) Certificate(ctx context.Context, r vault.CertificateRequest) (v
 		if err != nil && !ablate.Off(ablate.Ownership) {
 			return err
 		}
-		if !v.asksFor(r.Holder, p.Reference) {
-			return notYours()
+		if !v.AsksFor(r.Holder, p.Reference) {
+			return signin.NotYours()
 		}
-		if err := t.guarded(v.bearer, v.house, r.Record.Person, p); err != nil {
+		if err := t.guarded(v.Bearer, v.House, r.Record.Person, p); err != nil {
 			return err
 		}
-		if err := t.within(boundCertificates, v.house); err != nil {
+		if err := t.within(boundCertificates, v.House); err != nil {
 			return err
 		}
 		people := []id.Person{r.Record.Person}
-		return t.Release(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.claim(release.Claim{View: viewCertificate, Role: "holder", Also: t.issue}))
+		return t.Release(o, people, map[id.Person]vault.Record{r.Record.Person: r.Record}, v.Claim(release.Claim{View: viewCertificate, Role: "holder", Also: t.issue}))
 	})
 	if err != nil {
 		return vault.Certificate{}, err
 	}
 	if len(o.People) != 1 {
-		return vault.Certificate{}, notYours()
+		return vault.Certificate{}, signin.NotYours()
 	}
 	return k.certificateOf(o)
 }

@@ -46,7 +46,7 @@ func (k *Keeper) Chances(ctx context.Context, r vault.ChancesRequest) (vault.Cha
 		if err != nil {
 			return err
 		}
-		people, records, err := membersOf(h, r.Records, false)
+		people, records, err := signin.MembersOf(h, r.Records, false)
 		if err != nil {
 			return err
 		}

@@ -274,7 +274,7 @@ func (k *Keeper) Approve(ctx context.Context, r vault.ApproveRequest) (vault.Ame
 		return vault.Amended{}, err
 	}
 	if len(o.People) != 1 {
-		return vault.Amended{}, notYours()
+		return vault.Amended{}, signin.NotYours()
 	}
 	op := o.People[0]
 	doc, version, err := op.Dose(k.keys, c.Event)

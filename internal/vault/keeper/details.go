@@ -105,7 +105,7 @@ func (k *Keeper) correctDetails(ctx context.Context, r vault.ApproveRequest, c c
 		return vault.Amended{}, err
 	}
 	if len(o.People) != 1 {
-		return vault.Amended{}, notYours()
+		return vault.Amended{}, signin.NotYours()
 	}
 	op := o.People[0]
 	doc, err := op.Identity(k.keys)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"tikakosh/internal/ablate"
@@ -20,6 +19,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/loose"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -28,38 +28,19 @@ import (
 // doseFacts is the body of V5 (contract.md 1.7); unknown fields are ignored, and
 // numbers may come as text.
 type doseFacts struct {
-	Reference  looseText `json:"beneficiary_reference_id"`
-	Centre     looseText `json:"center_id"`
-	Vaccine    string    `json:"vaccine"`
-	Batch      string    `json:"vaccine_batch"`
-	Dose       looseText `json:"dose"`
-	Date1      string    `json:"dose1_date"`
-	Date2      string    `json:"dose2_date"`
-	Date       string    `json:"dose_date"`
-	Vaccinator string    `json:"vaccinator_name"`
-	Code       looseText `json:"security_code"`
-	Card       string    `json:"card"`
-	Txn        string    `json:"txnId"`
-	OTP        string    `json:"otp"`
-}
-
-// looseText is a JSON string or number as text.
-type looseText string
-
-// UnmarshalJSON accepts a string or an integer.
-func (l *looseText) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if s == "null" { // as in the web role: no value
-		return nil
-	}
-	if strings.HasPrefix(s, `"`) {
-		return json.Unmarshal(b, (*string)(l))
-	}
-	if _, err := strconv.ParseUint(s, 10, 63); err != nil {
-		return err
-	}
-	*l = looseText(s)
-	return nil
+	Reference  loose.Text `json:"beneficiary_reference_id"`
+	Centre     loose.Text `json:"center_id"`
+	Vaccine    string     `json:"vaccine"`
+	Batch      string     `json:"vaccine_batch"`
+	Dose       loose.Text `json:"dose"`
+	Date1      string     `json:"dose1_date"`
+	Date2      string     `json:"dose2_date"`
+	Date       string     `json:"dose_date"`
+	Vaccinator string     `json:"vaccinator_name"`
+	Code       loose.Text `json:"security_code"`
+	Card       string     `json:"card"`
+	Txn        string     `json:"txnId"`
+	OTP        string     `json:"otp"`
 }
 
 type parsedDose struct {

@@ -14,6 +14,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -34,7 +35,7 @@ func (k *Keeper) Doses(ctx context.Context, r vault.DosesRequest) (vault.Doses, 
 		if err != nil {
 			return err
 		}
-		people, records, err := membersOf(h, r.Records, true)
+		people, records, err := signin.MembersOf(h, r.Records, true)
 		if err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (k *Keeper) AnswerDose(ctx context.Context, r vault.AnswerDoseRequest) (vau
 		return vault.Amended{}, err
 	}
 	if len(o.People) != 1 {
-		return vault.Amended{}, notYours()
+		return vault.Amended{}, signin.NotYours()
 	}
 	op := o.People[0]
 	doc, version, err := op.Dose(k.keys, r.Event)

@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -54,7 +55,7 @@ func (k *Keeper) CloseDraw(ctx context.Context, r vault.CloseDrawRequest) (vault
 // Drawn implements the vault's word. Evidence is the entry that the holder made
 // with a live bearer and that the vault has kept.
 func (k *Keeper) Drawn(ctx context.Context, r vault.DrawnRequest) (vault.Booked, error) {
-	if r.Hold == "" || len(r.Persons) == 0 || len(r.Persons) > MaxMembers {
+	if r.Hold == "" || len(r.Persons) == 0 || len(r.Persons) > signin.MaxMembers {
 		return vault.Booked{}, fault.New(fault.Invalid, "USRRES0001", "a booking names a hold and at least one person")
 	}
 	if !r.Won {

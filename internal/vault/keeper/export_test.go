@@ -47,12 +47,6 @@ func (k *Keeper) Proof(ctx context.Context, s vault.Signed) (staff id.Staff, err
 	return staff, err
 }
 
-// ReadFacts reads a partner's body.
-func ReadFacts(body []byte) (mobile, name string, err error) {
-	f, err := readFacts(body)
-	return string(f.Mobile), f.FullName, err
-}
-
 // EndSessionOf ends a bearer.
 func (k *Keeper) EndSessionOf(ctx context.Context, h vault.Holder) error {
 	_, err := k.EndSession(ctx, h)

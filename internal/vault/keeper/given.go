@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/loose"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -20,12 +21,12 @@ import (
 // givenFacts is what a request to record a dose says beyond V5: where the dose
 // comes from, and what the person showed.
 type givenFacts struct {
-	Source  string    `json:"source"`
-	Country string    `json:"country"`
-	Card    string    `json:"card"`
-	Txn     string    `json:"txnId"`
-	OTP     string    `json:"otp"`
-	Code    looseText `json:"security_code"`
+	Source  string     `json:"source"`
+	Country string     `json:"country"`
+	Card    string     `json:"card"`
+	Txn     string     `json:"txnId"`
+	OTP     string     `json:"otp"`
+	Code    loose.Text `json:"security_code"`
 }
 
 type parsedGiven struct {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"slices"
 	"time"
 
@@ -13,19 +12,6 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/state"
 )
-
-// textOf is the text of the innermost fault, which is written for callers.
-func textOf(err error) string {
-	text := ""
-	for err != nil {
-		var f *fault.Error
-		if !errors.As(err, &f) {
-			break
-		}
-		text, err = f.Text, f.Err
-	}
-	return text
-}
 
 func sortNewest(rows []state.Entry) {
 	slices.SortFunc(rows, func(a, b state.Entry) int { return cmp.Compare(b.Index, a.Index) })

@@ -23,6 +23,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/figures"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/partners"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/presence"
@@ -96,25 +97,26 @@ func Fresh(ctx context.Context, st state.Store) (bool, error) { return keyring.F
 
 // Keeper is a running vault. It is safe for concurrent use.
 type Keeper struct {
-	proofs  *proof.Desk
-	release *release.Desk
-	eng     *engine.Engine
-	office  *staffing.Office // staff who sign in
-	changes *changes.Office  // what two people agree on
-	absent  *presence.Desk   // people who cannot show anything
-	asked   *requests.Desk   // what people ask about their own records
-	shares  *sharing.Links   // links that open a certificate
-	relinks *relink.Desk     // lost phones and changed numbers
-	turns   *rotation.Desk   // changes of the realm's keys
-	figures *figures.Desk    // counts of the dashboard
-	cfg     Config
-	store   state.Store
-	keys    *keyring.Ring
-	now     func() time.Time
-	log     *slog.Logger
-	post    *post.Office // messages on their way
-	codes   *codes.Desk  // one-time codes
-	signin  *signin.Desk // how a household shows that it is there
+	proofs   *proof.Desk
+	release  *release.Desk
+	eng      *engine.Engine
+	office   *staffing.Office // staff who sign in
+	changes  *changes.Office  // what two people agree on
+	absent   *presence.Desk   // people who cannot show anything
+	asked    *requests.Desk   // what people ask about their own records
+	shares   *sharing.Links   // links that open a certificate
+	relinks  *relink.Desk     // lost phones and changed numbers
+	turns    *rotation.Desk   // changes of the realm's keys
+	figures  *figures.Desk    // counts of the dashboard
+	cfg      Config
+	store    state.Store
+	keys     *keyring.Ring
+	now      func() time.Time
+	log      *slog.Logger
+	post     *post.Office   // messages on their way
+	codes    *codes.Desk    // one-time codes
+	signin   *signin.Desk   // how a household shows that it is there
+	partners *partners.Desk // applications that ask for one person at a time
 
 	zones sync.Map // time zones by name, as loaded
 
@@ -165,8 +167,10 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.office = staffing.New(staffing.Config{Site: cfg.Staff, Keys: keys, Proofs: k.proofs, Permit: k.permits, Now: now, Log: log, Run: run}, k.eng)
 	k.signin = signin.New(signin.Config{Keys: keys, Codes: k.codes, Post: k.post, Release: k.release, NewDevices: cfg.NewDevices, PerPrefix: cfg.Limits.PerPrefix,
 		DemoNumbers: cfg.DemoNumbers, Host: cfg.Host, Now: now, Log: log}, k.eng)
+	k.partners = partners.New(partners.Config{Origin: cfg.Origin, DemoNumbers: cfg.DemoNumbers, Keys: keys, Codes: k.codes, Post: k.post, Proofs: k.proofs, Release: k.release,
+		Signin: k.signin, With: k.released, Now: now}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
-	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }, Now: now}, k.eng)
+	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: k.released, Now: now}, k.eng)
 	k.absent = k.newPresence()
 	k.asked = k.newRequests()
 	k.shares = k.newSharing()

@@ -15,6 +15,7 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -185,7 +186,7 @@ func (k *Keeper) LeaveUndo(ctx context.Context, r vault.LeaveUndoRequest) (vault
 			}
 			return engine.Put(t, state.Persons, string(m.Person), p, 0)
 		}
-		return notYours()
+		return signin.NotYours()
 	})
 	return done(receipts), err
 }

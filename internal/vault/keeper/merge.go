@@ -46,7 +46,7 @@ func (k *Keeper) Merge(ctx context.Context, r vault.MergeRequest) (vault.MergeSe
 		return *again, nil
 	}
 	if len(o.People) != 2 {
-		return vault.MergeSealed{}, notYours()
+		return vault.MergeSealed{}, signin.NotYours()
 	}
 	docs, err := k.joined(o.People[0], o.People[1])
 	if err != nil {

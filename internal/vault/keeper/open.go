@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/registry/rules"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/partners"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/signin"
@@ -30,27 +31,27 @@ const (
 // Open implements the vault's word: the booking view of the household, for a
 // partner the masked one.
 func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, error) {
-	var v visitor
+	var v partners.Visitor
 	var sealed, place []byte // the number's last digits: opened after the entries
 	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
-		if v, err = t.visit(r.Holder, vault.ScopeSignIn, true); err != nil || v.house == "" {
+		if v, err = k.partners.Visit(t.Txn, r.Holder, vault.ScopeSignIn, true); err != nil || v.House == "" {
 			return err
 		}
-		h, err := t.Household(v.house)
+		h, err := t.Household(v.House)
 		if err != nil {
 			return err
 		}
-		sealed, place = h.Last4, k.keys.ContactAAD("last4", string(v.house))
-		people, records, err := membersOf(h, r.Records, true)
+		sealed, place = h.Last4, k.keys.ContactAAD("last4", string(v.House))
+		people, records, err := signin.MembersOf(h, r.Records, true)
 		if err != nil {
 			return err
 		}
 		if r.Remembered && slices.ContainsFunc(people, func(p id.Person) bool { _, ok := records[p]; return !ok }) {
 			return fault.New(fault.Conflict, "members", "the household has other members now")
 		}
-		c := v.claim(release.Claim{View: viewBooking, Role: "holder"})
-		if v.partner != "" || v.bearer.Cooling {
-			c.View, sealed = viewMasked, nil
+		c := v.Claim(release.Claim{View: viewBooking, Role: "holder"})
+		if v.Partner != "" || v.Bearer.Cooling {
+			c.View, sealed = partners.ViewMasked, nil
 		}
 		return t.Release(o, people, records, c)
 	})
@@ -66,45 +67,16 @@ func (k *Keeper) Open(ctx context.Context, r vault.OpenRequest) (vault.Opened, e
 	if o.ViewID == "" {
 		o.ViewID = release.NewViewID()
 	}
-	out := vault.Opened{Waiting: v.bearer.Cooling && v.partner == "", Masked: v.bearer.Cooling || v.partner != "" && !ablate.Off(ablate.PartnerScope), ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts, People: []vault.Person{}}
+	out := vault.Opened{Waiting: v.Bearer.Cooling && v.Partner == "", Masked: v.Bearer.Cooling || v.Partner != "" && !ablate.Off(ablate.PartnerScope), ViewRef: k.release.ViewRef(o.ViewID), Receipts: o.Receipts, People: []vault.Person{}}
 	for _, p := range o.People {
 		view, err := k.bookingView(p)
 		if err != nil {
 			return vault.Opened{}, err
 		}
 		view.MobileLast4 = string(last4)
-		out.People = append(out.People, v.shownTo(view))
+		out.People = append(out.People, v.Shown(view))
 	}
 	return out, nil
-}
-
-// membersOf pairs records with the household's members. With all set every
-// member is opened, else only those whose record was brought.
-func membersOf(h state.Household, records []vault.Record, all bool) ([]id.Person, map[id.Person]vault.Record, error) {
-	if len(records) > MaxMembers {
-		return nil, nil, fault.New(fault.Invalid, "records", "more records than people under one mobile")
-	}
-	byPerson := map[id.Person]vault.Record{}
-	for _, r := range records {
-		byPerson[r.Person] = r
-	}
-	var people []id.Person
-	for _, m := range signin.ActiveMembers(h) {
-		if _, ok := byPerson[m.Person]; ok || all {
-			people = append(people, m.Person)
-		}
-	}
-	if !all && len(people) != len(byPerson) {
-		if ablate.Off(ablate.Ownership) {
-			people = people[:0]
-			for p := range byPerson {
-				people = append(people, p)
-			}
-			return people, byPerson, nil
-		}
-		return nil, nil, notYours()
-	}
-	return people, byPerson, nil
 }
 
 func (k *Keeper) bookingView(p release.Person) (vault.Person, error) {
@@ -187,7 +159,7 @@ func (k *Keeper) Openings(ctx context.Context, r vault.OpeningsRequest) (vault.O
 			t.Append(engine.Entry{Kind: "opening", Person: m.Person, House: house, View: viewOpenings, Role: permits.Holder, ViewID: viewID, Policy: permit.Policies()})
 		}
 		if !found {
-			return notYours()
+			return signin.NotYours()
 		}
 		gaps, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(gapsTopic), r.Before, r.Limit)
 		rows = append(rows, gaps...)

@@ -20,22 +20,19 @@ import (
 	"tikakosh/internal/vault/state"
 )
 
-// MaxMembers is the number of people under one mobile (contract.md 3).
-const MaxMembers = 6
-
 // Membership implements the vault's word.
 func (k *Keeper) Membership(ctx context.Context, h vault.Holder) (vault.Membership, error) {
 	var out vault.Membership
 	err := k.view(ctx, func(t *txn) error {
-		v, err := t.visit(h, "", false)
+		v, err := k.partners.Visit(t.Txn, h, "", false)
 		if err != nil {
 			return err
 		}
-		out = vault.Membership{Household: v.house, ExpiresAt: v.bearer.Expires}
-		if v.house == "" {
+		out = vault.Membership{Household: v.House, ExpiresAt: v.Bearer.Expires}
+		if v.House == "" {
 			return nil // a partner's, for a number that nobody is registered under
 		}
-		row, err := t.Household(v.house)
+		row, err := t.Household(v.House)
 		if err != nil {
 			return err
 		}
@@ -59,11 +56,7 @@ func (t *txn) member(row state.Household, p id.Person) (state.Person, error) {
 			return t.Person(p)
 		}
 	}
-	return state.Person{}, notYours()
-}
-
-func notYours() error {
-	return fault.New(fault.NotFound, "person", "no such person under this mobile")
+	return state.Person{}, signin.NotYours()
 }
 
 // checkedIdentity validates an identity and splits the id number off it.
@@ -324,7 +317,7 @@ func (t *txn) freeSlot(house id.Household, h *state.Household, tags keyring.Tags
 			oldest = i
 		}
 	}
-	for slot := 1; slot <= MaxMembers; slot++ {
+	for slot := 1; slot <= signin.MaxMembers; slot++ {
 		if !used[slot] {
 			return slot, nil
 		}

@@ -14,7 +14,7 @@ import (
 // newPresence makes the part for people who cannot show anything (ADR 38).
 func (k *Keeper) newPresence() *presence.Desk {
 	return presence.New(presence.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Centre: centreDesk{k}, Now: k.now,
-		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }, Wrong: k.cfg.Limits.WrongStaffCodes}, k.eng)
+		With: k.released, Wrong: k.cfg.Limits.WrongStaffCodes}, k.eng)
 }
 
 // centreDesk is what that part asks of the rest of the vault.

@@ -22,7 +22,7 @@ import (
 func (k *Keeper) newRequests() *requests.Desk {
 	rest := requestDesk{k}
 	return requests.New(requests.Config{Keys: k.keys, Release: k.release, Office: k.office, Permits: k.permits, Holders: rest, Others: rest, Holdings: rest, Numbers: rest, Devices: rest, Now: k.now, Log: k.log,
-		With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }}, k.eng)
+		With: k.released}, k.eng)
 }
 
 // boundRequests keeps a household from filling the lists of those who answer.

@@ -18,6 +18,7 @@ import (
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/loose"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
 )
@@ -35,7 +36,7 @@ const listsPerDay = 5
 
 // rosterBody is the signed body of what is asked about a day's list.
 type rosterBody struct {
-	Centre  looseText  `json:"center_id"`
+	Centre  loose.Text `json:"center_id"`
 	Session id.Session `json:"session_id"`
 	Row     string     `json:"row_id"`
 	Reason  string     `json:"reason"`

@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/release"
+	"tikakosh/internal/vault/keeper/signin"
 	"tikakosh/internal/vault/state"
 )
 
@@ -143,7 +144,7 @@ func (t *txn) openForBooking(o *release.Opening, r vault.BookRequest) error {
 	if err != nil {
 		return err
 	}
-	people, records, err := membersOf(h, r.Records, false)
+	people, records, err := signin.MembersOf(h, r.Records, false)
 	if err != nil {
 		return err
 	}
@@ -299,7 +300,7 @@ func failureOf(log *slog.Logger, name string, err error) vault.Failure {
 		log.Error("vault method failed", "method", name, "kind", f.Kind, "code", f.Code, "error", err.Error())
 		f.Text = "the vault could not do this"
 	default:
-		f.Text = textOf(err)
+		f.Text = fault.TextOf(err)
 	}
 	return f
 }

@@ -242,7 +242,7 @@ func (t *txn) seedMember(house id.Household, h *state.Household, s seedling) (e 
 		return vault.Enrolled{Seal: vault.Seal{ID: seal.ID, Person: m.Person, Parts: seal.Parts}, Reference: p.Reference, Household: house, Slot: m.Slot}, false, nil
 	}
 	slot := len(h.Members) + 1
-	if slot > MaxMembers {
+	if slot > signin.MaxMembers {
 		return e, false, nil // visitors have filled it
 	}
 	h.Members = append(h.Members, state.Member{Slot: slot, Person: s.person, State: state.Active, IDTag: s.tags.Current})

@@ -14,7 +14,7 @@ import (
 
 // newSharing makes the part for links that open a certificate (ADR 43).
 func (k *Keeper) newSharing() *sharing.Links {
-	return sharing.New(sharing.Config{Keys: k.keys, Release: k.release, Desk: shareDesk{k}, Now: k.now, With: func(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }}, k.eng)
+	return sharing.New(sharing.Config{Keys: k.keys, Release: k.release, Desk: shareDesk{k}, Now: k.now, With: k.released}, k.eng)
 }
 
 // shareDesk is what that part asks of the rest of the vault.

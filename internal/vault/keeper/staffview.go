@@ -16,6 +16,7 @@ import (
 	"tikakosh/internal/vault/budgets"
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/loose"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/state"
@@ -189,14 +190,14 @@ func (k *Keeper) StaffCheck(ctx context.Context, r vault.StaffCheckRequest) (vau
 
 // walkInBooking is the body of V4: P1 for one person, and what they showed.
 type walkInBooking struct {
-	Dose    looseText   `json:"dose"`
-	Session id.Session  `json:"session_id"`
-	Slot    string      `json:"slot"`
-	People  []looseText `json:"beneficiaries"`
-	Code    looseText   `json:"security_code"`
-	Card    string      `json:"card"`
-	Txn     string      `json:"txnId"`
-	OTP     string      `json:"otp"`
+	Dose    loose.Text   `json:"dose"`
+	Session id.Session   `json:"session_id"`
+	Slot    string       `json:"slot"`
+	People  []loose.Text `json:"beneficiaries"`
+	Code    loose.Text   `json:"security_code"`
+	Card    string       `json:"card"`
+	Txn     string       `json:"txnId"`
+	OTP     string       `json:"otp"`
 }
 
 // parseWalkInBooking reads such a body: one person, a dose's number, a session and a
@@ -285,7 +286,7 @@ func (k *Keeper) WalkInBook(ctx context.Context, r vault.WalkInBookRequest) (vau
 // the one of sign-ins: staff cannot add to what a phone receives.
 func (k *Keeper) StaffCode(ctx context.Context, r vault.StaffCodeRequest) (vault.StaffCode, error) {
 	var asked struct {
-		Reference looseText `json:"beneficiary_reference_id"`
+		Reference loose.Text `json:"beneficiary_reference_id"`
 	}
 	if json.Unmarshal(r.Signed.Body, &asked) != nil || (id.Reference(asked.Reference) != r.Reference && !ablate.Off(ablate.VaultProof)) {
 		return vault.StaffCode{}, proof.Bad("the proof is for another request")

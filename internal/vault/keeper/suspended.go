@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
@@ -217,7 +218,7 @@ func (k *Keeper) Resume(ctx context.Context, r vault.ResumeRequest) (vault.Done,
 				return cmp.Or[error](err, none)
 			}
 			row.Active, row.Suspended = true, 0
-			t.Append(engine.Entry{Kind: rolePartner, View: "confirmed after a restore", Role: "operator", Actor: string(r.Partner), Place: row.Name})
+			t.Append(engine.Entry{Kind: permits.Partner, View: "confirmed after a restore", Role: "operator", Actor: string(r.Partner), Place: row.Name})
 			return engine.Put(t, state.Partners, string(r.Partner), row, 0)
 		}
 		if id.Valid(string(r.Staff)) { // a member's id: no key has one

@@ -29,6 +29,9 @@ func (k *Keeper) with(t *engine.Txn) *txn {
 	return out
 }
 
+// released is with for a part that stands on release.
+func (k *Keeper) released(t *engine.Txn) *release.Txn { return k.with(t).Txn.Txn }
+
 // on is with for a transaction in which records are released already.
 func (k *Keeper) on(t *release.Txn) *txn {
 	return &txn{Txn: k.signin.With(t), k: k}

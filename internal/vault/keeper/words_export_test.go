@@ -83,3 +83,29 @@ func (k *Keeper) EmailState(ctx context.Context, r vault.Holder) (vault.EmailSta
 func (k *Keeper) EmailDrop(ctx context.Context, r vault.Holder) (vault.Empty, error) {
 	return k.signin.EmailDrop(ctx, r)
 }
+
+// The words of partners.
+
+func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error) {
+	return k.partners.Code(ctx, r)
+}
+
+func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) (vault.Session, error) {
+	return k.partners.Confirm(ctx, r)
+}
+
+func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vault.StatusTold, error) {
+	return k.partners.StatusPull(ctx, r)
+}
+
+func (k *Keeper) EnrolPartner(ctx context.Context, r vault.PartnerEnrolRequest) (vault.PartnerEnrolled, error) {
+	return k.partners.Enrol(ctx, r)
+}
+
+func (k *Keeper) DisablePartner(ctx context.Context, r vault.PartnerDisableRequest) (vault.Done, error) {
+	return k.partners.Disable(ctx, r)
+}
+
+func (k *Keeper) Partners(ctx context.Context) (vault.PartnerList, error) {
+	return k.partners.List(ctx, vault.Empty{})
+}

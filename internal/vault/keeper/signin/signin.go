@@ -240,18 +240,3 @@ func (t *Txn) householdOf(mobile, last4 []byte, ch state.Challenge, origin strin
 	t.Append(engine.Entry{Kind: "household", House: idx.Household, Role: "holder"})
 	return idx.Household, true, v, nil
 }
-
-func ActiveMembers(h state.Household) []state.Member {
-	var out []state.Member
-	for _, m := range h.Members {
-		if !Hides(m) && (h.Only == "" || h.Only == m.Person) {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
-// Hides reports whether a member is hidden from the household.
-func Hides(m state.Member) bool {
-	return m.State == state.Removed || (m.State == state.Left && !ablate.Off(ablate.LeaveHides))
-}

@@ -1,4 +1,4 @@
-package keeper
+package partners
 
 import (
 	"context"
@@ -19,6 +19,8 @@ import (
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
 	"tikakosh/internal/vault/keeper/numbers"
+	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/keeper/release"
 	"tikakosh/internal/vault/keeper/signin"
@@ -31,15 +33,17 @@ const (
 
 	statusType = "tikakosh-status+jwt"
 
-	viewMasked   = "masked booking view"
 	viewCompared = "names compared for a vaccination status"
 	viewTold     = "vaccination status"
 )
 
-// PartnerCode implements the vault's word. As with RequestCode nothing is looked
+// ViewMasked is the view of a partner, and of a device that waits.
+const ViewMasked = "masked booking view"
+
+// Code implements the vault's word. As with RequestCode nothing is looked
 // up, so the answer and the work are the same whether or not the number or the
 // name is known.
-func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error) {
+func (k *Desk) Code(ctx context.Context, r vault.PartnerCodeRequest) (vault.CodeIssued, error) {
 	f, err := readFacts(r.Partner.Signed.Body)
 	if err != nil {
 		return vault.CodeIssued{}, err
@@ -69,10 +73,10 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 
 	var issued vault.CodeIssued
 	var refused error
-	var told Notice
-	_, err = k.update(ctx, func(t *txn) error {
+	var told post.Notice
+	_, err = k.update(ctx, func(t *signin.Txn) error {
 		issued, refused = vault.CodeIssued{Txn: txnID}, nil
-		who, partner, err := t.partner(r.Partner, "", true)
+		who, partner, err := k.partner(t, r.Partner, "", true)
 		if err != nil {
 			return err
 		}
@@ -85,12 +89,12 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 			row.Scopes = append(row.Scopes, vault.ScopeCertificate)
 		}
 		told = partnerNotice(row.Scopes, partner.Name, code)
-		asked, err := t.k.codes.Work(t.Engine(), f.Work, row.Origin)
+		asked, err := k.codes.Work(t.Engine(), f.Work, row.Origin)
 		if err != nil || asked != "" {
 			issued = vault.CodeIssued{Challenge: asked}
 			return err
 		}
-		if refused, err = t.k.codes.Spend(t.Engine(), codes.Ask{Index: row.Index, Mobile: mobile, Origin: row.Origin, Challenge: key}, partner.Hourly); err != nil || refused != nil {
+		if refused, err = k.codes.Spend(t.Engine(), codes.Ask{Index: row.Index, Mobile: mobile, Origin: row.Origin, Challenge: key}, partner.Hourly); err != nil || refused != nil {
 			return err
 		}
 		return engine.Put(t, state.Challenges, key, row, now.Add(codes.Kept).UnixMilli())
@@ -102,7 +106,7 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 		return issued, err
 	}
 	told.ID, told.Mobile, told.Language, told.Deadline = key, mobile, r.Language, row.Expires
-	if issued.Held, err = k.post.SendCode(ctx, told, row.Index, key); err != nil {
+	if issued.Held, err = k.cfg.Post.SendCode(ctx, told, row.Index, key); err != nil {
 		return vault.CodeIssued{}, err
 	}
 	return issued, nil
@@ -112,8 +116,8 @@ func (k *Keeper) PartnerCode(ctx context.Context, r vault.PartnerCodeRequest) (v
 func originOf(p id.Partner) string { return "partner/" + string(p) }
 
 // partnerNotice is the message with a partner's code: it says who gets what.
-func partnerNotice(scopes []string, name, code string) Notice {
-	n := Notice{Template: "code-partner", Params: map[string]string{"code": code, "partner": name}}
+func partnerNotice(scopes []string, name, code string) post.Notice {
+	n := post.Notice{Template: "code-partner", Params: map[string]string{"code": code, "partner": name}}
 	if slices.Contains(scopes, vault.ScopeCertificate) {
 		n.Template = "code-certificate"
 	}
@@ -125,12 +129,12 @@ func partnerNotice(scopes []string, name, code string) Notice {
 
 // nameTag is a keyed tag of a name as people compare names. It replaces the name
 // that a partner asks about: that is not kept.
-func (k *Keeper) nameTag(name string) []byte {
+func (k *Desk) nameTag(name string) []byte {
 	return k.keys.MAC(keyring.PurposeMatch, k.keys.RealmBytes(), []byte("name asked about"), []byte(rules.NameKey(name)))
 }
 
-// PartnerConfirm implements the vault's word.
-func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) (vault.Session, error) {
+// Confirm implements the vault's word.
+func (k *Desk) Confirm(ctx context.Context, r vault.PartnerCodeAnswer) (vault.Session, error) {
 	f, err := readFacts(r.Partner.Signed.Body)
 	if err != nil {
 		return vault.Session{}, err
@@ -141,8 +145,8 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 	var got codes.Outcome
 	var mint func() (vault.Session, error)
 	var isNew bool
-	_, err = k.update(ctx, func(t *txn) error {
-		who, partner, err := t.partner(r.Partner, "", true)
+	_, err = k.update(ctx, func(t *signin.Txn) error {
+		who, partner, err := k.partner(t, r.Partner, "", true)
 		if err != nil {
 			return err
 		}
@@ -155,11 +159,11 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 			return err
 		}
 		ok = ok && ch.Partner == who && slices.Contains(ch.Scopes, r.Scope)
-		got, err = t.k.codes.Judge(t.Engine(), &ch, ok, vault.CodeAnswer{Txn: f.Txn, Digest: f.OTP, Origin: originOf(who)})
+		got, err = k.codes.Judge(t.Engine(), &ch, ok, vault.CodeAnswer{Txn: f.Txn, Digest: f.OTP, Origin: originOf(who)})
 		if err != nil || got != codes.Right {
 			return err
 		}
-		mint, isNew, err = t.admitPartner(ch, key)
+		mint, isNew, err = k.admitPartner(t, ch, key)
 		return err
 	})
 	return signin.Admitted(err, got, mint, isNew)
@@ -167,9 +171,9 @@ func (k *Keeper) PartnerConfirm(ctx context.Context, r vault.PartnerCodeAnswer) 
 
 // admitPartner spends the challenge and mints the partner's session. It makes no
 // household: nobody is registered by asking about them.
-func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.Session, error), isNew bool, err error) {
+func (k *Desk) admitPartner(t *signin.Txn, ch state.Challenge, key string) (mint func() (vault.Session, error), isNew bool, err error) {
 	row := state.Bearer{Origin: ch.Origin, Partner: ch.Partner, Scopes: ch.Scopes, NameTag: ch.NameTag}
-	raw, err := t.k.keys.Contact.Open(nil, nil, ch.Mobile, t.k.keys.ContactAAD("challenge", key))
+	raw, err := k.keys.Contact.Open(nil, nil, ch.Mobile, k.keys.ContactAAD("challenge", key))
 	if err != nil {
 		return nil, false, state.Integrity(state.Challenges, "a challenge does not open")
 	}
@@ -178,10 +182,10 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	if err := engine.Put(t, state.Challenges, key, ch, ch.Sent+codes.Kept.Milliseconds()); err != nil {
 		return nil, false, err
 	}
-	if err := t.k.codes.Refund(t.Engine(), ch.Index, mobile, key); err != nil {
+	if err := k.codes.Refund(t.Engine(), ch.Index, mobile, key); err != nil {
 		return nil, false, err
 	}
-	_, index, known, err := numbers.Find(t, t.k.keys, mobile)
+	_, index, known, err := numbers.Find(t, k.keys, mobile)
 	if err != nil {
 		return nil, false, err
 	}
@@ -201,7 +205,7 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 	}
 	// The subject is named by a key that does not change, so that a partner sees
 	// the same one after a change of the index key.
-	mint, err = t.Mint(row, t.k.keys.MatchIndex(mobile), proof.ScopePartner, life)
+	mint, err = t.Mint(row, k.keys.MatchIndex(mobile), proof.ScopePartner, life)
 	return mint, isNew, err
 }
 
@@ -210,31 +214,31 @@ func (t *txn) admitPartner(ch state.Challenge, key string) (mint func() (vault.S
 // name is told after a second one. With nobody of that name the answer is that
 // of an unvaccinated person, and as many entries are written. The session ends
 // with the first pull.
-func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vault.StatusTold, error) {
-	var v visitor
-	o, err := k.open(ctx, func(t *txn, o *release.Opening) (err error) {
-		if v, err = t.visit(r.Holder, vault.ScopeStatus, true); err != nil {
+func (k *Desk) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vault.StatusTold, error) {
+	var v Visitor
+	o, err := k.open(ctx, func(t *signin.Txn, o *release.Opening) (err error) {
+		if v, err = k.Visit(t, r.Holder, vault.ScopeStatus, true); err != nil {
 			return err
 		}
-		people, records, err := t.visited(v, r.Records)
+		people, records, err := k.visited(t, v, r.Records)
 		if err != nil {
 			return err
 		}
-		if err := t.endConsent(v); err != nil {
+		if err := k.endConsent(t, v); err != nil {
 			return err
 		}
-		return t.Release(o, people, records, v.claim(release.Claim{View: viewCompared}))
+		return t.Release(o, people, records, v.Claim(release.Claim{View: viewCompared}))
 	})
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
-	status, named, err := k.statusOf(o.People, v.bearer.NameTag)
+	status, named, err := k.statusOf(o.People, v.Bearer.NameTag)
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
 	viewID := release.NewViewID()
-	receipts, err := k.update(ctx, func(t *txn) error {
-		e := engine.Entry{Kind: "opening", House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Place: v.name, ViewID: viewID}
+	receipts, err := k.update(ctx, func(t *signin.Txn) error {
+		e := engine.Entry{Kind: "opening", House: v.House, View: viewTold, Role: permits.Partner, Actor: string(v.Partner), Place: v.Name, ViewID: viewID}
 		for _, p := range named {
 			e.Person = p
 			t.Append(e)
@@ -247,38 +251,38 @@ func (k *Keeper) StatusPull(ctx context.Context, r vault.StatusPullRequest) (vau
 	if err != nil {
 		return vault.StatusTold{}, err
 	}
-	out := vault.StatusTold{Status: status, ViewRef: k.release.ViewRef(viewID), Receipts: receipts}
-	out.Signed, err = k.signStatus(v.partner, status, out.ViewRef)
+	out := vault.StatusTold{Status: status, ViewRef: k.cfg.Release.ViewRef(viewID), Receipts: receipts}
+	out.Signed, err = k.signStatus(v.Partner, status, out.ViewRef)
 	return out, err
 }
 
 // endConsent ends a session that is good for one pull.
-func (t *txn) endConsent(v visitor) error {
+func (k *Desk) endConsent(t *signin.Txn, v Visitor) error {
 	if ablate.Off(ablate.ConsentOnce) {
 		return nil
 	}
-	row := v.bearer
+	row := v.Bearer
 	row.Revoked, row.NameTag = true, nil
-	t.Append(engine.Entry{Kind: engine.SignOut, House: v.house, View: viewTold, Role: rolePartner, Actor: string(v.partner), Evidence: v.key})
-	return engine.Put(t, state.Bearers, v.key, row, row.Expires+time.Hour.Milliseconds())
+	t.Append(engine.Entry{Kind: engine.SignOut, House: v.House, View: viewTold, Role: permits.Partner, Actor: string(v.Partner), Evidence: v.Key})
+	return engine.Put(t, state.Bearers, v.Key, row, row.Expires+time.Hour.Milliseconds())
 }
 
-// visited pairs records with the members of a visitor's household, of whom there
+// visited pairs records with the members of a Visitor's household, of whom there
 // are none where there is no household.
-func (t *txn) visited(v visitor, brought []vault.Record) ([]id.Person, map[id.Person]vault.Record, error) {
-	if v.house == "" {
+func (k *Desk) visited(t *signin.Txn, v Visitor, brought []vault.Record) ([]id.Person, map[id.Person]vault.Record, error) {
+	if v.House == "" {
 		return nil, nil, nil
 	}
-	h, err := t.Household(v.house)
+	h, err := t.Household(v.House)
 	if err != nil {
 		return nil, nil, err
 	}
-	return membersOf(h, brought, true)
+	return signin.MembersOf(h, brought, true)
 }
 
 // statusOf is the vaccination status of those who bear the name of a tag: of
 // several the lowest, so that nobody is said to have a dose that another has.
-func (k *Keeper) statusOf(people []release.Person, tag []byte) (status int, named []id.Person, err error) {
+func (k *Desk) statusOf(people []release.Person, tag []byte) (status int, named []id.Person, err error) {
 	for _, p := range people {
 		doc, err := p.Identity(k.keys)
 		if err != nil {
@@ -298,7 +302,7 @@ func (k *Keeper) statusOf(people []release.Person, tag []byte) (status int, name
 		named = append(named, p.ID)
 	}
 	if len(named) == 0 && ablate.Off(ablate.OTPUniform) {
-		return 0, nil, notYours()
+		return 0, nil, signin.NotYours()
 	}
 	return status, named, nil
 }
@@ -325,7 +329,7 @@ type statusClaims struct {
 
 // signStatus is a compact JWS (RFC 7515) under the certificate key, whose id is
 // in the header as in the published key set.
-func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, error) {
+func (k *Desk) signStatus(p id.Partner, status int, viewRef string) (string, error) {
 	who, err := encode.NewSigner(k.keys.Now().Certificate)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "certificate key")
@@ -347,13 +351,13 @@ func (k *Keeper) signStatus(p id.Partner, status int, viewRef string) (string, e
 	return text, fault.Wrap(fault.Internal, err, "status")
 }
 
-// shownTo is a person's view as a visitor may see it.
-func (v visitor) shownTo(p vault.Person) vault.Person {
+// Shown is a person's view as a Visitor may see it.
+func (v Visitor) Shown(p vault.Person) vault.Person {
 	ref := p.Reference
 	switch {
-	case v.partner != "" && !ablate.Off(ablate.PartnerScope):
+	case v.Partner != "" && !ablate.Off(ablate.PartnerScope):
 		return masked(p)
-	case v.bearer.Cooling:
+	case v.Bearer.Cooling:
 		// The number in full: whoever waits can book meanwhile, and it opens nothing.
 		p = masked(p)
 		p.Reference = ref
