@@ -45,7 +45,7 @@ var doors = map[string]string{
 // what several packages' tests share; no row lists one.
 func plan() []room {
 	const leaves = "id fault civil ablate"
-	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/departments vault/keeper/staffing vault/keeper/changes vault/keeper/ways vault/keeper/presence vault/keeper/relink vault/keeper/requests vault/keeper/sharing vault/keeper/numbers vault/keeper/rotation vault/keeper/figures vault/keeper/post vault/keeper/codes vault/keeper/signin vault/keeper/partners vault/keeper/loose "
+	const keeperParts = "vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/audit vault/keeper/permits vault/keeper/departments vault/keeper/staffing vault/keeper/changes vault/keeper/ways vault/keeper/presence vault/keeper/relink vault/keeper/requests vault/keeper/sharing vault/keeper/numbers vault/keeper/rotation vault/keeper/figures vault/keeper/post vault/keeper/codes vault/keeper/signin vault/keeper/partners vault/keeper/loose vault/keeper/notary vault/keeper/gap "
 	return []room{
 		{"internal/fault", "", ""},
 		{"internal/id", "fault", ""},
@@ -80,6 +80,8 @@ func plan() []room {
 		{"internal/vault/keeper/post", leaves + " vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/codes", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/numbers vault/keeper/ways", ""},
 		{"internal/vault/keeper/signin", leaves + " registry/rules vault vault/state vault/budgets vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/numbers vault/keeper/ways vault/keeper/codes vault/keeper/post", ""},
+		{"internal/vault/keeper/gap", leaves + " access/policy ledger vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/permits", ""},
+		{"internal/vault/keeper/notary", leaves + " vault vault/state vault/keeper/keyring vault/keeper/engine", ""},
 		{"internal/vault/keeper/loose", "", ""},
 		{"internal/vault/keeper/partners", leaves + " registry/rules certificate/encode vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/proof vault/keeper/release vault/keeper/permits vault/keeper/staffing vault/keeper/numbers vault/keeper/ways vault/keeper/codes vault/keeper/post vault/keeper/signin vault/keeper/loose", ""},
 		{"internal/vault/keeper/figures", leaves + " statistics registry/rules vault vault/state vault/keeper/keyring vault/keeper/engine vault/keeper/release", ""},

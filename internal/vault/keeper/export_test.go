@@ -11,6 +11,7 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/notary"
 	"tikakosh/internal/vault/keeper/post"
 	"tikakosh/internal/vault/keeper/presence"
 	"tikakosh/internal/vault/keeper/proof"
@@ -133,7 +134,7 @@ func Documents() map[string]any {
 // RecordOtherDictionary appends what a version with another dictionary would.
 func (k *Keeper) RecordOtherDictionary(ctx context.Context) error {
 	_, err := k.update(ctx, func(t *txn) error {
-		t.Append(engine.Entry{Kind: "dictionary", Role: "system", Evidence: "other", Topic: dictionaryTopic})
+		t.Append(engine.Entry{Kind: "dictionary", Role: "system", Evidence: "other", Topic: notary.Dictionary})
 		return nil
 	})
 	return err

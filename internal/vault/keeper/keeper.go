@@ -22,7 +22,9 @@ import (
 	"tikakosh/internal/vault/keeper/codes"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/figures"
+	"tikakosh/internal/vault/keeper/gap"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/notary"
 	"tikakosh/internal/vault/keeper/partners"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/post"
@@ -86,6 +88,25 @@ func (k *Keeper) EraseWaits() time.Duration { return k.turns.Waits() }
 // KeyTimes are how long the steps of a change of keys wait; see rotation.Times.
 type KeyTimes = rotation.Times
 
+// RestoreOrder, Gap and GapStatement are what a restore leaves for the first start, what
+// the copy lacks, and what two custodians sign; see gap.
+type (
+	RestoreOrder = gap.Order
+	Gap          = gap.Gap
+	GapStatement = gap.Statement
+)
+
+// What the proof of a custodian's approval names in place of a request.
+const (
+	GapMethod = gap.Method
+	GapURL    = gap.URL
+)
+
+// NoteCopy records that a backup set is about to be made; see notary.Desk.
+func (k *Keeper) NoteCopy(ctx context.Context, set, recipients, role string) (string, error) {
+	return k.notary.NoteCopy(ctx, set, recipients, role)
+}
+
 // Provider is key custody; see keyring.Provider.
 type Provider = keyring.Provider
 
@@ -108,6 +129,8 @@ type Keeper struct {
 	relinks  *relink.Desk     // lost phones and changed numbers
 	turns    *rotation.Desk   // changes of the realm's keys
 	figures  *figures.Desk    // counts of the dashboard
+	notary   *notary.Desk     // what is about the program itself
+	gap      *gap.Desk        // copies behind their ledger
 	cfg      Config
 	store    state.Store
 	keys     *keyring.Ring
@@ -170,6 +193,9 @@ func Begin(ctx context.Context, cfg Config, st state.Store, p keyring.Provider, 
 	k.partners = partners.New(partners.Config{Origin: cfg.Origin, DemoNumbers: cfg.DemoNumbers, Keys: keys, Codes: k.codes, Post: k.post, Proofs: k.proofs, Release: k.release,
 		Signin: k.signin, With: k.released, Now: now}, k.eng)
 	k.changes = changes.New(changes.Config{Permits: k.permits, Salt: k.changeSalt, Given: cfg.Policies, Alarm: k.policyAlarm, Delay: cfg.ChangeDelay, Now: now, Log: log}, k.eng, k.office)
+	k.notary = notary.New(keys, cfg.StaffClient, now, log, k.eng)
+	k.gap = gap.New(gap.Config{Origin: cfg.Origin, Keys: keys, Proofs: k.proofs, Permits: k.permits, Chain: func() []byte { return k.turns.Chain() },
+		SamePerson: func(t *engine.Txn, a, b id.Staff) (bool, error) { return k.with(t).samePerson(a, b) }})
 	k.figures = figures.New(figures.Config{Keys: keys, Release: k.release, With: k.released, Now: now}, k.eng)
 	k.absent = k.newPresence()
 	k.asked = k.newRequests()
@@ -199,7 +225,7 @@ func (k *Keeper) policyAlarm(do policy.Action, ids []string) {
 // vault was down; it then stays closed.
 func (k *Keeper) Verify(ctx context.Context) error {
 	return k.eng.Verify(ctx, k.applyRestore, func(ctx context.Context) error {
-		if err := k.recordSelf(ctx); err != nil {
+		if err := k.notary.Start(ctx); err != nil {
 			return err
 		}
 		if err := k.turns.Start(ctx); err != nil {

@@ -2,8 +2,6 @@ package keeper
 
 import (
 	"context"
-	"slices"
-	"strconv"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/fault"
@@ -11,32 +9,9 @@ import (
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault/keeper/engine"
 	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/notary"
 	"tikakosh/internal/vault/state"
 )
-
-// RestoreOrder is what a restore leaves for the vault's first start: the vault puts
-// it on the ledger before anything else, and ends what the copy still holds open.
-type RestoreOrder struct {
-	Origin   string `json:"origin,omitempty"` // the ledger's name, which the next start must have too
-	Set      string `json:"set"`              // name of the backup set; "" when only the ledger's files are made anew
-	Manifest string `json:"manifest"`         // SHA-256 of its manifest
-	Made     string `json:"made"`             // when the set was made
-	Ledger   int64  `json:"ledger"`           // entries in the restored database
-	Known    string `json:"known"`            // how the newest head was known: "ledger", "checkpoint", "only copy"
-	Gap      *Gap   `json:"gap,omitempty"`
-	// Unpublished are leaves of entries after those, and after the gap's, that files
-	// hold and no checkpoint covers: they are not taken in, and whom they erased or
-	// hid is so again. Only a vault's key makes such a leaf.
-	Unpublished [][]byte `json:"unpublished,omitempty"`
-}
-
-// lost are the known leaves of the entries that the copy lacks.
-func (o *RestoreOrder) lost() [][]byte {
-	if o.Gap == nil {
-		return o.Unpublished
-	}
-	return slices.Concat(o.Gap.Lost, o.Unpublished)
-}
 
 // The views of the entry, with a set and without.
 const (
@@ -52,7 +27,7 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 		return nil
 	}
 	_, err := k.transact(ctx, func(t *txn) error {
-		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(copiesTopic), 0, 1)
+		last, err := t.Tx.ByPerson(ctx, k.keys.PersonTag(notary.Copies), 0, 1)
 		if err != nil {
 			return err
 		}
@@ -61,7 +36,7 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if e.Kind == "restore" && e.Evidence == o.evidence() && e.Index >= o.Ledger {
+			if e.Kind == "restore" && e.Evidence == o.Evidence() && e.Index >= o.Ledger {
 				return nil
 			}
 		}
@@ -72,11 +47,11 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 		if next != o.Ledger {
 			return fault.Newf(fault.Integrity, "restore", "the restore order is for a ledger of %d entries, the database has %d: restore the set again into an empty folder", o.Ledger, next)
 		}
-		e := engine.Entry{Kind: "restore", View: viewRestored, Role: "operator", Reason: o.Made, Evidence: o.evidence(), Place: o.Known, Topic: copiesTopic}
+		e := engine.Entry{Kind: "restore", View: viewRestored, Role: "operator", Reason: o.Made, Evidence: o.Evidence(), Place: o.Known, Topic: notary.Copies}
 		if o.Set == "" {
 			e.View = viewRebuilt
 		}
-		if err := t.adopt(o, &e); err != nil {
+		if err := k.gap.Adopt(t.Engine(), o, &e); err != nil {
 			return err
 		}
 		t.Append(e)
@@ -84,11 +59,11 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 			return nil
 		}
 		if !ablate.Off(ablate.ErasureReplay) {
-			if err := t.replayErasures(o.lost(), "again after a restore"); err != nil {
+			if err := t.replayErasures(o.All(), "again after a restore"); err != nil {
 				return err
 			}
 		}
-		if len(o.lost()) > 0 {
+		if len(o.All()) > 0 {
 			if err := t.afterGap(o); err != nil {
 				return err
 			}
@@ -97,8 +72,6 @@ func (k *Keeper) applyRestore(ctx context.Context) error {
 	})
 	return err
 }
-
-func (o *RestoreOrder) evidence() string { return o.Manifest + "@" + strconv.FormatInt(o.Ledger, 10) }
 
 // endSessions ends the sessions that were open when the copy was made: they may have
 // been ended since. One-time codes are void after any start.

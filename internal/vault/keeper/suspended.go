@@ -11,10 +11,15 @@ import (
 	"tikakosh/internal/id"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/gap"
 	"tikakosh/internal/vault/keeper/permits"
 	"tikakosh/internal/vault/keeper/staffing"
 	"tikakosh/internal/vault/state"
 )
+
+// roleCustodian is a staff role that can do one thing: approve, with another one,
+// that a copy behind the ledger goes live.
+const roleCustodian = "custodian"
 
 // gapsTopic finds the entries that say what was lost with an approved restore.
 const gapsTopic = id.Person("gaps")
@@ -39,13 +44,13 @@ func (k *Keeper) changeSalt(what string) [32]byte { return k.markSalt(markChange
 // suspended, because it may have been ended by something that left no mark. Entries
 // that were never published are this version's own and of the last minute: only
 // what they marked ends.
-func (t *txn) afterGap(o *RestoreOrder) error {
+func (t *txn) afterGap(o *gap.Order) error {
 	in := map[string]bool{}
-	for _, l := range o.lost() {
+	for _, l := range o.All() {
 		in[string(l)] = true
 	}
 	if o.Gap != nil {
-		t.Append(engine.Entry{Kind: kindGap, View: "entries lost in a restore", Role: roleCustodian, Evidence: o.evidence(), Lost: int64(len(o.Gap.Lost)), Reason: itoa(o.Ledger), Topic: gapsTopic})
+		t.Append(engine.Entry{Kind: kindGap, View: "entries lost in a restore", Role: roleCustodian, Evidence: o.Evidence(), Lost: int64(len(o.Gap.Lost)), Reason: itoa(o.Ledger), Topic: gapsTopic})
 	}
 	if ablate.Off(ablate.GapSuspends) {
 		return nil

@@ -109,3 +109,21 @@ func (k *Keeper) DisablePartner(ctx context.Context, r vault.PartnerDisableReque
 func (k *Keeper) Partners(ctx context.Context) (vault.PartnerList, error) {
 	return k.partners.List(ctx, vault.Empty{})
 }
+
+// The words about the program itself.
+
+func (k *Keeper) StaffClient(ctx context.Context, r vault.Empty) (vault.StaffClientShown, error) {
+	return k.notary.StaffClient(ctx, r)
+}
+
+func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed, error) {
+	return k.notary.SealLogs(ctx, r)
+}
+
+func (k *Keeper) NewestLogSeal(ctx context.Context, r vault.LogExport) (vault.LogSealed, error) {
+	return k.notary.NewestLogSeal(ctx, r)
+}
+
+func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.LogSealed, error) {
+	return k.notary.SignLogExport(ctx, r)
+}

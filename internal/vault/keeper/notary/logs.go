@@ -1,4 +1,4 @@
-package keeper
+package notary
 
 import (
 	"context"
@@ -30,12 +30,12 @@ func topicOf(log string) (id.Person, error) {
 }
 
 // lastLogSeal returns number and digest of a log's newest statement.
-func (t *txn) lastLogSeal(topic id.Person) (number int64, digest []byte, err error) {
-	last, err := t.Tx.ByPerson(t.Ctx, t.k.keys.PersonTag(topic), 0, 1)
+func (k *Desk) lastLogSeal(t *engine.Txn, topic id.Person) (number int64, digest []byte, err error) {
+	last, err := t.Tx.ByPerson(t.Ctx, k.keys.PersonTag(topic), 0, 1)
 	if err != nil || len(last) == 0 {
 		return 0, nil, err
 	}
-	e, err := t.k.eng.OpenEntry(last[0])
+	e, err := k.eng.OpenEntry(last[0])
 	if err != nil {
 		return 0, nil, err
 	}
@@ -48,10 +48,10 @@ func (t *txn) lastLogSeal(topic id.Person) (number int64, digest []byte, err err
 }
 
 // otherLogs counts the logs that the ledger knows besides the named one.
-func (t *txn) otherLogs(log string) (n int, err error) {
-	rows, err := t.Tx.ByPerson(t.Ctx, t.k.keys.PersonTag(logTopic), 0, logsMax)
+func (k *Desk) otherLogs(t *engine.Txn, log string) (n int, err error) {
+	rows, err := t.Tx.ByPerson(t.Ctx, k.keys.PersonTag(logTopic), 0, logsMax)
 	for _, row := range rows {
-		e, err := t.k.eng.OpenEntry(row)
+		e, err := k.eng.OpenEntry(row)
 		if err != nil {
 			return 0, err
 		}
@@ -65,7 +65,7 @@ func (t *txn) otherLogs(log string) (n int, err error) {
 // SealLogs puts a statement about the roles' log files on the ledger, when it
 // follows the last one of that log, and signs it. A log that begins beside others
 // is an alarm: a new machine, or one that hides what its log said before.
-func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed, error) {
+func (k *Desk) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed, error) {
 	topic, err := topicOf(r.Log)
 	if err != nil {
 		return vault.LogSealed{}, err
@@ -74,8 +74,8 @@ func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed
 		return vault.LogSealed{}, fault.New(fault.Invalid, "logs", "a statement about logs has a number and a digest of 32 bytes")
 	}
 	out := vault.LogSealed{Log: r.Log, Number: r.Number, Digest: r.Digest}
-	receipts, err := k.update(ctx, func(t *txn) error {
-		number, digest, err := t.lastLogSeal(topic)
+	receipts, err := k.eng.Update(ctx, func(t *engine.Txn) error {
+		number, digest, err := k.lastLogSeal(t, topic)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed
 			return fault.Newf(fault.Conflict, "logs", "the ledger's newest statement about logs is number %d; statements are missing or were changed", number)
 		}
 		if number == 0 {
-			if out.Others, err = t.otherLogs(r.Log); err != nil {
+			if out.Others, err = k.otherLogs(t, r.Log); err != nil {
 				return err
 			}
 			if out.Others >= logsMax {
@@ -104,15 +104,15 @@ func (k *Keeper) SealLogs(ctx context.Context, r vault.LogSeal) (vault.LogSealed
 }
 
 // NewestLogSeal tells number and digest of a log's newest statement.
-func (k *Keeper) NewestLogSeal(ctx context.Context, r vault.LogExport) (out vault.LogSealed, err error) {
+func (k *Desk) NewestLogSeal(ctx context.Context, r vault.LogExport) (out vault.LogSealed, err error) {
 	topic, err := topicOf(r.Log)
 	if err != nil {
 		return out, err
 	}
 	out.Log = r.Log
-	err = k.view(ctx, func(t *txn) error {
-		if out.Number, out.Digest, err = t.lastLogSeal(topic); err == nil {
-			out.Others, err = t.otherLogs(r.Log)
+	err = k.eng.View(ctx, func(t *engine.Txn) error {
+		if out.Number, out.Digest, err = k.lastLogSeal(t, topic); err == nil {
+			out.Others, err = k.otherLogs(t, r.Log)
 		}
 		return err
 	})
@@ -121,7 +121,7 @@ func (k *Keeper) NewestLogSeal(ctx context.Context, r vault.LogExport) (out vaul
 
 // SignLogExport signs the digest of an export of log files together with the
 // newest statement, and records that there was an export.
-func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.LogSealed, error) {
+func (k *Desk) SignLogExport(ctx context.Context, r vault.LogExport) (vault.LogSealed, error) {
 	topic, err := topicOf(r.Log)
 	if err != nil {
 		return vault.LogSealed{}, err
@@ -130,8 +130,8 @@ func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.Lo
 		return vault.LogSealed{}, fault.New(fault.Invalid, "logs", "an export of logs has a digest of 32 bytes")
 	}
 	out := vault.LogSealed{Log: r.Log, Digest: r.Digest, Export: true}
-	receipts, err := k.update(ctx, func(t *txn) (err error) {
-		if out.Number, out.Newest, err = t.lastLogSeal(topic); err != nil {
+	receipts, err := k.eng.Update(ctx, func(t *engine.Txn) (err error) {
+		if out.Number, out.Newest, err = k.lastLogSeal(t, topic); err != nil {
 			return err
 		}
 		t.Append(engine.Entry{Kind: "export", View: "role logs", Role: "operator", Actor: r.Log, Evidence: hex.EncodeToString(r.Digest)})
@@ -140,9 +140,9 @@ func (k *Keeper) SignLogExport(ctx context.Context, r vault.LogExport) (vault.Lo
 	return k.signLogs(out, receipts), err
 }
 
-func (k *Keeper) signLogs(s vault.LogSealed, receipts []string) vault.LogSealed {
+func (k *Desk) signLogs(s vault.LogSealed, receipts []string) vault.LogSealed {
 	s.At = k.now().UnixMilli()
-	s.Receipt = done(receipts).Receipt
+	s.Receipt = newest(receipts)
 	s.Signature = ed25519.Sign(k.keys.Receipt, s.SignedText())
 	return s
 }

@@ -1,9 +1,14 @@
-package keeper
+// Package gap judges a copy that is behind its ledger (ADR 25): a restore order says which
+// set of a backup takes whose place, and one whose entries end before what was published goes
+// on only when the lost leaves continue it up to a checkpoint of this ledger, and when two
+// people have signed for this very set.
+package gap
 
 import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	"tikakosh/internal/ablate"
 	"tikakosh/internal/access/policy"
@@ -12,12 +17,11 @@ import (
 	"tikakosh/internal/ledger"
 	"tikakosh/internal/vault"
 	"tikakosh/internal/vault/keeper/engine"
+	"tikakosh/internal/vault/keeper/keyring"
+	"tikakosh/internal/vault/keeper/permits"
+	"tikakosh/internal/vault/keeper/proof"
 	"tikakosh/internal/vault/state"
 )
-
-// roleCustodian is a staff role that can do one thing: approve, with another one,
-// that a copy behind the ledger goes live.
-const roleCustodian = "custodian"
 
 // Gap is what a restored copy lacks of the ledger: entries that were published
 // after it was made.
@@ -30,12 +34,12 @@ type Gap struct {
 
 // What the proof of an approval names in place of a request.
 const (
-	GapMethod = "APPROVE"
-	GapURL    = "urn:tikakosh:restore-behind-the-ledger"
+	Method = "APPROVE"
+	URL    = "urn:tikakosh:restore-behind-the-ledger"
 )
 
-// GapStatement is what custodians sign: which set takes the place of which ledger.
-type GapStatement struct {
+// Statement is what custodians sign: which set takes the place of which ledger.
+type Statement struct {
 	Set      string `json:"set"`
 	Manifest string `json:"manifest"` // SHA-256
 	Origin   string `json:"origin"`
@@ -45,37 +49,83 @@ type GapStatement struct {
 }
 
 // Bytes is the statement in its one form.
-func (s GapStatement) Bytes() ([]byte, error) {
+func (s Statement) Bytes() ([]byte, error) {
 	raw, err := json.Marshal(s)
 	return raw, fault.Wrap(fault.Internal, err, "statement")
 }
 
-// adopt takes the leaves of lost entries into the ledger, so that it stays one log
+// Desk judges for one vault.
+type Desk struct {
+	Config
+}
+
+// Config is what judging a gap needs.
+type Config struct {
+	Origin  string // name of the ledger, as in its checkpoints
+	Keys    *keyring.Ring
+	Proofs  *proof.Desk
+	Permits permits.Asker
+	Chain   func() []byte // every change of the ledger's key that the copy knows
+	// SamePerson reports whether two staff keys are one human's.
+	SamePerson func(t *engine.Txn, a, b id.Staff) (bool, error)
+}
+
+// New returns a desk.
+func New(cfg Config) *Desk { return &Desk{cfg} }
+
+// Order is what a restore leaves for the vault's first start: the vault puts
+// it on the ledger before anything else, and ends what the copy still holds open.
+type Order struct {
+	Origin   string `json:"origin,omitempty"` // the ledger's name, which the next start must have too
+	Set      string `json:"set"`              // name of the backup set; "" when only the ledger's files are made anew
+	Manifest string `json:"manifest"`         // SHA-256 of its manifest
+	Made     string `json:"made"`             // when the set was made
+	Ledger   int64  `json:"ledger"`           // entries in the restored database
+	Known    string `json:"known"`            // how the newest head was known: "ledger", "checkpoint", "only copy"
+	Gap      *Gap   `json:"gap,omitempty"`
+	// Unpublished are leaves of entries after those, and after the gap's, that files
+	// hold and no checkpoint covers: they are not taken in, and whom they erased or
+	// hid is so again. Only a vault's key makes such a leaf.
+	Unpublished [][]byte `json:"unpublished,omitempty"`
+}
+
+// All are the known leaves of the entries that the copy lacks.
+func (o *Order) All() [][]byte {
+	if o.Gap == nil {
+		return o.Unpublished
+	}
+	return slices.Concat(o.Gap.Lost, o.Unpublished)
+}
+
+// Evidence names the order in ledger entries.
+func (o *Order) Evidence() string { return o.Manifest + "@" + strconv.FormatInt(o.Ledger, 10) }
+
+// Adopt takes the leaves of lost entries into the ledger, so that it stays one log
 // for everybody who has seen its newest checkpoint. Their bodies are gone.
-func (t *txn) adopt(o *RestoreOrder, e *engine.Entry) error {
+func (d *Desk) Adopt(t *engine.Txn, o *Order, e *engine.Entry) error {
 	if o.Gap == nil {
 		return nil
 	}
-	cp, err := t.gapCheckpoint(o)
+	cp, err := d.checkpoint(t, o)
 	if err != nil {
 		return err
 	}
-	staff, err := t.gapApproved(o, cp)
+	staff, err := d.approved(t, o, cp)
 	if err != nil {
 		return err
 	}
 	e.Lost, e.Actor = int64(cp.Size)-o.Ledger, string(staff[0])+" "+string(staff[1])
-	return t.Txn.Adopt(o.Ledger, o.Gap.Lost)
+	return t.Adopt(o.Ledger, o.Gap.Lost)
 }
 
-// gapCheckpoint verifies that the lost leaves continue the copy's ledger up to a
+// checkpoint verifies that the lost leaves continue the copy's ledger up to a
 // checkpoint that this ledger's key signed, or one that the changes lead to from it.
-func (t *txn) gapCheckpoint(o *RestoreOrder) (cp ledger.Checkpoint, err error) {
-	_, vkey, err := t.k.CheckpointSigner()
+func (d *Desk) checkpoint(t *engine.Txn, o *Order) (cp ledger.Checkpoint, err error) {
+	_, vkey, err := ledger.NoteKeys(d.Origin, d.Keys.Now().Checkpoint)
 	if err != nil {
 		return cp, err
 	}
-	own, err := ledger.ParseKeychain(t.k.turns.Chain())
+	own, err := ledger.ParseKeychain(d.Chain())
 	if err != nil {
 		return cp, err
 	}
@@ -105,8 +155,8 @@ func (t *txn) gapCheckpoint(o *RestoreOrder) (cp ledger.Checkpoint, err error) {
 
 // continued is the ledger of the copy with the lost leaves after it.
 type continued struct {
-	t *txn
-	o *RestoreOrder
+	t *engine.Txn
+	o *Order
 }
 
 // Leaves implements ledger.Source.
@@ -125,10 +175,10 @@ func (c continued) Leaves(ctx context.Context, from uint64, limit int) (out [][]
 	return out, err
 }
 
-// gapApproved returns the two custodians who signed that this set takes the place
+// approved returns the two custodians who signed that this set takes the place
 // of that ledger.
-func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Staff, err error) {
-	body, err := GapStatement{Set: o.Set, Manifest: o.Manifest, Origin: t.k.cfg.Origin, Have: o.Ledger, Known: cp.Size, Root: cp.Root.String()}.Bytes()
+func (d *Desk) approved(t *engine.Txn, o *Order, cp ledger.Checkpoint) (staff []id.Staff, err error) {
+	body, err := Statement{Set: o.Set, Manifest: o.Manifest, Origin: d.Origin, Have: o.Ledger, Known: cp.Size, Root: cp.Root.String()}.Bytes()
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +186,7 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 	for _, proof := range o.Gap.Approvals {
 		var who id.Staff
 		var row state.Staff
-		c, err := t.k.proofs.Read(proof, bad, func(thumb string) ([]byte, error) {
+		c, err := d.Proofs.Read(proof, bad, func(thumb string) ([]byte, error) {
 			var ok bool
 			var err error
 			who = id.Staff(thumb)
@@ -148,14 +198,14 @@ func (t *txn) gapApproved(o *RestoreOrder, cp ledger.Checkpoint) (staff []id.Sta
 		if err != nil {
 			return nil, err
 		}
-		if c.Match(vault.Signed{Method: GapMethod, URL: GapURL, Body: body}) != nil || !row.Active || !t.k.permits.May(row, policy.RestoreApprove, 0, policy.Facts{Second: true}).Allowed() { // that there are two is seen below
+		if c.Match(vault.Signed{Method: Method, URL: URL, Body: body}) != nil || !row.Active || !d.Permits.May(row, policy.RestoreApprove, 0, policy.Facts{Second: true}).Allowed() { // that there are two is seen below
 			return nil, bad
 		}
 		if slices.Contains(staff, who) {
 			continue
 		}
 		if len(staff) > 0 && !ablate.Off(ablate.SecondPerson) { // two people, not two keys
-			same, err := t.samePerson(staff[0], who)
+			same, err := d.SamePerson(t, staff[0], who)
 			if err != nil {
 				return nil, err
 			}
