@@ -96,6 +96,30 @@ func (t *txn) guarded(b state.Bearer, house id.Household, person id.Person, p st
 	return nil
 }
 
+// mine is a person of a holder's household.
+type mine struct {
+	house  id.Household
+	bearer state.Bearer    // the session
+	row    state.Household // of the house
+	person state.Person
+}
+
+// mine is the person whom a holder acts for: a member of the household that the session is
+// of, and none whose card has to be shown first (ADR 20). fault.NotFound for everybody else,
+// whether the person exists or not.
+func (t *txn) mine(h vault.Holder, person id.Person) (m mine, err error) {
+	if m.house, m.bearer, err = t.Live(h); err != nil {
+		return m, err
+	}
+	if m.row, err = t.Household(m.house); err != nil {
+		return m, err
+	}
+	if m.person, err = t.member(m.row, person); err != nil {
+		return m, err
+	}
+	return m, t.guarded(m.bearer, m.house, person, m.person)
+}
+
 // unguarded parts people into those a session may see all of, and the reference
 // numbers of those whose card has to be shown first.
 func (t *txn) unguarded(b state.Bearer, house id.Household, people []id.Person) (open []id.Person, withheld []id.Reference, err error) {

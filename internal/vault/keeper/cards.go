@@ -321,21 +321,11 @@ func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Ses
 func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.NewCard, error) {
 	var out vault.NewCard
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, bearer, err := t.Live(r.Holder)
+		m, err := t.mine(r.Holder, r.Person)
 		if err != nil {
 			return err
 		}
-		h, err := t.Household(house)
-		if err != nil {
-			return err
-		}
-		p, err := t.member(h, r.Person)
-		if err == nil {
-			err = t.guarded(bearer, house, r.Person, p)
-		}
-		if err != nil {
-			return err
-		}
+		house, p := m.house, m.person
 		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, engine.Entry{Role: "holder"}); err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"cmp"
 	"context"
 	"encoding/base32"
 	"encoding/hex"
@@ -51,21 +50,11 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 	var out vault.Left
 	receipts, err := k.update(ctx, func(t *txn) error {
 		out = vault.Left{}
-		house, bearer, err := t.Live(r.Holder)
+		m, err := t.mine(r.Holder, person)
 		if err != nil {
 			return err
 		}
-		h, err := t.Household(house)
-		if err != nil {
-			return err
-		}
-		p, err := t.member(h, person)
-		if err == nil {
-			err = t.guarded(bearer, house, person, p)
-		}
-		if err != nil {
-			return err
-		}
+		house, p := m.house, m.person
 		if err := t.mayLeave(person, &p, r.Record); err != nil {
 			return err
 		}
@@ -83,27 +72,13 @@ func (k *Keeper) Leave(ctx context.Context, r vault.LeaveRequest) (vault.Left, e
 
 // mayLeave checks that nothing of the person is under way.
 func (t *txn) mayLeave(person id.Person, p *state.Person, rec vault.Record) error {
-	if busy, err := t.Merging(*p); err != nil || busy {
-		return cmp.Or(err, release.ErrMerging())
-	}
-	i, err := t.k.release.MatchRecord(person, *p, rec)
-	if err != nil {
+	if err := t.settledAs(person, p, rec); err != nil {
 		return err
-	}
-	if i >= 0 {
-		if err := t.Advance(person, p, i); err != nil {
-			return err
-		}
 	}
 	if p.State != state.Active || !slices.ContainsFunc(parts(*p), release.IsDose) {
 		return fault.New(fault.Conflict, "not-vaccinated", "no dose is recorded: the registration can be deleted at once instead")
 	}
-	for _, b := range p.Bookings {
-		if pendingDraw(b) && !t.over(b) {
-			return fault.New(fault.Conflict, "booked", "cancel the appointment before deleting the registration")
-		}
-	}
-	return nil
+	return t.unbooked(*p)
 }
 
 func parts(p state.Person) (out []vault.Part) {

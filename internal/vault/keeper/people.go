@@ -397,25 +397,16 @@ func (t *txn) useTag(tags keyring.Tags, house id.Household, person id.Person, no
 func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done, error) {
 	person := r.Record.Person
 	receipts, err := k.update(ctx, func(t *txn) error {
-		house, bearer, err := t.Live(r.Holder)
+		m, err := t.mine(r.Holder, person)
 		if err != nil {
 			return err
 		}
-		h, err := t.Household(house)
-		if err != nil {
-			return err
-		}
-		p, err := t.member(h, person)
-		if err == nil {
-			err = t.guarded(bearer, house, person, p)
-		}
-		if err != nil {
-			return err
-		}
+		house, p := m.house, m.person
 		if err := t.removable(person, &p, r.Record); err != nil {
 			return err
 		}
-		if h, err = t.Household(house); err != nil { // a merge may have ended just now
+		h, err := t.Household(house)
+		if err != nil { // a merge may have ended just now
 			return err
 		}
 		i := slices.IndexFunc(h.Members, func(m state.Member) bool { return m.Person == person && m.State != state.Removed })
@@ -433,23 +424,32 @@ func (k *Keeper) Remove(ctx context.Context, r vault.RemoveRequest) (vault.Done,
 func removeTask(p id.Person) string { return "remove/" + string(p) }
 
 func (t *txn) removable(person id.Person, p *state.Person, rec vault.Record) error {
-	if busy, err := t.Merging(*p); err != nil || busy {
-		return cmp.Or(err, release.ErrMerging())
-	}
-	i, err := t.k.release.MatchRecord(person, *p, rec)
-	if err != nil {
+	if err := t.settledAs(person, p, rec); err != nil {
 		return err
-	}
-	if i >= 0 {
-		if err := t.Advance(person, p, i); err != nil {
-			return err
-		}
 	}
 	for part := range p.Parts {
 		if release.IsDose(part) {
 			return fault.New(fault.Conflict, "vaccinated", "a vaccinated person's registration cannot be deleted")
 		}
 	}
+	return t.unbooked(*p)
+}
+
+// settledAs checks that the person is not being joined with another one and that the record
+// is theirs, and takes into p what it shows as stored.
+func (t *txn) settledAs(person id.Person, p *state.Person, rec vault.Record) error {
+	if busy, err := t.Merging(*p); err != nil || busy {
+		return cmp.Or(err, release.ErrMerging())
+	}
+	i, err := t.k.release.MatchRecord(person, *p, rec)
+	if err != nil || i < 0 {
+		return err
+	}
+	return t.Advance(person, p, i)
+}
+
+// unbooked refuses to let go of somebody who has an appointment.
+func (t *txn) unbooked(p state.Person) error {
 	for _, b := range p.Bookings {
 		if pendingDraw(b) && !t.over(b) {
 			return fault.New(fault.Conflict, "booked", "cancel the appointment before deleting the registration")

@@ -39,25 +39,14 @@ func (c requestDesk) in(t *release.Txn) *txn { return c.k.on(t) }
 // Member implements requests.Holders.
 func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, apart bool) (id.Household, state.Person, error) {
 	t := c.in(on)
-	house, bearer, err := t.Live(h)
-	if err != nil {
-		return "", state.Person{}, err
+	m, err := t.mine(h, person)
+	if err == nil && apart {
+		if m.bearer.Person != "" {
+			return m.house, m.person, signin.CardCannot()
+		}
+		err = t.notNew(m.row, m.bearer, "take people off this list")
 	}
-	row, err := t.Household(house)
-	if err != nil {
-		return "", state.Person{}, err
-	}
-	p, err := t.member(row, person)
-	if err == nil {
-		err = t.guarded(bearer, house, person, p)
-	}
-	if err != nil || !apart {
-		return house, p, err
-	}
-	if bearer.Person != "" {
-		return house, p, signin.CardCannot()
-	}
-	return house, p, t.notNew(row, bearer, "take people off this list")
+	return m.house, m.person, err
 }
 
 // notNew refuses a device in its first day what cannot be seen in time by the others.

@@ -24,20 +24,8 @@ func (d shareDesk) in(t *release.Txn) *txn { return d.k.on(t) }
 
 // Mine implements sharing.Desk: as for the certificate itself, and not for a partner.
 func (d shareDesk) Mine(on *release.Txn, h vault.Holder, person id.Person) (id.Household, error) {
-	t := d.in(on)
-	house, bearer, err := t.Live(h)
-	if err != nil {
-		return "", err
-	}
-	row, err := t.Household(house)
-	if err != nil {
-		return "", err
-	}
-	p, err := t.member(row, person)
-	if err != nil {
-		return "", err
-	}
-	return house, t.guarded(bearer, house, person, p)
+	m, err := d.in(on).mine(h, person)
+	return m.house, err
 }
 
 // Counted implements sharing.Desk.

@@ -91,6 +91,7 @@ func (t *Txn) Firm(h state.Household, b state.Bearer) (bool, error) {
 	return t.cardSpoke(b)
 }
 
+// KindOf is what a way of signing in is: a device, a client without a key, or a partner.
 func KindOf(key string) string {
 	switch {
 	case key == "":
