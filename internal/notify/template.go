@@ -125,6 +125,11 @@ func templates() map[string]template {
 			hi: "टीकाकोष में आपके परिवार के एक व्यक्ति के लिए नया कार्ड बनाया गया है। उनका पुराना कार्ड अब कुछ नहीं खोलता। यदि यह आपने नहीं किया तो साइन इन करके एक और कार्ड बनाएँ या किसी टीकाकरण केंद्र को बताएँ।",
 			ur: "ٹیکاکوش میں آپ کے گھرانے کے ایک شخص کے لیے نیا کارڈ بنایا گیا ہے۔ ان کا پرانا کارڈ اب کچھ نہیں کھولتا۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے ایک اور کارڈ بنائیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
 		},
+		"taken-back": {
+			en: "A request of your household in Tikakosh was taken back. If you did not do this, sign in, look at Your requests and make it again, or tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार का एक अनुरोध वापस ले लिया गया है। यदि यह आपने नहीं किया तो साइन इन करके 'आपके अनुरोध' देखें और उसे फिर से करें, या किसी टीकाकरण केंद्र को बताएँ।",
+			ur: "ٹیکاکوش میں آپ کے گھرانے کی ایک درخواست واپس لے لی گئی ہے۔ اگر یہ آپ نے نہیں کیا تو سائن اِن کر کے 'آپ کی درخواستیں' دیکھیں اور اسے دوبارہ کریں، یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+		},
 		"relink": {
 			en:     "Two members of staff{centre} want to move a registration from this number to another one in Tikakosh. It can be moved from {date} {time}. If you know nothing of it, sign in and stop it, or tell a centre.",
 			hi:     "दो कर्मचारी{centre} टीकाकोष में एक पंजीकरण को इस नंबर से दूसरे नंबर पर ले जाना चाहते हैं। यह {date} को {time} बजे से हो सकेगा। यदि आपको इसकी जानकारी नहीं तो साइन इन करके इसे रोकें या किसी केंद्र को बताएँ।",
@@ -193,7 +198,7 @@ func templates() map[string]template {
 // "code-centre" (code), "booking", "moved", "reminder" (date, slot, people, centre or ""), "cancel" and "undrawn"
 // (date, people, centre or ""), "dose" and "places" (date, centre or ""),
 // "opening", "break-glass" and "relink" (date, time, centre or ""), "relink-stopped" and "relink-moved" (nothing), "signin", "newdevice" and "pin-ends" (date, time),
-// "code-email" and "code-device" (code), "answered" (tracking), "apart", "left", "removed", "card-made", "link-made", "linked", "email-changed" and "pin-changed" (nothing). Dates are
+// "code-email" and "code-device" (code), "answered" (tracking), "apart", "left", "removed", "card-made", "taken-back", "link-made", "linked", "email-changed" and "pin-changed" (nothing). Dates are
 // dd-mm-yyyy, times hh:mm; people are pairs of last four digits of a reference
 // id and security code as 1234:0042,2345:0043, or the former alone. "hi" and "hi-…" get Hindi, "ur" and "ur-…" Urdu
 // where there is one, every other language English. fault.Internal for an unknown template, a place missing or not in

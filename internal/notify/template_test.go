@@ -26,6 +26,8 @@ func fitting() map[string]map[string]string {
 		"removed":   {},
 		"card-made": {},
 
+		"taken-back": {},
+
 		"answered": {"tracking": "1234-5678-9012-3456"},
 
 		"break-glass": {"date": "29-02-2028", "time": "07:05", "centre": "City Hospital"},

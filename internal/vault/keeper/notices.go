@@ -40,12 +40,13 @@ const (
 	noticeUndrawn  = "undrawn"
 	noticeGlass    = state.PresenceGlass
 	noticeAnswered = state.NoticeAnswered // a request was answered
-	noticeApart    = "apart"              // a person was taken off the household's list
-	noticeLink     = "link-made"          // to a certificate, for whoever has it
-	noticeLeft     = "left"               // a person left the registry
-	noticeRemoved  = "removed"            // a person without a dose was deleted
-	noticeCard     = "card-made"          // a card was made with the holder's evidence
-	noticeRelink   = relink.NoticeAsked   // a person is to be moved to another number
+	noticeBack     = state.NoticeTakenBack
+	noticeApart    = "apart"            // a person was taken off the household's list
+	noticeLink     = "link-made"        // to a certificate, for whoever has it
+	noticeLeft     = "left"             // a person left the registry
+	noticeRemoved  = "removed"          // a person without a dose was deleted
+	noticeCard     = "card-made"        // a card was made with the holder's evidence
+	noticeRelink   = relink.NoticeAsked // a person is to be moved to another number
 
 	noticeNewDevice = signin.NoticeNewDevice
 	noticePINEnds   = signin.NoticePINEnds
@@ -81,7 +82,7 @@ func (t *txn) saying(v state.Notice) (params map[string]string, ok bool, err err
 		return map[string]string{"date": civil.Of(at).Indian(), "time": at.Format("15:04")}, true, nil
 	case noticeAnswered:
 		return map[string]string{"tracking": v.Request}, true, nil
-	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart, noticeLink, noticeLeft, noticeRemoved, noticeCard:
+	case noticeLinked, noticeEmail, noticePIN, relink.NoticeStopped, relink.NoticeMoved, noticeApart, noticeLink, noticeLeft, noticeRemoved, noticeCard, noticeBack:
 		return map[string]string{}, true, nil
 	}
 	return nil, false, state.Integrity(state.Notices, "a row of no known kind")

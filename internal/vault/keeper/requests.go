@@ -51,7 +51,7 @@ func (c requestDesk) Member(on *release.Txn, h vault.Holder, person id.Person, a
 
 // notNew refuses a device in its first day what cannot be seen in time by the others.
 func (t *txn) notNew(row state.Household, bearer state.Bearer, what string) error {
-	if bearer.Way == "" { // no device: a network that is not new to the household
+	if bearer.Way == "" { // no device: nothing tells it from the household (ADR 39), which is told
 		return nil
 	}
 	if ok, err := t.Firm(row, bearer); err != nil || !ok {

@@ -38,3 +38,23 @@ func TestToldOfOwnActs(t *testing.T) {
 	must[vault.Left](t)(c.k.Leave(t.Context(), vault.LeaveRequest{Holder: c.holder, Record: c.records(c.person)[0]}))
 	told("left")
 }
+
+// TestToldOfTakenBack: whoever has a household's code, and no device that could be new, takes back
+// the complaint about themselves; the household hears of it, once.
+func TestToldOfTakenBack(t *testing.T) {
+	r := newRig(t)
+	h, people := r.family("0000000201", 1)
+	asked := must[vault.Request](t)(r.asks(h, people[0], vault.RequestOpening, "k", func(m *vault.RequestMake) { m.Entry = r.entryOf(h, people[0], "opening", "access history") }))
+	other, _ := r.family("0000000202", 1)
+	if _, err := r.k.Asked().Withdraw(t.Context(), vault.RequestAct{Holder: other, Tracking: asked.Tracking}); err == nil || len(r.messages("taken-back", 0)) != 0 {
+		t.Fatalf("a stranger takes it back: %v", err)
+	}
+	thief := r.signIn("0000000201")
+	for range 2 {
+		must[vault.Request](t)(r.k.Asked().Withdraw(t.Context(), vault.RequestAct{Holder: thief, Tracking: asked.Tracking}))
+	}
+	if sent := r.messages("taken-back", 1); len(sent) != 1 || sent[0].Mobile == "" || len(sent[0].Params) != 0 {
+		t.Errorf("told: %+v", sent)
+	}
+	r.audit()
+}

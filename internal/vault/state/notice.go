@@ -15,6 +15,9 @@ const (
 // NoticeAnswered is the template of the message that a request was answered.
 const NoticeAnswered = "answered"
 
+// NoticeTakenBack is that of the message that a request was taken back.
+const NoticeTakenBack = "taken-back"
+
 // Notice is a message to a household that is still to be sent, written in the
 // transaction of the act it tells of. It holds neither number nor text: both are
 // made from the vault's other rows when it is sent. Its row ends when the

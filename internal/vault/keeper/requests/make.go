@@ -496,6 +496,11 @@ func (d *Desk) Withdraw(ctx context.Context, r vault.RequestAct) (vault.Request,
 			return err
 		}
 		t.Append(e)
+		// Who cannot be told from the household can take back the complaint about themselves
+		// (ADR 39): it hears of it.
+		if err := t.d.cfg.Others.Tell(t.Txn, state.Notice{ID: "back/" + tracking, Household: house, Kind: state.NoticeTakenBack}); err != nil {
+			return err
+		}
 		if err := t.put(tracking, row); err != nil {
 			return err
 		}
