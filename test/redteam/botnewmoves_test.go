@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tikakosh/internal/id"
 	"tikakosh/test/harness"
 )
 
@@ -246,7 +247,8 @@ func (b *bot) requests() func() {
 				Tracking string `json:"tracking_number"`
 			}
 		}
-		numbers := []string{fmt.Sprintf("%012d", b.asked)}
+		digits := fmt.Sprintf("%015d", b.asked)
+		numbers := []string{digits + string('0'+id.VerhoeffDigit(digits))}
 		if list.OK() && json.Unmarshal(list.Body, &got) == nil {
 			for _, r := range got.Requests {
 				numbers = append(numbers, r.Tracking)
@@ -258,6 +260,11 @@ func (b *bot) requests() func() {
 		}
 		b.look(b.c.Signed(k, harness.StaffRequestsPath+"/decide", map[string]any{"tracking_number": numbers[0], "outcome": "refused", "reason": "Not so."}), "")
 		b.look(phone.Must("POST", harness.RequestsPath+"/withdraw", map[string]any{"tracking_number": numbers[0]}), "")
+		track := b.s.Portal()
+		track.Get("/track")
+		for _, n := range append([]string{v.Ref, v.Mobile, v.ID}, numbers...) {
+			b.look(track.Post("/track", url.Values{"number": {n}}), "")
+		}
 	})
 }
 

@@ -60,7 +60,16 @@ func opensWithCode(t *testing.T, s *harness.Server, d harness.Day) (bool, string
 		t.Fatal(a.Text())
 	}
 	a := s.Client().Shown(s.StaffKey("vaccinator"), harness.StaffViewPath, ref, "code "+s.SecurityCode(mobile, d.Date))
+	wantRefusalSeen(t, c, ref, a)
 	return a.OK(), fmt.Sprintf("answer %d", a.Status)
+}
+
+// wantRefusalSeen: a refused opening is an entry that its person sees.
+func wantRefusalSeen(t *testing.T, c *harness.Client, ref string, a harness.Answer) {
+	t.Helper()
+	if !a.OK() && !slices.ContainsFunc(c.History(), func(e harness.Entry) bool { return e.Reference == ref && e.Kind == "refusal" }) {
+		t.Error("the refusal is not in the person's history")
+	}
 }
 
 // TestR32OthersCode opens one person with another's right code.
@@ -78,6 +87,7 @@ func TestR32OthersCode(t *testing.T) {
 			t.Fatal(a.Text())
 		}
 		a := s.Client().Shown(s.StaffKey("vaccinator"), harness.StaffViewPath, ref, "code "+s.SecurityCode(mobile, today.Date))
+		wantRefusalSeen(t, victim, ref, a)
 		return a.OK(), fmt.Sprintf("answer %d", a.Status)
 	}})
 }
