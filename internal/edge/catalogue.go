@@ -90,7 +90,7 @@ func hindi() map[string]string {
 		"the person is too old for this session or vaccine":                                                                  "इस सत्र या टीके के लिए व्यक्ति की आयु अधिक है",
 		"the earlier dose was of another vaccine":                                                                            "पिछली खुराक दूसरे टीके की थी",
 		"vaccine is not one of the listed products":                                                                          "टीका सूची में नहीं है",
-		"The security code does not match an appointment of this person at this centre today":                                "बुकिंग कोड इस केंद्र पर आज इस व्यक्ति के किसी अपॉइंटमेंट से मेल नहीं खाता",
+		"The security code does not match an appointment of this person at this centre today; see the slip: centre and day":  "बुकिंग कोड इस केंद्र पर आज इस व्यक्ति के किसी अपॉइंटमेंट से मेल नहीं खाता; पर्ची पर केंद्र और दिन देखें",
 		"too many wrong security codes today; a colleague has to go on":                                                      "आज बहुत बार गलत बुकिंग कोड डाला गया; आगे कोई सहकर्मी काम करे",
 		"vaccine or date differ from the open session":                                                                       "टीका या तारीख खुले सत्र से अलग है",
 		"the dose is malformed":                                                                                              "खुराक का विवरण सही रूप में नहीं है",

@@ -215,7 +215,7 @@ type rendering struct {
 
 func newRendering() *rendering {
 	r := &rendering{}
-	r.pack, _ = gzip.NewWriterLevel(&r.gz, 5) // a level that exists
+	r.pack, _ = gzip.NewWriterLevel(&r.gz, 3) // a level that exists; 5 saves a twentieth of the bytes for a quarter more time
 	return r
 }
 

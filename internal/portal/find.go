@@ -172,12 +172,12 @@ func (c *Ctx) narrowed() (w wanted, age view.Field, err error) {
 }
 
 // fits reports whether a session is of what is wanted, and free how many places it has for it.
-func (w wanted) fits(s scheduling.Listed, paid bool) bool {
+func (w wanted) fits(s *scheduling.Listed, paid bool) bool {
 	return (w.fee == "" || paid == (w.fee == "paid")) && (w.vaccine == "" || s.Product == w.vaccine) &&
 		(w.age < 0 || (w.age >= s.MinAge && (s.MaxAge == 0 || w.age <= s.MaxAge)))
 }
 
-func (w wanted) free(s scheduling.Listed) int {
+func (w wanted) free(s *scheduling.Listed) int {
 	switch w.dose {
 	case 1:
 		return s.Available1
@@ -204,9 +204,10 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 	today := c.today()
 	found := c.search(scheduling.Question{By: by, Key: key, Day: today, Days: stripDays})
 	free := map[civil.Date]int{}
-	for _, d := range found.List {
-		for _, s := range d.Sessions {
-			if w.fits(s, d.Centre.Paid) {
+	for i := range found.List {
+		d := &found.List[i]
+		for j := range d.Sessions {
+			if s := &d.Sessions[j]; w.fits(s, d.Centre.Paid) {
 				free[s.Day] += w.free(s)
 			}
 		}
@@ -218,18 +219,10 @@ func (c *Ctx) results(by scheduling.By, key int64, heading string) error {
 			x.Days = append(x.Days, c.dayOf(d, day, free[d]))
 		}
 	}
-	cards := c.cards(found.List, day, w, wayOf(by))
-	x.Count = int64(len(cards))
-	if from < len(cards) {
-		cards = cards[from:]
-	} else {
-		cards = nil
-	}
-	if len(cards) > listMost {
-		cards = cards[:listMost]
+	cards, count := c.cards(found.List, day, w, wayOf(by), from)
+	if x.Centres, x.Count = cards, int64(count); count > from+listMost {
 		x.More = c.with("from", strconv.Itoa(from+listMost))
 	}
-	x.Centres = cards
 	if found.Area == nil {
 		x.NotThere = "find.no_centre"
 	}
@@ -306,32 +299,38 @@ func (c *Ctx) filters(w wanted, age view.Field) view.Filters {
 	return f
 }
 
-// cards are the centres that have something on a day: those with most places first.
-func (c *Ctx) cards(list []scheduling.CentreDay, day civil.Date, w wanted, way string) []view.CentreCard {
-	type counted struct {
-		card view.CentreCard
-		free int
+// cards are the centres that have something on a day, those with most places first, from the
+// from-th on as many as a page shows; count is how many there are. Only what is shown is put
+// into words.
+func (c *Ctx) cards(list []scheduling.CentreDay, day civil.Date, w wanted, way string, from int) (out []view.CentreCard, count int) {
+	shown := func(s *scheduling.Listed, paid bool) bool {
+		return s.Day == day && w.fits(s, paid) && (w.free(s) > 0 || w.all)
 	}
-	var all []counted
-	for _, d := range list {
-		one := counted{card: c.card(d.Centre)}
-		for _, s := range d.Sessions {
-			if s.Day != day || !w.fits(s, d.Centre.Paid) || (w.free(s) == 0 && !w.all) {
-				continue
+	type counted struct{ at, free int }
+	all := make([]counted, 0, len(list))
+	for i := range list {
+		one, any := counted{at: i}, false
+		for j := range list[i].Sessions {
+			if s := &list[i].Sessions[j]; shown(s, list[i].Centre.Paid) {
+				one.free, any = one.free+w.free(s), true
 			}
-			one.free += w.free(s)
-			one.card.Slots = append(one.card.Slots, c.slot(s, w, way))
 		}
-		if len(one.card.Slots) > 0 {
+		if any {
 			all = append(all, one)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b counted) int { return cmp.Compare(b.free, a.free) })
-	out := make([]view.CentreCard, 0, len(all))
-	for _, x := range all {
-		out = append(out, x.card)
+	for _, x := range all[min(from, len(all)):min(from+listMost, len(all))] {
+		d := &list[x.at]
+		card := c.card(d.Centre)
+		for j := range d.Sessions {
+			if s := &d.Sessions[j]; shown(s, d.Centre.Paid) {
+				card.Slots = append(card.Slots, c.slot(s, w, way))
+			}
+		}
+		out = append(out, card)
 	}
-	return out
+	return out, len(all)
 }
 
 func (c *Ctx) card(x scheduling.Centre) view.CentreCard {
@@ -347,7 +346,7 @@ func (c *Ctx) ages(s scheduling.Session) string {
 }
 
 // slot is a session on a page that was come to in a way: its booking leads back there.
-func (c *Ctx) slot(s scheduling.Listed, w wanted, way string) view.Slot {
+func (c *Ctx) slot(s *scheduling.Listed, w wanted, way string) view.Slot {
 	out := view.Slot{Vaccine: s.Product, Ages: c.ages(s.Session), Full: w.free(s) == 0, Closed: len(s.Slots) == 0}
 	if s.Fee > 0 {
 		out.Fee = "₹" + catalogue.Number(int64(s.Fee))
@@ -378,12 +377,28 @@ func (c *Ctx) slot(s scheduling.Listed, w wanted, way string) view.Slot {
 // slotTime is "09:00AM-11:00AM" as 09:00–11:00, or the text itself.
 func slotTime(s string) string {
 	from, to, ok := strings.Cut(s, "-")
-	a, err1 := time.Parse("03:04PM", strings.TrimSpace(from))
-	b, err2 := time.Parse("03:04PM", strings.TrimSpace(to))
-	if !ok || err1 != nil || err2 != nil {
+	a, ok1 := clock24(strings.TrimSpace(from))
+	b, ok2 := clock24(strings.TrimSpace(to))
+	if !ok || !ok1 || !ok2 {
 		return s
 	}
-	return a.Format("15:04") + "–" + b.Format("15:04")
+	return a + "–" + b
+}
+
+// clock24 is "01:30PM" as 13:30. A page has many: package time's reading costs ten times as much.
+func clock24(s string) (string, bool) {
+	if len(s) != len("01:30PM") || s[2] != ':' || s[6] != 'M' || (s[5] != 'A' && s[5] != 'P') {
+		return "", false
+	}
+	hour, err1 := strconv.Atoi(s[:2])
+	minute, err2 := strconv.Atoi(s[3:5])
+	if err1 != nil || err2 != nil || s[0] < '0' || s[3] < '0' || hour < 1 || hour > 12 || minute > 59 {
+		return "", false
+	}
+	if hour %= 12; s[5] == 'P' {
+		hour += 12
+	}
+	return string([]byte{byte('0' + hour/10), byte('0' + hour%10), ':', s[3], s[4]}), true
 }
 
 // findNear lists the centres nearest to a place. It comes in a form's body and goes nowhere:
@@ -451,7 +466,7 @@ func centre(c *Ctx) error {
 				last = s.Day
 			}
 			day := &v.Days[len(v.Days)-1]
-			day.Slots = append(day.Slots, c.slot(s, wanted{age: -1}, wayCentre))
+			day.Slots = append(day.Slots, c.slot(&s, wanted{age: -1}, wayCentre))
 		}
 	}
 	p := c.page("")

@@ -97,6 +97,7 @@ type Server struct {
 	pulse   pulse
 	codes   lastCodes
 	worker  worker
+	zones   sync.Map // name of a zone -> *time.Location
 }
 
 // New checks the route table and makes the server. It refuses a route that is not whole.

@@ -15,26 +15,47 @@ import (
 // session without a time left has no place free.
 func (c *Ctx) search(q scheduling.Question) scheduling.Found {
 	found := c.s.cfg.Search.Ask(q)
-	zones := map[string]*time.Location{}
-	// No zone's day is over while it is the day after in UTC: only those need their zone.
-	tomorrow := civil.Of(c.begin.UTC()).AddDays(1)
+	zones := map[string]zoned{}
 	for i := range found.List {
 		list := found.List[i].Sessions
 		for j := range list {
-			if s := &list[j]; !s.Day.After(tomorrow) {
-				loc, known := zones[s.Zone]
-				if !known {
-					loc, _ = time.LoadLocation(s.Zone) // of none: nil
-					zones[s.Zone] = loc
+			s := &list[j]
+			z, known := zones[s.Zone]
+			if !known {
+				if loc := c.s.zone(s.Zone); loc != nil {
+					z = zoned{loc, civil.Of(c.begin.In(loc))}
 				}
-				c.shorten(s, loc)
+				zones[s.Zone] = z
 			}
+			if z.loc != nil && s.Day.After(z.today) {
+				break // they come in order of day
+			}
+			c.shorten(s, z.loc)
 		}
 		if q.Free {
 			found.List[i].Sessions = slices.DeleteFunc(list, func(s scheduling.Listed) bool { return s.Available() == 0 })
 		}
 	}
 	return found
+}
+
+// zoned is a zone and the day it is there.
+type zoned struct {
+	loc   *time.Location // nil: there is no such zone
+	today civil.Date
+}
+
+// zone is a centre's zone, nil for none; it is read once.
+func (s *Server) zone(name string) *time.Location {
+	if got, ok := s.zones.Load(name); ok {
+		return got.(*time.Location)
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil // not kept: what is wrong may be mended
+	}
+	s.zones.Store(name, loc)
+	return loc
 }
 
 // shorten leaves a session the times that can still be booked.

@@ -293,3 +293,13 @@ func TestFirstDays(t *testing.T) {
 		t.Errorf("a state of none: %s", body)
 	}
 }
+
+// TestSlotTime: the times of a slot as people read them, as package time reads them.
+func TestSlotTime(t *testing.T) {
+	for in, want := range map[string]string{"09:00AM-11:00AM": "09:00–11:00", "12:00AM-12:30PM": "00:00–12:30", "06:00PM-12:00AM": "18:00–00:00", " 01:05PM - 11:59PM": "13:05–23:59",
+		"in the morning": "in the morning", "": "", "13:00PM-02:00PM": "13:00PM-02:00PM", "00:30AM-01:00AM": "00:30AM-01:00AM", "09:60AM-10:00AM": "09:60AM-10:00AM", "+9:00AM-10:00AM": "+9:00AM-10:00AM", "09:0aAM-10:00AM": "09:0aAM-10:00AM", "09:00AM": "09:00AM", "09:-1AM-10:00AM": "09:-1AM-10:00AM"} {
+		if got := slotTime(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

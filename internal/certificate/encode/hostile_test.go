@@ -11,7 +11,7 @@ import (
 // TestNoNameBreaksThePage).
 func TestNoNameBreaksTheSlip(t *testing.T) {
 	for _, name := range []string{
-		`) Tj ET Q (evil) \ <</JS(app.alert(1))>> % endstream endobj`, "> TJ <FEFF", "A\u202eB\u2066C", "नाम\x00\x1b[2J", "<script>alert(1)</script>", "{{.}}", strings.Repeat("W", 300), "</tikakosh:hc1>",
+		`) Tj ET Q (evil) \ <</JS(app.alert(1))>> % endstream endobj`, "> TJ <FEFF", "x\r\nendstream\r\nendobj", "A\u202eB\u2066C", "नाम\x00\x1b[2J", "<script>alert(1)</script>", "{{.}}", strings.Repeat("W", 300), "</tikakosh:hc1>",
 	} {
 		s := testSlip()
 		s.Centre, s.Address, s.District, s.State, s.Vaccine, s.Slot, s.AppointmentID = name, name, name, name, name, name, name

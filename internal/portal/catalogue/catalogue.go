@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
@@ -39,6 +40,7 @@ type Tongue struct {
 	say     *i18n.Localizer
 	dates   dates
 	missing map[string]bool // said in English
+	counts  sync.Map        // counted -> string, what N said
 }
 
 // dates are the names of a language, from Monday's to Sunday's and from January's on.
@@ -207,6 +209,28 @@ func (t *Tongue) T(id string, pairs ...any) string {
 
 // N is a message that depends on a count, which is its placeholder N as people here write it.
 func (t *Tongue) N(id string, n int64, pairs ...any) string {
+	if len(pairs) > 0 || n < 0 || n >= countsKept {
+		return t.count(id, n, pairs)
+	}
+	key := counted{id, n}
+	if s, ok := t.counts.Load(key); ok {
+		return s.(string)
+	}
+	s := t.count(id, n, nil)
+	t.counts.Store(key, s)
+	return s
+}
+
+// countsKept is how many counts of each message are kept: a list of centres says the same few
+// again and again, and a template costs ten times as much as the rest of a line.
+const countsKept = 200
+
+type counted struct {
+	id string
+	n  int64
+}
+
+func (t *Tongue) count(id string, n int64, pairs []any) string {
 	return t.localize(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: t.data(append(pairs, "N", Number(n)))})
 }
 

@@ -176,7 +176,7 @@ func (t *txn) opensEncounter(enc encounter) policy.Permit {
 
 // wrongCodeFault is one answer for every way a code can be wrong.
 func wrongCodeFault() error {
-	return fault.New(fault.Invalid, "APPOIN0045", "The security code does not match an appointment of this person at this centre today")
+	return fault.New(fault.Invalid, "APPOIN0045", "The security code does not match an appointment of this person at this centre today; see the slip: centre and day")
 }
 
 // staffWindow is over which wrong booking codes of a staff member are counted: a
