@@ -139,7 +139,8 @@ func plan() []room {
 		{"internal/portal/catalogue", "civil", ""},
 		{"internal/portal/view", "portal/catalogue", ""},
 		{"internal/portal/storybook", "civil portal/assets portal/catalogue portal/view", "net http"},
-		{"internal/portal", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode edge portal/assets portal/calendar portal/catalogue portal/view", "http"},
+		{"internal/portal", leaves + " vault statistics ledger registry registry/rules scheduling scheduling/places certificate certificate/encode edge portal/assets portal/calendar portal/catalogue portal/dates portal/view", "http"},
+		{"internal/portal/dates", "civil registry/rules portal/catalogue", ""},
 		{"internal/portal/calendar", leaves + " scheduling", ""},
 		{"internal/demo", leaves + " vault registry registry/rules scheduling scheduling/places", ""},
 

@@ -11,6 +11,8 @@ import (
 	"tikakosh/internal/civil"
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
+	"tikakosh/internal/portal/catalogue"
+	"tikakosh/internal/portal/dates"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
@@ -407,7 +409,7 @@ func (c *Ctx) identity(x *view.AddPage) (who vault.Identity, good bool) {
 		wrong(&x.Gender, "account.gender_wrong")
 	}
 	today := c.today()
-	who.BirthYear, x.Year.Wrong = yearOf(x.Year.Value, today)
+	who.BirthYear, x.Year.Wrong = dates.Year(x.Year.Value, today)
 	who.BirthDate = birthDay(x, who.BirthYear, today)
 	if who.IDType, err = strconv.Atoi(x.Kind.Value); err != nil || c.choice(rules.IDTypes(), who.IDType) == "" {
 		wrong(&x.Kind, "account.kind_wrong")
@@ -423,6 +425,28 @@ func (c *Ctx) identity(x *view.AddPage) (who vault.Identity, good bool) {
 		}
 	}
 	return who, true
+}
+
+// birthDay reads day and month of a birth, both or neither, and says beside the field what is
+// wrong. year is 0 when it is wrong itself.
+func birthDay(x *view.AddPage, year int, today civil.Date) civil.Date {
+	day, month := strings.TrimSpace(x.Day.Value), strings.TrimSpace(x.Month.Value)
+	switch {
+	case day == "" && month == "":
+		return civil.Date{}
+	case day == "":
+		x.Day.Wrong = "account.day_wrong"
+		return civil.Date{}
+	case month == "":
+		x.Month.Wrong = "account.day_wrong"
+		return civil.Date{}
+	}
+	d, _ := catalogue.Count(day, 99)
+	m, _ := catalogue.Count(month, 99)
+	if x.Day.Wrong = dates.Wrong(d, m, year, today); x.Day.Wrong != "" {
+		return civil.Date{}
+	}
+	return civil.Date{Year: year, Month: time.Month(m), Day: d}
 }
 
 // askRemove is the first step of deleting a registration.

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"tikakosh/internal/civil"
+	"tikakosh/internal/portal/dates"
 	"tikakosh/internal/portal/view"
 )
 
@@ -31,7 +32,7 @@ func TestDates(t *testing.T) {
 		{"१९८४", "३१", "1", "", "", ""},
 	} {
 		x := view.AddPage{Day: view.Field{Value: c.day}, Month: view.Field{Value: c.month}}
-		year, wrong := yearOf(c.year, today)
+		year, wrong := dates.Year(c.year, today)
 		birthDay(&x, year, today)
 		if wrong != c.wrongYear || x.Day.Wrong != c.wrongDay || x.Month.Wrong != c.wrongMonth {
 			t.Errorf("%+v: %q %q %q", c, wrong, x.Day.Wrong, x.Month.Wrong)
@@ -39,7 +40,7 @@ func TestDates(t *testing.T) {
 	}
 	for typed, want := range map[string]string{"31-02-2026": "date.no_such", "1/1/2026": "", "01.01.26": "date.year", "2026-01-01": "date.year", "03-02-2026": "date.future", "1-13-2025": "date.month",
 		"40-1-2025": "date.number", "yesterday": "ask.date_wrong", "1-1": "ask.date_wrong", "१-१-२०२६": ""} {
-		if _, got := typedDay(typed, today); got != want {
+		if _, got := dates.Typed(typed, today); got != want {
 			t.Errorf("%s: %q, want %q", typed, got, want)
 		}
 	}

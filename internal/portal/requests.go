@@ -12,6 +12,7 @@ import (
 	"tikakosh/internal/fault"
 	"tikakosh/internal/id"
 	"tikakosh/internal/portal/catalogue"
+	"tikakosh/internal/portal/dates"
 	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/registry/rules"
@@ -440,7 +441,7 @@ func (c *Ctx) wanted(x *view.AskForm) (r vault.RequestMake, sound bool) {
 	if x.Kind == vault.RequestDose {
 		r.Detail.Batch = strings.TrimSpace(x.Lot.Value)
 		if x.Date.Value != "" {
-			day, no := typedDay(x.Date.Value, c.today())
+			day, no := dates.Typed(x.Date.Value, c.today())
 			if r.Detail.Date = day; no != "" {
 				wrong(&x.Date, no)
 			}
@@ -463,7 +464,7 @@ func (c *Ctx) wantedDetails(x *view.AskForm, r *vault.RequestMake, wrong func(*v
 		}
 	}
 	if x.Year.Value != "" {
-		year, no := yearOf(x.Year.Value, c.today())
+		year, no := dates.Year(x.Year.Value, c.today())
 		if r.Detail.BirthYear = year; no != "" {
 			wrong(&x.Year, no)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/id"
+	"tikakosh/internal/portal/dates"
 	"tikakosh/internal/vault"
 )
 
@@ -59,7 +60,7 @@ func TestSeen(t *testing.T) {
 // TestTypedDay: days as people type them, with the digits of their script.
 func TestTypedDay(t *testing.T) {
 	for typed, want := range map[string]string{"03-01-2026": "03-01-2026", "3/1/2026": "03-01-2026", "३.१.२०२६": "03-01-2026", "31-02-2026": "", "2026": "", "": "", "a-b-c": "", "1-1-26": ""} {
-		if got, no := typedDay(typed, civil.Of(noon())); (want == "") == (no == "") || got != want {
+		if got, no := dates.Typed(typed, civil.Of(noon())); (want == "") == (no == "") || got != want {
 			t.Errorf("%q: %q %q", typed, got, no)
 		}
 	}
@@ -71,7 +72,7 @@ func FuzzTypedDay(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, typed string) {
-		if day, no := typedDay(typed, civil.Of(noon())); no == "" && len(day) != len("03-01-2026") {
+		if day, no := dates.Typed(typed, civil.Of(noon())); no == "" && len(day) != len("03-01-2026") {
 			t.Errorf("%q: %q", typed, day)
 		}
 		if cut := short(typed); len(cut) > 200 || (utf8.ValidString(typed) && !utf8.ValidString(cut)) {

@@ -280,16 +280,16 @@ func TestFirstDays(t *testing.T) {
 	}
 	s, _ = newServer(t, func(c *Config) { c.Reports = still{} })
 	body := get(s, "/numbers").Body.String()
-	if !strings.Contains(body, "No count here has reached 10 yet") || strings.Contains(body, `<svg class="tk-chart"`) || strings.Contains(body, "tk-tile") || !strings.Contains(body, "second published day") {
+	if !strings.Contains(body, "No count of doses here has reached 10 yet") || strings.Contains(body, `<svg class="tk-chart"`) || strings.Contains(body, "tk-tile") || !strings.Contains(body, "second published day") {
 		t.Errorf("%s", body)
 	}
 	s, _ = newServer(t, func(c *Config) {
 		c.Reports = still{[]statistics.Cell{{State: "Delhi", District: "New Delhi", Product: "COVAXIN", Dose: 1, Gender: 2, N: 20}}}
 	})
-	if body := get(s, "/numbers").Body.String(); strings.Count(body, `<svg class="tk-chart"`) != 3 || !strings.Contains(body, "tk-tile") || strings.Contains(body, "No count here") {
+	if body := get(s, "/numbers").Body.String(); strings.Count(body, `<svg class="tk-chart"`) != 3 || !strings.Contains(body, "tk-tile") || strings.Contains(body, "No count of doses here") {
 		t.Errorf("one cell: %s", body)
 	}
-	if body := get(s, "/numbers?state=10").Body.String(); !strings.Contains(body, "No count here has reached 10 yet") || strings.Contains(body, `<svg class="tk-chart"`) {
+	if body := get(s, "/numbers?state=10").Body.String(); !strings.Contains(body, "No count of doses here has reached 10 yet") || strings.Contains(body, `<svg class="tk-chart"`) {
 		t.Errorf("a state of none: %s", body)
 	}
 }

@@ -1,4 +1,6 @@
-package portal
+// Package dates reads the dates that people type and says of a wrong one what is wrong with it, as
+// the id of a message of the portal's catalogue.
+package dates
 
 import (
 	"strings"
@@ -6,17 +8,16 @@ import (
 
 	"tikakosh/internal/civil"
 	"tikakosh/internal/portal/catalogue"
-	"tikakosh/internal/portal/view"
 	"tikakosh/internal/registry/rules"
 )
 
 // leap is a year that has every day of the calendar.
 const leap = 2000
 
-// dayWrong says what is wrong with a day, as the id of a message; "" when nothing is. Day, month and
+// Wrong says what is wrong with a day, as the id of a message; "" when nothing is. Day, month and
 // year are as they were read, 0 for what is no number. A day that no year has is said to be
 // none even where the year is not known yet.
-func dayWrong(day, month, year int, today civil.Date) string {
+func Wrong(day, month, year int, today civil.Date) string {
 	d := civil.Date{Year: leap, Month: time.Month(month), Day: day}
 	if year != 0 {
 		d.Year = year
@@ -34,8 +35,8 @@ func dayWrong(day, month, year int, today civil.Date) string {
 	return ""
 }
 
-// yearOf reads a year of birth; wrong is the id of the message that says why it is none.
-func yearOf(typed string, today civil.Date) (year int, wrong string) {
+// Year reads a year of birth; wrong is the id of the message that says why it is none.
+func Year(typed string, today civil.Date) (year int, wrong string) {
 	n, ok := catalogue.Count(typed, 9999)
 	switch {
 	case !ok || n < 1000:
@@ -48,31 +49,9 @@ func yearOf(typed string, today civil.Date) (year int, wrong string) {
 	return n, ""
 }
 
-// birthDay reads day and month of a birth, both or neither, and says beside the field what is
-// wrong. year is 0 when it is wrong itself.
-func birthDay(x *view.AddPage, year int, today civil.Date) civil.Date {
-	day, month := strings.TrimSpace(x.Day.Value), strings.TrimSpace(x.Month.Value)
-	switch {
-	case day == "" && month == "":
-		return civil.Date{}
-	case day == "":
-		x.Day.Wrong = "account.day_wrong"
-		return civil.Date{}
-	case month == "":
-		x.Month.Wrong = "account.day_wrong"
-		return civil.Date{}
-	}
-	d, _ := catalogue.Count(day, 99)
-	m, _ := catalogue.Count(month, 99)
-	if x.Day.Wrong = dayWrong(d, m, year, today); x.Day.Wrong != "" {
-		return civil.Date{}
-	}
-	return civil.Date{Year: year, Month: time.Month(m), Day: d}
-}
-
-// typedDay reads a day as people type it, with the digits of their script: 03-01-2026,
+// Typed reads a day as people type it, with the digits of their script: 03-01-2026,
 // 3/1/2026, 3.1.2026. wrong is the id of the message that says why it is none.
-func typedDay(typed string, today civil.Date) (day, wrong string) {
+func Typed(typed string, today civil.Date) (day, wrong string) {
 	parts := strings.FieldsFunc(typed, func(r rune) bool { return r == '-' || r == '/' || r == '.' || r == ' ' })
 	if len(parts) != 3 {
 		return "", "ask.date_wrong"
@@ -87,7 +66,7 @@ func typedDay(typed string, today civil.Date) (day, wrong string) {
 	if n[2] < 1900 { // 03-01-26 could be of two centuries
 		return "", "date.year"
 	}
-	if wrong = dayWrong(n[0], n[1], n[2], today); wrong != "" {
+	if wrong = Wrong(n[0], n[1], n[2], today); wrong != "" {
 		return "", wrong
 	}
 	return civil.Date{Year: n[2], Month: time.Month(n[1]), Day: n[0]}.Indian(), ""
