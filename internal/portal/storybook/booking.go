@@ -18,7 +18,7 @@ func someone(p *view.Page, name, status string, next string, lines ...view.Booki
 }
 
 func appointmentLine(p *view.Page) view.BookingLine {
-	return view.BookingLine{Href: "/booking/Abc-123_xyz", When: p.T("book.at", "Day", p.LongDay(sampleDay()), "Time", "09:00–11:00"), Where: "Sample Primary Health Centre, Ward 14"}
+	return view.BookingLine{Href: "/booking/Abc-123_xyz", When: p.T("book.at", "Day", p.LongDay(sampleDay()), "Time", "09:00\u2060–\u206011:00"), Where: "Sample Primary Health Centre, Ward 14"}
 }
 
 func samplePlace(p *view.Page) view.Place {
@@ -42,7 +42,7 @@ func sampleFamily(p *view.Page) []view.BookPerson {
 		{Field: "p1", Value: "Abc-123_xyz", Name: "Asha Test", Note: p.T("book.may", "Dose", 1), Chosen: true},
 		{Field: "p2", Value: "Bbc-123_xyz", Name: hostile, Note: p.T("book.no_early", "Dose", 2, "Day", p.Day(sampleDay()))},
 		{Field: "p3", Value: "Cbc-123_xyz", Name: "आशा कुमारी", Note: p.T("book.no_young")},
-		{Field: "p4", Value: "Dbc-123_xyz", Name: "Ravi Test", Note: p.T("book.no_booked"), Move: sampleSession + "?move=Abc-123_xyz", MoveText: p.T("book.move_this", "When", p.T("book.at", "Day", p.LongDay(sampleDay()), "Time", "11:00–13:00"))},
+		{Field: "p4", Value: "Dbc-123_xyz", Name: "Ravi Test", Note: p.T("book.no_booked"), Move: sampleSession + "?move=Abc-123_xyz", MoveText: p.T("book.move_this", "When", p.T("book.at", "Day", p.LongDay(sampleDay()), "Time", "11:00\u2060–\u206013:00"))},
 		{Field: "p5", Value: "Ebc-123_xyz", Name: "Meera Test", Note: p.T("book.no_complete")},
 	}
 }
