@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
@@ -274,12 +276,19 @@ func (t *Tongue) data(pairs []any) map[string]any {
 }
 
 // apart sets a value off from a text that is written from right to left (Unicode's isolates):
-// "09:00–11:00" and a name in another script keep their own order. A number does by itself.
+// "09:00–11:00" and a name in another script keep their own order. A number does by itself. The
+// direction is said: the browser's own guess looks past values that were set off before.
 func apart(text string) string {
 	if strings.Trim(text, "0123456789,.") == "" {
 		return text
 	}
-	return "\u2068" + text + "\u2069"
+	begin := "\u2066" // from left to right
+	if i := strings.IndexFunc(text, unicode.IsLetter); i >= 0 {
+		if r, _ := utf8.DecodeRuneInString(text[i:]); unicode.Is(unicode.Arabic, r) {
+			begin = "\u2067"
+		}
+	}
+	return begin + text + "\u2069"
 }
 
 // Day is a date in words: "3 March 2026".
