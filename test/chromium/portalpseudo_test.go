@@ -28,7 +28,7 @@ const unfolds = `[...document.querySelectorAll('summary')].filter((e) => e.check
 const lines = `(() => {
 	const least = { hi: 1.4, ur: 1.45 }[document.documentElement.lang];
 	return !least ? '' : [...document.querySelectorAll('body *')].filter((e) => {
-		if (!e.checkVisibility() || e.closest('svg, .govuk-visually-hidden, .tk-code, .tk-day, .tk-tile, .tk-fig, [dir=ltr], [lang]:not(html), bdi')) return false;
+		if (!e.checkVisibility() || e.closest('svg, .govuk-visually-hidden, .tk-code, .tk-day, .tk-tile, .tk-fig, [dir=ltr]:not(html), [lang]:not(html), bdi')) return false;
 		if (![...e.childNodes].some((n) => n.nodeType === 3 && /[\u0600-\u06ff\u0900-\u097f]/.test(n.data))) return false;
 		const s = getComputedStyle(e);
 		return parseFloat(s.lineHeight) / parseFloat(s.fontSize) < least - .01;
