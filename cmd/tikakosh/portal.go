@@ -26,7 +26,7 @@ func servePortal(srv *edge.Server, r *registryRole, reports portal.Reports, wher
 	if err != nil {
 		return err
 	}
-	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Holding: holding(r), Sessions: r.vault, Papers: r.people, Unlock: r.vault, Relinks: registry.NewRelinks(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Live: srv.Live, PublicURL: srv.PublicURL(), Contact: reach, Version: version, Now: r.now, Logger: log,
+	pages, err := portal.New(portal.Config{Door: srv, Search: r.bookings, Reports: reports, Places: where, State: srv, Certificates: srv, Holding: holding(r), Sessions: r.vault, Papers: r.people, Unlock: r.vault, Relinks: registry.NewRelinks(r.people, r.vault), Linker: registry.NewCards(r.people, r.vault), Shares: registry.NewShares(r.people, r.vault), Live: srv.Live, PublicURL: srv.PublicURL(), Contact: reach, Version: version, Now: r.now, Logger: log,
 		Records: r.people, Asking: registry.NewRequests(r.people, r.vault), Exports: registry.NewRequests(r.people, r.vault), Leaving: registry.NewLeaving(r.people, r.vault), Visits: r.bookings,
 		Ways:       portal.Ways{Devices: r.vault, PINs: r.vault, Emails: r.vault},
 		Checkpoint: func() (string, int64, error) { return ledger.PublishedCheckpoint(l.ledger()) }})

@@ -136,6 +136,7 @@ const (
 // The controls of pages.
 const (
 	CrossSite    Control = "cross-site"    // a form of another site, or of nobody says where, is refused
+	FormToken    Control = "form-token"    // a browser that says nothing of a form's origin has to hold a token of the page
 	SessionFresh Control = "session-fresh" // a sign-in takes nothing of what the browser had before
 	NameForm     Control = "name-form"     // a name has no markup and no mark that turns what stands beside it
 	FormulaCells Control = "formula-cells" // no cell of a table is taken for a formula
@@ -209,7 +210,7 @@ func All() []Control {
 		OIDCSignature, OIDCIssuer, OIDCAudience, OIDCNonce, OIDCFactor, OIDCCeiling, OIDCLeaver, OIDCSecond,
 		Presence, RosterMode, FreshAssertion, PendingCap, NoDoseCap, StepUp, ConfirmedOnly, BudgetStrict, Phantoms, StockAlarm, RosterAlert, ChangeDelay, PolicyFolder, ProposalText, GlassCap, GlassWords,
 		RequestOther, DetailsPlace, ShareEnds, ShareGuesses, TrackGuesses,
-		CrossSite, SessionFresh, NameForm, FormulaCells,
+		CrossSite, FormToken, SessionFresh, NameForm, FormulaCells,
 		RelinkDelay, RelinkDocument, RelinkStop, RelinkPerson, RelinkNumber, RelinkStands,
 	}...)
 }

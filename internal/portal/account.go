@@ -52,14 +52,14 @@ const maxPeople = scheduling.MaxParty
 func accountRoutes() []Route {
 	return append([]Route{
 		mine("/account", "account", account, "added", "removed"),
-		mine("/account/add", "person.add", addForm, "session", "from"),
-		act("/account/add", "person.add", add, "key", "session", "from", "name", "gender", "year", "day", "month", "kind", "guardian", "agree").secret("id"),
+		mine("/account/add", "person.add", addForm, "session", "from").phone(),
+		act("/account/add", "person.add", add, "key", "session", "from", "name", "gender", "year", "day", "month", "kind", "id", "guardian", "agree").phone(),
 		mine("/p/{who}", "person", person),
 		mine("/p/{who}/remove", "person.remove", askRemove),
 		act("/p/{who}/remove", "person.remove", remove),
 		mine("/p/{who}/card", "person.card", askCard),
 		act("/p/{who}/card", "person.card", newCard),
-	}, append(bookRoutes(), notifyRoutes()...)...)
+	}, append(bookRoutes(), phones(notifyRoutes())...)...)
 }
 
 // household opens the household's view, and notes what the session may see.
@@ -132,7 +132,7 @@ func account(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	x := view.AccountPage{Add: len(h.People) < maxPeople}
+	x := view.AccountPage{Add: len(h.People) < maxPeople && !c.byCard, Card: c.byCard}
 	switch {
 	case c.form.Get("added") == "1":
 		x.Note = "account.added"
@@ -162,7 +162,7 @@ func account(c *Ctx) error {
 // ways are those of the links that lead to a page there is.
 func (c *Ctx) ways(links ...view.Link) (out []view.Link) {
 	for _, l := range links {
-		if c.s.has(l.Href) {
+		if c.s.has(l.Href) && !(c.byCard && c.s.phoneOnly(l.Href)) {
 			out = append(out, l)
 		}
 	}

@@ -38,8 +38,10 @@ type Ctx struct {
 
 	holder  vault.Holder // of who is signed in, on pages for them
 	seat    string
+	seated  string    // the seat that this answer gives the browser, "" when it has one
 	ends    time.Time // when the session ends
 	out     bool      // the session has just ended, whatever the request's cookies say
+	byCard  bool      // the session is a card's: of one person alone
 	waiting bool      // the session is on a device that is new to the household
 }
 
@@ -94,15 +96,26 @@ func (c *Ctx) admit() error {
 	if err := c.s.cross.Check(c.r); err != nil && !ablate.Off(ablate.CrossSite) {
 		return fault.New(fault.Forbidden, "cross-origin", "the request came from another site")
 	}
-	// A browser says where a form came from in one way or the other; what says nothing is
-	// no browser, or one too old to be protected.
-	if (c.route.Audience == edge.Holder || c.route.Own) && c.route.Method == http.MethodPost && c.r.Header.Get("Sec-Fetch-Site") == "" && c.r.Header.Get("Origin") == "" && !ablate.Off(ablate.CrossSite) {
-		return fault.New(fault.Forbidden, "cross-origin", "the request does not say where it came from")
-	}
-	if err := c.readForm(); err != nil || c.route.Audience != edge.Holder {
+	if err := c.readForm(); err != nil {
 		return err
 	}
-	return c.enter()
+	// A browser says where a form came from in one way or the other; what says nothing is no
+	// browser, or an old one, whose form holds a token.
+	resumed := c.r.Context().Value(resuming{}) != nil // by the form of a sign-in, which was judged
+	if c.route.guards() && c.silent() && !resumed && !c.owns() && !ablate.Off(ablate.CrossSite) && !ablate.Off(ablate.FormToken) {
+		return fault.New(fault.Forbidden, "cross-origin", "the request does not say where it came from")
+	}
+	c.form.Del(ownField)
+	if c.route.Audience != edge.Holder {
+		return nil
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	if c.byCard && c.route.Phone {
+		return fault.New(fault.Forbidden, "card", "a card opens one person's record")
+	}
+	return nil
 }
 
 // readForm reads the fields of the address or of the body, refuses those the route does not
@@ -117,7 +130,7 @@ func (c *Ctx) readForm() error {
 		return err
 	}
 	for name, values := range c.form {
-		if name == "lang" {
+		if name == "lang" || name == ownField && c.route.Method == http.MethodPost && len(values) == 1 {
 			continue
 		}
 		if c.route.Action != "nowhere" && (!slices.Contains(c.route.Fields, name) || len(values) > 1) {
@@ -176,6 +189,7 @@ func (c *Ctx) page(titleID string) *view.Page {
 		p.SignedIn, p.Expires, p.Waiting = true, c.ends, c.waiting
 		now := c.s.cfg.Now()
 		p.Left, p.Now = int(c.ends.Sub(now)/time.Second), strconv.FormatInt(now.Unix(), 10)
+		p.Who = c.tag()
 		p.Scripts = append(p.Scripts, "session.js")
 	}
 	for _, n := range navigation() {
@@ -237,6 +251,9 @@ func (c *Ctx) render(status int, screen templ.Component) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", c.say.Code)
 	body := b.html.Bytes()
+	if c.silent() {
+		body = c.withToken(body)
+	}
 	// Personal pages are not compressed: their length would tell of what they say.
 	if !c.route.Personal && strings.Contains(c.r.Header.Get("Accept-Encoding"), "gzip") {
 		b.pack.Reset(&b.gz)

@@ -57,6 +57,11 @@ func (c *Ctx) fail(err error) {
 		}
 		kind = fault.Internal
 	}
+	if kind == fault.Forbidden && fault.CodeOf(err) == "card" && c.route.Audience == edge.Holder {
+		if c.render(http.StatusForbidden, view.CardCannot(c.page("sign.card_cannot"))) == nil {
+			return
+		}
+	}
 	row, ok := troubles()[kind]
 	if !ok {
 		row.status, row.heading, row.personal = http.StatusInternalServerError, "error.internal", true

@@ -72,6 +72,7 @@ type Config struct {
 	Leaving Leaving
 	Visits  Visits
 	Relinks Relinks
+	Linker  Linker
 	// Live judges a bearer by its signature and its end, as the edge does, and returns when it
 	// ends. fault.Unauthorized for one that is none.
 	Live func(bearer string) (time.Time, error)

@@ -22,14 +22,20 @@ type Relinks interface {
 	Finish(ctx context.Context, h vault.Holder, ref id.Reference) (id.Reference, error)
 }
 
+// Linker brings the person of a card under a mobile.
+type Linker interface {
+	Link(ctx context.Context, r vault.LinkRequest) (id.Reference, error)
+}
+
 const relinkPath = "/account/relink"
 
 func relinkRoutes() []Route {
-	return []Route{
+	return phones([]Route{
 		mine(relinkPath, "relink", relinkPage),
 		act(relinkPath, "relink.finish", takeOver, "reference"),
+		act(relinkPath+"/card", "relink.card", linkByCard).secret("card", "pin"),
 		act(relinkPath+"/stop", "relink.stop", stopRelink, "move"),
-	}
+	})
 }
 
 // moving is the page: what waits of the household's people, and the way to take somebody over.
@@ -56,7 +62,8 @@ func (c *Ctx) moving(status int, x view.RelinkPage) error {
 		x.Waits = append(x.Waits, view.Moving{Name: names[r.Reference], Place: r.Place, From: at(r.From), Handle: c.handle(id.Reference(r.ID))})
 	}
 	p := c.page("relink.title")
-	p.KeepForm, p.Wrong = "take-over", x.Reference.Wrong != ""
+	x.Scan = c.scanner(p)
+	p.KeepForm, p.Wrong = "take-over", x.Reference.Wrong != "" || x.Card.Wrong != "" || x.PIN.Wrong != ""
 	return c.render(status, view.Relink(p, x))
 }
 
@@ -85,10 +92,40 @@ func takeOver(c *Ctx) error {
 	}
 	_, err = c.s.cfg.Relinks.Finish(c.r.Context(), c.holder, ref)
 	if err == nil {
-		return c.render(http.StatusOK, view.Done(c.page("relink.done"), view.DonePage{Title: "relink.done", Text: "relink.done_text", Href: "/account", Way: "book.to_account"}))
+		return c.movedHere()
 	}
 	if x.Reference.Wrong = notMoved(err); x.Reference.Wrong == "" {
 		return err
+	}
+	return c.moving(http.StatusUnprocessableEntity, x)
+}
+
+func (c *Ctx) movedHere() error {
+	return c.render(http.StatusOK, view.Done(c.page("relink.done"), view.DonePage{Title: "relink.done", Text: "relink.done_text", Href: "/account", Way: "book.to_account"}))
+}
+
+// linkByCard brings the person of a card under this mobile: who has no mobile, or no longer one.
+func linkByCard(c *Ctx) error {
+	x := view.RelinkPage{Card: view.Field{Value: c.form.Get("card")}}
+	if c.keep {
+		return c.moving(http.StatusOK, x)
+	}
+	pin, ok := c.cardTyped(&x.Card, &x.PIN)
+	if !ok {
+		return c.moving(http.StatusUnprocessableEntity, x)
+	}
+	_, err := c.s.cfg.Linker.Link(c.r.Context(), vault.LinkRequest{Holder: c.holder, Card: x.Card.Value, PIN: pin})
+	switch {
+	case err == nil:
+		return c.movedHere()
+	case fault.CodeOf(err) == "CARD":
+		x.PIN.Wrong = "sign.card_wrong"
+	case fault.Is(err, fault.Full):
+		x.Card.Wrong = "relink.full"
+	default:
+		if x.Card.Wrong = notMoved(err); x.Card.Wrong == "" {
+			return err
+		}
 	}
 	return c.moving(http.StatusUnprocessableEntity, x)
 }
@@ -97,7 +134,7 @@ func takeOver(c *Ctx) error {
 // answer of the vault's about this.
 func notMoved(err error) string {
 	why := map[string]string{"relink": "relink.none", "wait": "relink.early", "lapsed": "relink.lapsed", "adult": "relink.adult", "id-in-use": "relink.twice",
-		"household": "relink.full", "NEWDEVICE": "relink.device", "card": "relink.by_card"}[fault.CodeOf(err)]
+		"household": "relink.full", "linked": "relink.linked", "NEWDEVICE": "relink.device", "card": "relink.by_card"}[fault.CodeOf(err)]
 	if fault.Is(err, fault.RateLimited) && why != "" {
 		return "relink.many"
 	}

@@ -230,13 +230,18 @@ func ask(c *Ctx) error {
 			{Href: form + vault.RequestDetails, Icon: "person", Title: "ask.details", Text: "ask.details_text"},
 			{Href: form + vault.RequestDose, Icon: "book", Title: "ask.dose", Text: "ask.dose_text"},
 			{Href: form + vault.RequestRevoke, Icon: "no", Title: "ask.revoke", Text: "ask.revoke_text"},
-			{Href: form + vault.RequestMember, Icon: "person", Title: "ask.member", Text: "ask.member_text"},
-			{Href: form + vault.RequestMove, Icon: "go", Title: "ask.move", Text: "ask.move_text"},
+		}
+		if !c.byCard { // they are of the mobile's list
+			x.Choices = append(x.Choices, view.AskChoice{Href: form + vault.RequestMember, Icon: "person", Title: "ask.member", Text: "ask.member_text"},
+				view.AskChoice{Href: form + vault.RequestMove, Icon: "go", Title: "ask.move", Text: "ask.move_text"})
 		}
 		if c.s.has("/p/{who}/leave") {
 			x.Choices = append(x.Choices, view.AskChoice{Href: c.pageOf(who.Reference, "/leave"), Icon: "lock", Title: "leave.title", Text: "leave.text"})
 		}
 		return c.render(http.StatusOK, view.PutRight(c.page("ask.title"), x))
+	}
+	if what := c.form.Get("what"); c.byCard && (what == vault.RequestMember || what == vault.RequestMove) {
+		return fault.New(fault.Forbidden, "card", "it is for who has the mobile")
 	}
 	x, err := c.asking(who)
 	if err != nil {

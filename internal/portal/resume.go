@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tikakosh/internal/edge"
@@ -18,12 +19,21 @@ import (
 const carryMax = 20 << 10
 
 // carried is where somebody was going when they had to sign in: a page's address, and of a
-// form what was typed, without its secrets.
+// form what was typed, sealed with this browser's seat. Nobody reads it out of the page that
+// stands on a shared computer's screen.
 type carried struct {
-	To   string     `json:"to"`
-	Form url.Values `json:"form,omitempty"`
-	Who  string     `json:"who,omitempty"` // of a form: a digest of whose session it was typed in
+	To  string `json:"to"`
+	Box string `json:"box,omitempty"`
 }
+
+// typed is what somebody typed into a form, without its secrets, and a digest of whose session
+// it was typed in.
+type typed struct {
+	Form url.Values `json:"form"`
+	Who  string     `json:"who"`
+}
+
+func carryKey(seat string) [32]byte { return sha256.Sum256([]byte("typed at " + seat)) }
 
 // resuming marks the request that shows a form again after a sign-in.
 type resuming struct{}
@@ -33,16 +43,18 @@ func (c *Ctx) carrying() string {
 	k := carried{To: c.self()}
 	if c.route.Method == http.MethodPost {
 		k.To = c.r.URL.EscapedPath()
-		k.Form = url.Values{}
+		old, err := c.r.Cookie(sessionCookie)
+		seat, seated := c.seatCookie()
+		if err != nil || !seated || whose(old.Value) == "" {
+			return "" // it is nobody's to be shown to
+		}
+		x := typed{Form: url.Values{}, Who: whose(old.Value)}
 		for name, values := range c.form {
-			k.Form[name] = values
+			if name != "lang" && !slices.Contains(c.route.Secrets, name) {
+				x.Form[name] = values
+			}
 		}
-		if old, err := c.r.Cookie(sessionCookie); err == nil {
-			k.Who = whose(old.Value)
-		}
-		for _, name := range append(c.route.Secrets, "lang") {
-			k.Form.Del(name)
-		}
+		k.Box = base64.RawURLEncoding.EncodeToString(seal(carryKey(seat), x))
 	}
 	text := k.text()
 	if len(text) > carryMax || c.route.Upload {
@@ -83,17 +95,16 @@ func readCarried(text string) (k carried, ok bool) {
 
 // goal finds the route that a carried address is of: a page here, or a form of who is signed
 // in; never another site.
-func (s *Server) goal(k carried) (*url.URL, bool) {
-	if !strings.HasPrefix(k.To, "/") || strings.HasPrefix(k.To, "//") || strings.ContainsAny(k.To, "\\\r\n\t") {
+func (s *Server) goal(to, method string) (*url.URL, bool) {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
 		return nil, false
 	}
-	u, err := url.Parse(k.To)
+	u, err := url.Parse(to)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.Fragment != "" {
 		return nil, false
 	}
-	method := http.MethodGet
-	if k.Form != nil {
-		method, u.RawQuery = http.MethodPost, ""
+	if method == http.MethodPost {
+		u.RawQuery = ""
 	}
 	_, pattern := s.mux.Handler(&http.Request{Method: method, URL: u, Host: "x"})
 	for _, r := range s.table {
@@ -111,16 +122,22 @@ func (c *Ctx) resume(bearer, seat string) error {
 	if !ok {
 		return c.see("/account")
 	}
-	u, ok := c.s.goal(k)
-	switch {
-	case !ok || strings.HasPrefix(u.Path, "/sign-") || k.Form != nil && (k.Who == "" || k.Who != whose(bearer)):
-		return c.see("/account")
-	case k.Form == nil:
+	if k.Box == "" {
+		u, ok := c.s.goal(k.To, http.MethodGet)
+		if !ok || strings.HasPrefix(u.Path, "/sign-") {
+			return c.see("/account")
+		}
 		return c.see(u.String())
+	}
+	var x typed
+	box, err := base64.RawURLEncoding.DecodeString(k.Box)
+	u, ok := c.s.goal(k.To, http.MethodPost)
+	if err != nil || !ok || !unseal(carryKey(strings.TrimSuffix(seat, cardSeat)), box, &x) || x.Who == "" || x.Who != whose(bearer) {
+		return c.see("/account")
 	}
 	r := c.r.Clone(context.WithValue(c.r.Context(), resuming{}, true))
 	r.URL, r.Form, r.PostForm, r.MultipartForm = u, nil, nil, nil
-	body := k.Form.Encode()
+	body := x.Form.Encode()
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Del("Cookie")

@@ -24,6 +24,7 @@ type Route struct {
 	Secrets   []string // of the Fields: not taken along through a sign-in
 	Upload    bool     // the form is multipart, with a file
 	Personal  bool
+	Phone     bool // not for a session by card
 	Own       bool // a POST has to say that it comes from here, as every holder's has
 	Handler   func(*Ctx) error
 }
@@ -65,6 +66,11 @@ func (s *Server) routes() []Route {
 		table = append(table, group...)
 	}
 	return table
+}
+
+// phoneOnly reports whether a page is not for a session by card.
+func (s *Server) phoneOnly(path string) bool {
+	return slices.ContainsFunc(s.table, func(r Route) bool { return r.Path == path && r.Method == "GET" && r.Phone })
 }
 
 // has reports whether the table has a page.

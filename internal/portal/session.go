@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"tikakosh/internal/ablate"
@@ -34,6 +35,7 @@ const (
 	sessionCookie = "__Host-session"
 	seatCookie    = "__Host-seat"
 	seatBytes     = 16
+	cardSeat      = ".card"
 )
 
 // mine makes the row of a page of who has signed in.
@@ -54,6 +56,21 @@ func (r Route) secret(names ...string) Route {
 	return r
 }
 
+// phone marks what a card does not open: its page says so before anything is typed. The vault
+// refuses it in any case.
+func (r Route) phone() Route {
+	r.Phone = true
+	return r
+}
+
+// phones is phone for each.
+func phones(table []Route) []Route {
+	for i := range table {
+		table[i].Phone = true
+	}
+	return table
+}
+
 // sits reads who is signed in from the cookies. It is fault.Unauthorized when nobody is, with
 // the code "ended" when somebody was. The vault is not asked.
 func (c *Ctx) sits() error {
@@ -68,12 +85,23 @@ func (c *Ctx) sits() error {
 		}
 		return err
 	}
-	seat, err := c.r.Cookie(seatCookie)
-	if err != nil || !wellSeated(seat.Value) {
+	seat, ok := c.seatCookie()
+	if !ok {
 		return fault.New(fault.Unauthorized, "seat", "the session's other cookie is missing")
 	}
-	c.holder, c.seat, c.ends = vault.Holder{Bearer: k.Value, Origin: c.origin}, seat.Value, until
+	c.holder, c.seat, c.ends = vault.Holder{Bearer: k.Value, Origin: c.origin}, seat, until
 	return nil
+}
+
+// seatCookie is the browser's seat. One of a card's session says so behind it, so that what a
+// card cannot do is said before somebody tries (the vault refuses it in any case).
+func (c *Ctx) seatCookie() (seat string, ok bool) {
+	k, err := c.r.Cookie(seatCookie)
+	if err != nil {
+		return "", false
+	}
+	seat, c.byCard = strings.CutSuffix(k.Value, cardSeat)
+	return seat, wellSeated(seat)
 }
 
 // enter lets who is signed in into their own pages. A browser that comes from another site
@@ -89,6 +117,19 @@ func (c *Ctx) enter() error {
 func wellSeated(seat string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(seat)
 	return err == nil && len(raw) == seatBytes
+}
+
+// tag names the one who is signed in, in this browser: two windows with the same one show pages
+// of the same one.
+func (c *Ctx) tag() string {
+	sum := sha256.Sum256([]byte("who" + c.seat + whose(c.holder.Bearer)))
+	return base64.RawURLEncoding.EncodeToString(sum[:])[:11]
+}
+
+// inSession tells a page that came out of the browser's memory whose session it is.
+func inSession(c *Ctx) error {
+	c.w.Header().Set("Content-Type", "text/plain")
+	return c.send([]byte(c.tag()))
 }
 
 // handle names a person in this browser's addresses: it says nothing of them, and nothing to
@@ -111,17 +152,13 @@ func member[T any](c *Ctx, handle string, household []T, refOf func(T) id.Refere
 }
 
 // signedIn gives the browser its fresh session, ends the one it had, and goes on to where the
-// person was going. The bearer is always a new one, so that a cookie that was there before
+// person was going. card is cardSeat for a card's session, else "". The bearer is always a new one, so that a cookie that was there before
 // is worth nothing afterwards. The seat stays only through a sign-in on the way: the address
 // that it leads back to is made of it.
-func (c *Ctx) signedIn(s vault.Session) error {
-	var seat string
-	if k, err := c.r.Cookie(seatCookie); err == nil && c.form.Get("carry") != "" && wellSeated(k.Value) {
-		seat = k.Value
-	} else {
-		var raw [seatBytes]byte
-		_, _ = rand.Read(raw[:])
-		seat = base64.RawURLEncoding.EncodeToString(raw[:])
+func (c *Ctx) signedIn(s vault.Session, card string) error {
+	seat, ok := c.seatCookie()
+	if !ok || c.form.Get("carry") == "" {
+		seat = newSeat()
 	}
 	if old, err := c.r.Cookie(sessionCookie); err == nil && old.Value != s.Bearer {
 		if _, err := c.s.cfg.Live(old.Value); err == nil {
@@ -132,8 +169,14 @@ func (c *Ctx) signedIn(s vault.Session) error {
 		}
 	}
 	c.set(sessionCookie, s.Bearer, http.SameSiteLaxMode)
-	c.set(seatCookie, seat, http.SameSiteStrictMode)
-	return c.resume(s.Bearer, seat)
+	c.set(seatCookie, seat+card, http.SameSiteStrictMode)
+	return c.resume(s.Bearer, seat+card)
+}
+
+func newSeat() string {
+	var raw [seatBytes]byte
+	_, _ = rand.Read(raw[:])
+	return base64.RawURLEncoding.EncodeToString(raw[:])
 }
 
 // end ends a session in the vault. One that cannot be ended now ends by itself in a quarter

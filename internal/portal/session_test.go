@@ -111,6 +111,20 @@ func hidden(w *httptest.ResponseRecorder) url.Values {
 	return out
 }
 
+// follow is the page that an answer leads to, in a browser that has a cookie besides those that
+// the answer sets.
+func follow(s http.Handler, w *httptest.ResponseRecorder, cookie string) *httptest.ResponseRecorder {
+	if w.Code != http.StatusSeeOther {
+		return w
+	}
+	for _, k := range w.Result().Cookies() {
+		if k.MaxAge >= 0 {
+			cookie += "; " + k.Name + "=" + k.Value
+		}
+	}
+	return get(s, w.Header().Get("Location"), "Cookie", strings.TrimPrefix(cookie, "; "))
+}
+
 // cookies are those that an answer sets, by name.
 func cookies(w *httptest.ResponseRecorder) map[string]*http.Cookie {
 	out := map[string]*http.Cookie{}
@@ -154,7 +168,7 @@ func TestSignIn(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	for typed, want := range map[string]string{"9876543210": "9876543210", "+91 98765 43210": "9876543210", "९८७६५४३२१०": "9876543210", "09876543210": "9876543210", "5123456789": "5123456789"} {
-		w := send(s, "/sign-in", url.Values{"mobile": {typed}})
+		w := follow(s, send(s, "/sign-in", url.Values{"mobile": {typed}}), "")
 		if w.Code != 200 || len(g.asked) == 0 || g.asked[len(g.asked)-1] != want+" en" || !strings.Contains(w.Body.String(), `autocomplete="one-time-code"`) || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%q: %d %q", typed, w.Code, g.asked)
 		}
@@ -165,7 +179,7 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("%q: %d", typed, w.Code)
 		}
 	}
-	asked := send(s, "/sign-in", url.Values{"mobile": {"9876543210"}})
+	asked := follow(s, send(s, "/sign-in", url.Values{"mobile": {"9876543210"}}), "")
 	form := hidden(asked)
 	for _, typed := range []string{"", "12345", "1234567", "abcdef", "000000"} {
 		form.Set("code", typed)
@@ -205,7 +219,7 @@ func TestHolder(t *testing.T) {
 		}
 		form := hidden(w)
 		form.Set("mobile", "9876543210")
-		w = send(s, "/sign-in", form, "Cookie", cookie)
+		w = follow(s, send(s, "/sign-in", form, "Cookie", cookie), cookie)
 		form = hidden(w)
 		form.Set("code", "111111")
 		form = hidden(send(s, "/sign-in/code", form, "Cookie", cookie)) // a wrong one keeps it too
@@ -267,11 +281,11 @@ func TestGoal(t *testing.T) {
 	s, _, _ := keeping(t)
 	for to, want := range map[string]bool{"/t/x?a=1": true, "/find": true, "/account": true, "//evil.example/t/x": false, "https://evil.example/": false, "/\\evil.example": false, "javascript:alert(1)": false,
 		"/nowhere": false, "/api/v2/x": false, "": false, "/t/x\r\nSet-Cookie: a=b": false, "/assets/x": false} {
-		if _, ok := s.goal(carried{To: to}); ok != want {
+		if _, ok := s.goal(to, "GET"); ok != want {
 			t.Errorf("%q: %v", to, ok)
 		}
 	}
-	if _, ok := s.goal(carried{To: "/sign-out", Form: url.Values{}}); ok {
+	if _, ok := s.goal("/sign-out", "POST"); ok {
 		t.Error("a public form is shown again")
 	}
 	w := send(s, "/sign-in/code", url.Values{"mobile": {"9876543210"}, "txn": {"x"}, "code": {"123456"}, "carry": {carried{To: "//evil.example/"}.text()}})
@@ -301,7 +315,8 @@ func TestHandles(t *testing.T) {
 // FuzzCarried: what a form says of where somebody was going is any text.
 func FuzzCarried(f *testing.F) {
 	s, _, _ := keeping(f)
-	f.Add(carried{To: "/t/x", Form: url.Values{"a": {"1"}}}.text())
+	f.Add(carried{To: "/t/x", Box: "AAAA"}.text())
+	f.Add(carried{To: "/t/x"}.text())
 	f.Add("//evil")
 	f.Add(base64.RawURLEncoding.EncodeToString([]byte(`{"to":"//x"}`)))
 	f.Fuzz(func(t *testing.T, text string) {
@@ -309,7 +324,11 @@ func FuzzCarried(f *testing.F) {
 		if !ok {
 			return
 		}
-		if u, ok := s.goal(k); ok && (u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.String(), "/") || strings.HasPrefix(u.String(), "//")) {
+		var x typed
+		if box, err := base64.RawURLEncoding.DecodeString(k.Box); err == nil && unseal(carryKey(seat), box, &x) {
+			t.Errorf("a box that nobody sealed opens: %q", text)
+		}
+		if u, ok := s.goal(k.To, "POST"); ok && (u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.String(), "/") || strings.HasPrefix(u.String(), "//")) {
 			t.Errorf("%q leads to %s", k.To, u)
 		}
 		if _, err := json.Marshal(k); err != nil {

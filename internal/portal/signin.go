@@ -1,11 +1,8 @@
 package portal
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"tikakosh/internal/edge"
@@ -36,29 +33,36 @@ func signRoutes() []Route {
 	}
 	return append(waysRoutes(), []Route{
 		page("/sign-in", "sign.in", signIn, "to"),
-		form("/sign-in", "sign.code", edge.RateCode, askCode, "mobile", "shared", "proof", "work"),
+		form("/sign-in", "sign.code", edge.RateCode, askCode, "mobile", "shared", "proof", "work", "once"),
 		form("/sign-in/again", "sign.again", edge.RateCode, askCode, "mobile", "shared", "proof", "work", "txn", "tries", "sent"),
-		form("/sign-in/code", "sign.confirm", edge.RateCode, confirmCode, "mobile", "shared", "proof", "txn", "tries", "sent", "code"),
+		{Method: "GET", Path: codePath, Audience: edge.Public, Action: "sign.code_page", Rate: edge.RateSearch, Fields: []string{"to"}, Personal: true, Handler: askedCode},
+		form(codePath, "sign.confirm", edge.RateCode, confirmCode, "mobile", "shared", "proof", "txn", "tries", "sent", "code"),
 		page("/sign-in/card", "sign.card", func(c *Ctx) error { return c.askCard(http.StatusOK, view.CardInPage{}) }),
 		form("/sign-in/card", "sign.card_session", edge.RateCode, cardSession, "card", "pin"),
 		page("/sign-in/help", "sign.help", signHelp),
 		page("/sign-out", "sign.left", signedOut),
 		form("/sign-out", "sign.out", edge.RateSelf, signOut),
+		mine("/session", "session.who", inSession),
 		act("/session/extend", "session.extend", extend).secret("proof"),
 	}...)
 }
 
 // signIn asks for the number, unless somebody is signed in.
 func signIn(c *Ctx) error {
-	carry := ""
-	if to := c.form.Get("to"); to != "" {
-		carry = carried{To: to}.text()
-	}
+	carry := c.toCarry()
 	if c.sits() == nil {
 		c.form.Set("carry", carry)
 		return c.resume("", "")
 	}
 	return c.askNumber(http.StatusOK, view.SignInPage{Carry: carry})
+}
+
+// toCarry is what the forms of a sign-in carry for the address in this page's own.
+func (c *Ctx) toCarry() string {
+	if to := c.form.Get("to"); to != "" && len(to) <= codeToMax {
+		return carried{To: to}.text()
+	}
+	return ""
 }
 
 // mustSignIn is the answer to who has to sign in first. Where they were going, and what they
@@ -82,7 +86,7 @@ func (c *Ctx) askNumber(status int, x view.SignInPage) error {
 	p.KeepForm = "sign-in"
 	p.Wrong = x.Mobile.Wrong != ""
 	p.Scripts = append(p.Scripts, "sign.js")
-	x.Signer = c.signer()
+	x.Signer, x.Once = c.signer(), newOnce()
 	return c.render(status, view.SignIn(p, x))
 }
 
@@ -129,11 +133,12 @@ func askCode(c *Ctx) error {
 		return c.askNumber(http.StatusUnprocessableEntity, x)
 	}
 	again := c.route.Path == "/sign-in/again"
-	if wait := c.s.codes.wait(c.form.Get("txn"), c.begin); again && wait > 0 {
-		y := c.codePage()
-		y.Warn = c.say.N("sign.too_soon", seconds(wait))
-		c.w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
-		return c.askForCode(http.StatusTooManyRequests, y)
+	last, st, known := c.code()
+	switch wait := c.s.codes.wait(c.form.Get("txn"), c.begin); {
+	case again && wait > 0:
+		return c.tooSoon(wait)
+	case !again && known && st.Once != "" && st.Once == c.form.Get("once") && st.Mobile == mobile && st.Over == "" && c.begin.Sub(time.Unix(st.Sent, 0)) < codeLife:
+		return c.toCode(last, st, x.Carry, http.StatusOK) // the same form again: its code is on the way
 	}
 	r := vault.CodeRequest{Mobile: mobile, Origin: c.origin, Language: c.tongue(), Chosen: true, Work: c.form.Get("work"), Device: c.proven(x.Mobile.Value)}
 	got, err := c.s.cfg.Sessions.RequestCode(c.r.Context(), r)
@@ -151,15 +156,25 @@ func askCode(c *Ctx) error {
 		x.Work = got.Challenge
 		return c.askNumber(http.StatusTooManyRequests, x)
 	}
-	c.s.codes.sent(got.Txn, c.begin)
-	y := view.CodePage{Mobile: mobile, Txn: got.Txn, Shared: x.Shared || r.Device == nil, Carry: x.Carry, Sent: strconv.FormatInt(c.begin.Unix(), 10), Wait: int(codeGap / time.Second)}
+	st = codeState{Mobile: mobile, Shared: x.Shared || r.Device == nil, Sent: c.begin.Unix(), Held: got.Held, Once: c.form.Get("once")}
 	if again {
-		y.Note = "sign.sent_again"
+		st.Note = "sign.sent_again"
 	}
-	if got.Held > 0 {
-		y.Warn = c.say.T("sign.held", "At", clockOf(time.UnixMilli(got.Held)))
+	return c.toCode(got.Txn, st, x.Carry, http.StatusOK)
+}
+
+// tooSoon says that the code that was sent may still be on its way.
+func (c *Ctx) tooSoon(wait time.Duration) error {
+	x := c.codePage()
+	if txn, st, known := c.code(); known && txn == x.Txn {
+		st.Soon, st.Note = true, ""
+		if _, alone := c.codeHere(x.Carry); alone {
+			return c.toCode(txn, st, x.Carry, http.StatusTooManyRequests)
+		}
 	}
-	return c.askForCode(http.StatusOK, y)
+	x.Warn = c.say.N("sign.too_soon", seconds(wait))
+	c.w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
+	return c.askForCode(http.StatusTooManyRequests, x)
 }
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
@@ -208,67 +223,21 @@ func (c *Ctx) stuck(status int, x view.StuckPage) error {
 	return c.render(status, view.Stuck(p, x))
 }
 
-// codePage is the page of a code as the form has it.
-func (c *Ctx) codePage() view.CodePage {
-	x := view.CodePage{Mobile: c.form.Get("mobile"), Txn: c.form.Get("txn"), Shared: c.form.Get("shared") != "", Carry: c.form.Get("carry"), Sent: c.form.Get("sent"), Code: view.Field{Value: c.form.Get("code")}}
-	x.Tries, _ = strconv.Atoi(c.form.Get("tries"))
-	x.Wait = int(seconds(c.s.codes.wait(x.Txn, c.begin)))
-	return x
-}
-
-func (c *Ctx) askForCode(status int, x view.CodePage) error {
-	p := c.page("sign.code_title")
-	p.KeepForm = "code-form"
-	p.Wrong = x.Code.Wrong != ""
-	p.Scripts = append(p.Scripts, "sign.js")
-	x.Signer = c.signer()
-	c.w.Header().Set("Permissions-Policy", assets.Permissions+", otp-credentials=(self)")
-	return c.render(status, view.Code(p, x))
-}
-
-// confirmCode signs in who has the code. That one was tried too often, or is too old, is what
-// the form says of itself: the vault refuses it in any case, and says no more.
-func confirmCode(c *Ctx) error {
-	x := c.codePage()
-	if c.keep {
-		return c.askForCode(http.StatusOK, x)
-	}
-	code, ok := catalogue.Digits(x.Code.Value, 6)
-	if !ok || len(code) != 6 || code[0] == '+' {
-		x.Code.Wrong = "sign.code_form"
-		if x.Code.Value == "" {
-			x.Code.Wrong = "sign.code_none"
-		}
-		return c.askForCode(http.StatusUnprocessableEntity, x)
-	}
-	sum := sha256.Sum256([]byte(code))
-	s, err := c.s.cfg.Sessions.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: x.Txn, Digest: hex.EncodeToString(sum[:]), Origin: c.origin, Device: c.proven(x.Txn + "\n" + x.Code.Value)})
-	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Unauthorized) {
-		x.Tries++
-		sent, _ := strconv.ParseInt(x.Sent, 10, 64)
-		y := view.StuckPage{Mobile: x.Mobile, Carry: x.Carry, Again: true}
-		switch {
-		case c.begin.Sub(time.Unix(sent, 0)) >= codeLife || fault.Is(err, fault.Unauthorized):
-			y.Heading = "sign.late"
-			return c.stuck(http.StatusUnprocessableEntity, y)
-		case x.Tries >= codeTries:
-			y.Heading = "sign.often"
-			return c.stuck(http.StatusUnprocessableEntity, y)
-		}
-		x.Code = view.Field{Wrong: "sign.code_wrong"}
-		return c.askForCode(http.StatusUnprocessableEntity, x)
-	}
-	if err != nil {
-		return err
-	}
-	return c.signedIn(s)
-}
-
 func (c *Ctx) askCard(status int, x view.CardInPage) error {
 	p := c.page("sign.card_title")
 	p.KeepForm = "card-form"
 	p.Wrong = x.Card.Wrong != "" || x.PIN.Wrong != ""
+	x.Scan = c.scanner(p)
 	return c.render(status, view.CardIn(p, x))
+}
+
+// scanner lets a page read codes: it may use the camera and compile the decoder.
+func (c *Ctx) scanner(p *view.Page) view.Scanner {
+	h := c.w.Header()
+	h.Set("Permissions-Policy", assets.CameraPermissions)
+	h.Set("Content-Security-Policy", assets.CardPolicy)
+	p.Scripts = append(p.Scripts, "scan.js")
+	return view.Scanner{Decoder: c.s.assets.URL("zxing.js"), Wasm: c.s.assets.URL("zxing.wasm")}
 }
 
 // cardSession signs in who has a card and its PIN. A wrong card, a wrong PIN and a locked card
@@ -278,17 +247,8 @@ func cardSession(c *Ctx) error {
 	if c.keep {
 		return c.askCard(http.StatusOK, x)
 	}
-	if _, err := vault.ParseCard(x.Card.Value); err != nil {
-		x.Card.Wrong = "sign.card_form"
-		if x.Card.Value == "" {
-			x.Card.Wrong = "sign.card_none"
-		}
-	}
-	pin, ok := catalogue.Digits(c.form.Get("pin"), 12)
-	if !ok || pin[0] == '+' {
-		x.PIN.Wrong = "sign.pin_form"
-	}
-	if x.Card.Wrong != "" || x.PIN.Wrong != "" {
+	pin, ok := c.cardTyped(&x.Card, &x.PIN)
+	if !ok {
 		return c.askCard(http.StatusUnprocessableEntity, x)
 	}
 	s, err := c.s.cfg.Sessions.CardSession(c.r.Context(), vault.CardAnswer{Card: x.Card.Value, PIN: pin, Origin: c.origin})
@@ -299,7 +259,22 @@ func cardSession(c *Ctx) error {
 	case err != nil:
 		return err
 	}
-	return c.signedIn(s)
+	return c.signedIn(s, cardSeat)
+}
+
+// cardTyped reads the PIN of a card's form and says what is wrong with card and PIN as typed.
+func (c *Ctx) cardTyped(card, pin *view.Field) (string, bool) {
+	if _, err := vault.ParseCard(card.Value); err != nil {
+		card.Wrong = "sign.card_form"
+		if card.Value == "" {
+			card.Wrong = "sign.card_none"
+		}
+	}
+	digits, ok := pinTyped(c.form.Get("pin"))
+	if !ok {
+		pin.Wrong = "sign.pin_form"
+	}
+	return digits, card.Wrong == "" && pin.Wrong == ""
 }
 
 func signHelp(c *Ctx) error {
@@ -314,16 +289,23 @@ func signOut(c *Ctx) error {
 			c.end(k.Value)
 		}
 	}
+	c.forgetCode()
 	c.leave(sessionCookie, seatCookie)
 	c.w.Header().Set("Clear-Site-Data", `"cache"`)
 	return c.see("/sign-out")
 }
 
 func signedOut(c *Ctx) error {
-	return c.render(http.StatusOK, view.SignedOut(c.page("sign.out_title")))
+	if c.sits() == nil {
+		return c.see("/account")
+	}
+	p := c.page("sign.out_title")
+	p.Scripts = append(p.Scripts, "session.js")
+	return c.render(http.StatusOK, view.SignedOut(p))
 }
 
-// extend has the session go on and answers how many seconds it has. It is asked by a script;
+// extend has the session go on and answers how many seconds it has, and the time of day at which
+// that is. It is asked by a script;
 // the vault judges the proof.
 func extend(c *Ctx) error {
 	p := c.proven("extend")
@@ -336,47 +318,5 @@ func extend(c *Ctx) error {
 	}
 	c.set(sessionCookie, s.Bearer, http.SameSiteLaxMode)
 	c.w.Header().Set("Content-Type", "text/plain")
-	return c.send([]byte(strconv.FormatInt(max(0, s.ExpiresAt/1000-c.begin.Unix()), 10)))
-}
-
-// codesKept bounds the codes that are remembered; one goes for each that comes then.
-const codesKept = 20_000
-
-// lastCodes remembers for codeGap when a code was sent, by its transaction: only whoever asked
-// for it has that. By its number anybody could ask whether somebody is signing in just now.
-// The zero value is ready; it is safe for concurrent use.
-type lastCodes struct {
-	mu sync.Mutex
-	at map[[16]byte]time.Time
-}
-
-func codeName(txn string) [16]byte {
-	sum := sha256.Sum256([]byte(txn))
-	return [16]byte(sum[:16])
-}
-
-// wait is how long it still is until another code may be asked for.
-func (l *lastCodes) wait(txn string, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	at, ok := l.at[codeName(txn)]
-	if !ok {
-		return 0
-	}
-	return min(max(0, at.Add(codeGap).Sub(now)), codeGap)
-}
-
-func (l *lastCodes) sent(txn string, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.at == nil {
-		l.at = map[[16]byte]time.Time{}
-	}
-	for k := range l.at { // in no order
-		if len(l.at) < codesKept {
-			break
-		}
-		delete(l.at, k)
-	}
-	l.at[codeName(txn)] = now
+	return c.send([]byte(strconv.FormatInt(max(0, s.ExpiresAt/1000-c.begin.Unix()), 10) + " " + clockOf(time.UnixMilli(s.ExpiresAt))))
 }

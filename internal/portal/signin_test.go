@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"strings"
@@ -44,33 +45,41 @@ func TestCodePages(t *testing.T) {
 		}
 	}
 	g.err, g.held = nil, now.Add(2*time.Minute).UnixMilli()
-	if w := send(s, "/sign-in", mobile); w.Code != 200 || !strings.Contains(w.Body.String(), "delayed") || !strings.Contains(w.Body.String(), "12:02") {
+	if w := follow(s, send(s, "/sign-in", mobile), ""); w.Code != 200 || !strings.Contains(w.Body.String(), "delayed") || !strings.Contains(w.Body.String(), "12:02") {
 		t.Errorf("a code that waits: %d", w.Code)
 	}
 	g.held = 0
 
 	// Another code: not at once, and the server sees to it.
-	first := send(s, "/sign-in", mobile)
+	sent := send(s, "/sign-in", mobile)
+	waits := codeCookie + "=" + cookies(sent)[codeCookie].Value
+	first := follow(s, sent, "")
 	form := hidden(first)
-	if w := send(s, "/sign-in/again", form); w.Code != 429 || w.Header().Get("Retry-After") != "30" || !strings.Contains(w.Body.String(), "in 30 seconds") || hidden(w).Get("txn") != form.Get("txn") {
+	n := len(g.asked)
+	if w := follow(s, send(s, "/sign-in/again", form, "Cookie", waits), ""); w.Code != 200 || len(g.asked) != n || !strings.Contains(w.Body.String(), "in 30 seconds") || hidden(w).Get("txn") != form.Get("txn") {
+		t.Errorf("another code at once: %d %s", w.Code, w.Body)
+	}
+	// A browser that takes no cookie is told on the spot.
+	if w := send(s, "/sign-in/again", form); w.Code != 429 || w.Header().Get("Retry-After") != "30" || !strings.Contains(w.Body.String(), "in 30 seconds") || len(g.asked) != n {
 		t.Errorf("another code at once: %d %v", w.Code, w.Header())
 	}
 	now = now.Add(31 * time.Second)
-	w := send(s, "/sign-in/again", form)
+	sent = send(s, "/sign-in/again", form, "Cookie", waits)
+	w := follow(s, sent, "")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "A new code is on its way") || hidden(w).Get("carry") != mobile.Get("carry") {
 		t.Errorf("another code: %d", w.Code)
 	}
 
 	// Wrong three times; too late.
 	for i := range 3 {
-		form.Set("code", "000000")
+		form.Set("code", fmt.Sprintf("00000%d", i))
 		w := send(s, "/sign-in/code", form)
 		if i < 2 && (w.Code != 422 || !strings.Contains(w.Body.String(), "That is not the code")) || i == 2 && !strings.Contains(w.Body.String(), "wrong three times") {
 			t.Errorf("wrong %d: %d %s", i+1, w.Code, w.Body)
 		}
 		if i < 2 {
 			form = hidden(w)
-		} else if again := send(s, "/sign-in", hidden(w)); again.Code != 200 || hidden(again).Get("carry") != mobile.Get("carry") {
+		} else if again := follow(s, send(s, "/sign-in", hidden(w)), ""); again.Code != 200 || hidden(again).Get("carry") != mobile.Get("carry") {
 			t.Errorf("no new code after three wrong ones: %d", again.Code)
 		}
 	}
@@ -90,7 +99,7 @@ func TestWork(t *testing.T) {
 	if w.Code != 429 || !strings.Contains(w.Body.String(), `data-work="{&#34;salt&#34;:&#34;x&#34;}"`) || !strings.Contains(w.Body.String(), "<noscript>") || !strings.Contains(w.Body.String(), `value="98765 43210"`) || len(g.asked) != 0 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := send(s, "/sign-in", url.Values{"mobile": {"98765 43210"}, "work": {"c29sdmVk"}}); w.Code != 200 || len(g.asked) != 1 {
+	if w := send(s, "/sign-in", url.Values{"mobile": {"98765 43210"}, "work": {"c29sdmVk"}}); w.Code != 303 || len(g.asked) != 1 {
 		t.Errorf("%d", w.Code)
 	}
 }
@@ -104,7 +113,7 @@ func TestDeviceProof(t *testing.T) {
 		for i := 0; i+1 < len(more); i += 2 {
 			form.Set(more[i], more[i+1])
 		}
-		if w := send(s, "/sign-in", form); w.Code != 200 {
+		if w := send(s, "/sign-in", form); w.Code != 303 {
 			t.Fatalf("%d", w.Code)
 		}
 		return g.devices[len(g.devices)-1]
@@ -159,7 +168,7 @@ func TestCardPages(t *testing.T) {
 func TestExtendPage(t *testing.T) {
 	s, g, _ := keeping(t)
 	w := send(s, "/session/extend", url.Values{"proof": {"a.b.c"}}, "Cookie", seated)
-	if w.Code != 200 || w.Body.String() != "840" || cookies(w)[sessionCookie].Value != fresh || w.Header().Get("Cache-Control") != "no-store" {
+	if w.Code != 200 || w.Body.String() != "840 12:14" || cookies(w)[sessionCookie].Value != fresh || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}
 	if d := g.devices[0]; d.URL != "https://tk.example/session/extend" || string(d.Body) != "extend" {
@@ -178,7 +187,7 @@ func TestExtendPage(t *testing.T) {
 // to it just now, and keeps nobody from another one.
 func TestNoCodesOfOthers(t *testing.T) {
 	s, g, _ := keeping(t)
-	first := send(s, "/sign-in", url.Values{"mobile": {"9876543210"}})
+	first := follow(s, send(s, "/sign-in", url.Values{"mobile": {"9876543210"}}), "")
 	if hidden(first).Get("txn") == "" {
 		t.Fatal("no code")
 	}
@@ -190,22 +199,43 @@ func TestNoCodesOfOthers(t *testing.T) {
 		}
 	}
 	n := len(g.asked)
-	if w := send(s, "/sign-in/again", url.Values{"mobile": {"9876543210"}}); w.Code != 200 || len(g.asked) != n+1 {
+	if w := send(s, "/sign-in/again", url.Values{"mobile": {"9876543210"}}); w.Code != 303 || len(g.asked) != n+1 {
 		t.Errorf("without the transaction: %d", w.Code)
 	}
 }
 
-// TestLastCodes: what is remembered of codes is bounded, and ends.
+// TestLastCodes: what is remembered of codes is bounded, ends, and is read by nobody who has not
+// the transaction.
 func TestLastCodes(t *testing.T) {
 	var l lastCodes
+	st := codeState{Mobile: "9876543210", Sent: noon().Unix()}
 	for i := range codesKept + 100 {
-		l.sent(fmt.Sprint(i), noon())
+		l.keep(fmt.Sprint(i), st, noon())
 	}
 	if len(l.at) > codesKept {
 		t.Errorf("%d are kept", len(l.at))
 	}
-	l.sent("x", noon())
+	l.keep("x", st, noon())
 	if l.wait("x", noon().Add(10*time.Second)) != 20*time.Second || l.wait("x", noon().Add(codeGap)) != 0 || l.wait("y", noon()) != 0 || l.wait("x", noon().Add(-time.Hour)) != codeGap {
 		t.Error("the wait is not right")
+	}
+	if got, ok := l.page("x", noon().Add(codePageLife)); !ok || got.Mobile != st.Mobile {
+		t.Errorf("%+v %v", got, ok)
+	}
+	if _, ok := l.page("x", noon().Add(codePageLife+time.Second)); ok {
+		t.Error("a page does not end")
+	}
+	if box := l.at[codeName("x")].page; bytes.Contains(box, []byte(st.Mobile)) || unseal(codeKey("y"), box, &codeState{}) {
+		t.Error("a number lies open")
+	}
+	l.drop("x")
+	if _, ok := l.page("x", noon()); ok {
+		t.Error("a page is not dropped")
+	}
+	for range 40 { // what is over goes when others come
+		l.keep("new", st, noon().Add(time.Hour))
+	}
+	if len(l.at) > codesKept-200 {
+		t.Errorf("%d are kept after an hour", len(l.at))
 	}
 }

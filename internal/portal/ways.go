@@ -54,7 +54,7 @@ const (
 
 // waysRoutes are the pages about how a household signs in.
 func waysRoutes() []Route {
-	return []Route{
+	return phones([]Route{
 		mine(devicesPath, "ways.devices", devices, "done"),
 		act(devicesPath+"/end", "ways.device_end", deviceEnd, "id"),
 		act(devicesPath+"/card", "ways.device_card", deviceCard, "card").secret("pin"),
@@ -69,7 +69,7 @@ func waysRoutes() []Route {
 		act(emailPath, "ways.email_code", emailCode, "email"),
 		act(emailPath+"/confirm", "ways.email_confirm", emailConfirm).secret("txn", "code"),
 		act(emailPath+"/delete", "ways.email_drop", emailDrop),
-	}
+	})
 }
 
 // notes are what a page says of what was just done, by the word in its address.

@@ -145,3 +145,33 @@ func TestPortalWays(t *testing.T) {
 		w.page(p, path, 403, "You signed in with a card")
 	}
 }
+
+// TestPortalCardToMobile: who came with a card and no phone is brought under a mobile with card
+// and PIN, on the page that the help and the way to another mobile name; a wrong PIN and somebody
+// who has a mobile are refused, with a text that says what to do.
+func TestPortalCardToMobile(t *testing.T) {
+	var b harness.Builder
+	t.Cleanup(func() { _ = b.Close() })
+	s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, "10:00")})
+	s.OpenToday()
+	card := s.WalkIn(harness.Person{Name: "Asha Test", ID: s.PAN()})
+	p := s.Portal()
+	p.SignIn(s.Mobile())
+	page := "/account/relink"
+	p.Get(page)
+	if a := p.Submit(page+"/card", "card", card.Text, "pin", "000001"); a.Status != 422 || !strings.Contains(string(a.Body), "The card or its PIN is not right") || strings.Contains(string(a.Body), "000001") {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	if a := p.Submit(page+"/card", "card", strings.ToLower(card.Text), "pin", card.PIN); a.Status != 200 || !strings.Contains(string(a.Body), "under this mobile now") {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	if a := p.Get("/account"); !strings.Contains(string(a.Body), "Asha Test") {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+	other := s.Portal()
+	other.SignIn(s.Mobile())
+	other.Get(page)
+	if a := other.Submit(page+"/card", "card", card.Text, "pin", card.PIN); a.Status != 422 || !strings.Contains(string(a.Body), "This person is under another mobile") {
+		t.Errorf("%d %s", a.Status, a.Body)
+	}
+}

@@ -64,7 +64,7 @@ func TestR73PlantedSession(t *testing.T) {
 // cookies on it (as a neighbouring host or an old browser would have them), does nothing: the
 // session lives on.
 func TestR74OtherSitesForms(t *testing.T) {
-	run(t, "R74", trial{try: func(t *testing.T, s *harness.Server) (bool, string) {
+	run(t, "R74", trial{name: "token", off: []string{"form-token"}, try: silentForms}, trial{name: "origin", off: []string{"cross-site"}, try: func(t *testing.T, s *harness.Server) (bool, string) {
 		p := s.Portal()
 		p.SignIn(s.Mobile())
 		bearer, tried := p.Cookie(sessionCookie), 0
@@ -117,6 +117,48 @@ func TestR74OtherSitesForms(t *testing.T) {
 		}
 		return false, fmt.Sprintf("%d forms of others did nothing", tried)
 	}})
+}
+
+// silentForms: the person has a browser that says nothing of where a form comes from. A form of
+// another site does nothing without the token of the person's own page, and with that of a page
+// that the attacker has; nor does it sign the person in as the attacker. The person's own forms do.
+func silentForms(t *testing.T, s *harness.Server) (bool, string) {
+	attacker, victim := s.Portal(), s.Portal()
+	attacker.Silent, victim.Silent = true, true
+	attacker.SignIn(s.Mobile())
+	victim.SignIn(s.Mobile())
+	bearer := victim.Cookie(sessionCookie)
+	alive := func() bool { return s.Client().With(bearer).Must("GET", householdPath, nil).OK() }
+	if attacker.Get("/account"); !alive() || attacker.Cookie(sessionCookie) == "" {
+		t.Fatal("nobody is signed in")
+	}
+	theirs := attacker.Last.Hidden("/sign-out").Get("own")
+	if theirs == "" {
+		t.Fatal("the pages of such a browser have no token")
+	}
+	for name, token := range map[string]string{"no token": "", "the attacker's token": theirs, "half a token": theirs[:20]} {
+		if a := victim.Post("/sign-out", url.Values{"own": {token}}); !alive() {
+			return true, fmt.Sprintf("%s: the session was ended (%d)", name, a.Status)
+		}
+	}
+	// The attacker's own code, in the victim's browser.
+	mobile := s.Mobile()
+	have := len(s.To(mobile))
+	fresh := s.Portal()
+	fresh.Silent = true
+	fresh.Get("/sign-in")
+	fresh.Submit("/sign-in", "mobile", mobile)
+	fresh.Get("/sign-in/code")
+	form := fresh.Last.Hidden("/sign-in/code")
+	form.Set("code", s.CodeAfter(mobile, have))
+	if victim.Post("/sign-in/code", form); victim.Cookie(sessionCookie) != bearer {
+		return true, "the person was signed in as the attacker"
+	}
+	victim.Get("/account")
+	if victim.Submit("/sign-out"); alive() {
+		t.Fatal("nobody can sign out")
+	}
+	return false, "5 forms of others did nothing in a browser that says nothing of their origin"
 }
 
 // hostileNames are what a name could do to a page, a PDF, a calendar or a table.

@@ -1,6 +1,7 @@
 package encode
 
 import (
+	"regexp"
 	"time"
 
 	"rsc.io/qr/coding"
@@ -19,8 +20,7 @@ type Card struct {
 	IssuedAt    time.Time // only for the file's dates
 }
 
-// The texts of the card.
-var (
+var ( // the texts of the card
 	txtCard    = label{"Vaccination card", "टीकाकरण कार्ड"}
 	txtCardHow = label{
 		"With its PIN this card opens your record on any phone; at a centre you show the card alone. Keep the PIN apart from the card. If the card is lost, ask the centre; if a mobile is linked, a new card can be had there.",
@@ -32,6 +32,7 @@ var (
 		"यहाँ से काटें। पिन याद रखें या अलग जगह रखें। केंद्र पर किसी को इसकी ज़रूरत नहीं।",
 	}
 	txtCardName = label{"Name (by hand)", "नाम (हाथ से)"}
+	fours       = regexp.MustCompile(`.{4}`) // the code in letters, for who has no camera: no more than the code says
 )
 
 // CardPDF sets a card as one A4 page in English and Hindi, the PIN below a line
@@ -56,6 +57,7 @@ func CardPDF(c Card, fonts *Fonts) ([]byte, error) {
 	unit := 45 * mm / float64(qr.code.Size)
 	sh.y -= qr.side(unit) + 2*quietZone*unit
 	qr.draw(sh.p, sh.left+quietZone*unit, sh.y+quietZone*unit, unit)
+	sh.y -= sh.text(fours.ReplaceAllString(c.Text, "$0 "), sh.left, sh.right-sh.left, 10)
 	sh.row(txtReference, clean(string(c.ReferenceID)))
 	sh.row(txtCardName, "____________________")
 	sh.paragraph(txtCardHow, sh.left, sh.right-sh.left, 8.5)

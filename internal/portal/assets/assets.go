@@ -28,6 +28,11 @@ const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // Permissions leaves a page nothing but where the person is, when they press for it.
 const Permissions = "geolocation=(self), accelerometer=(), camera=(), display-capture=(), gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()"
 
+// CardPolicy is that of pages that read the code of a card: Policy, and they may compile the
+// decoder that they load from here. Their permissions are CameraPermissions.
+const CardPolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
 // CameraPolicy and CameraPermissions are those of the page that reads codes: it may compile
 // the decoder that it loads from here, keep itself by a worker from here (whose address one
 // policy of Trusted Types lets through), and ask for the camera. WorkerPolicy is the worker's

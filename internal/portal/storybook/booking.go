@@ -87,6 +87,9 @@ func accounts() []Story {
 		own("account", "account.title", "", func(p *view.Page) templ.Component {
 			return view.Account(p, view.AccountPage{People: family(p), Links: links})
 		}),
+		own("account/card", "account.title", "", func(p *view.Page) templ.Component {
+			return view.Account(p, view.AccountPage{People: family(p)[:1], Card: true, Links: links[:1]})
+		}),
 		own("account/new", "account.title", "", func(p *view.Page) templ.Component { return view.Account(p, view.AccountPage{Add: true}) }),
 		own("account/added", "account.title", "", func(p *view.Page) templ.Component {
 			return view.Account(p, view.AccountPage{Note: "account.added", People: family(p)[:1], Add: true, Links: links})

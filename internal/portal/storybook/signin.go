@@ -23,7 +23,11 @@ func signing() []Story {
 		}}
 	}
 	card := func(name string, wrong bool, x view.CardInPage) Story {
-		return Story{Name: name, Title: "sign.card_title", Path: "/sign-in", Form: "card-form", Wrong: wrong, Draw: func(p *view.Page) templ.Component { return view.CardIn(p, x) }}
+		return Story{Name: name, Title: "sign.card_title", Path: "/sign-in", Form: "card-form", Wrong: wrong, Card: true, Script: []string{"scan.js"}, Draw: func(p *view.Page) templ.Component {
+			x := x
+			x.Scan = view.Scanner{Decoder: p.Asset("zxing.js"), Wasm: p.Asset("zxing.wasm")}
+			return view.CardIn(p, x)
+		}}
 	}
 	out := []Story{
 		in("sign-in", false, view.SignInPage{}),
@@ -41,6 +45,7 @@ func signing() []Story {
 		card("card", false, view.CardInPage{}),
 		card("card/wrong", true, view.CardInPage{Card: view.Field{Value: "TK1:" + hostile, Wrong: "sign.card_form"}, PIN: view.Field{Wrong: "sign.card_wrong"}}),
 		{Name: "sign-in/help", Title: "sign.help_title", Path: "/sign-in", Draw: func(p *view.Page) templ.Component { return view.SignHelp(p) }},
+		{Name: "card/cannot", Title: "sign.card_cannot", Path: "/account", Mine: true, Draw: func(p *view.Page) templ.Component { return view.CardCannot(p) }},
 		{Name: "sign-out", Title: "sign.out_title", Path: "/sign-out", Draw: func(p *view.Page) templ.Component { return view.SignedOut(p) }},
 		{Name: "sign-in/elsewhere", Title: "sign.go_on", Path: "/account", Mine: true, Draw: func(p *view.Page) templ.Component { return view.GoOn(p, "/account") }},
 		{Name: "time", Title: "sign.go_on", Path: "/account", Mine: true, Draw: func(p *view.Page) templ.Component {

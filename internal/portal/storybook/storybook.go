@@ -27,6 +27,7 @@ type Story struct {
 	Flush  bool
 	Script []string
 	Camera bool // the page that may use the camera
+	Card   bool // a page that reads the code of a card
 	Mine   bool // the page of somebody who is signed in
 	Draw   func(*view.Page) templ.Component
 }
@@ -120,6 +121,9 @@ func (b *Book) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case below && known:
 		if s.Camera {
 			h.Set("Content-Security-Policy", assets.CameraPolicy)
+		}
+		if s.Card {
+			h.Set("Content-Security-Policy", assets.CardPolicy)
 		}
 		screen = s.Draw(b.Page(s, code))
 	case r.URL.Path == "/":

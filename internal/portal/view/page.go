@@ -26,6 +26,7 @@ type Page struct {
 	Expires   time.Time                // when the session ends by itself
 	Left      int                      // how many seconds it has
 	Now       string                   // the server's clock, Unix seconds
+	Who       string                   // names the one who is signed in to this browser's other windows; means nothing elsewhere
 	TimeUp    bool                     // a story: the end is near
 	Contact   []Contact                // how the operator is reached
 	Waiting   bool                     // the session is on a device that is new to the household: it sees initials

@@ -45,7 +45,7 @@ export async function prove(path, body, now, make) {
 export async function solve(text) {
   const c = JSON.parse(text);
   const hex = (bytes) => Array.from(new Uint8Array(bytes), (b) => b.toString(16).padStart(2, '0')).join('');
-  for (let from = 0; from <= c.maxnumber; from += 500) {
+  for (let from = 0; from <= c.maxNumber; from += 500) {
     const some = Array.from({ length: 500 }, (_, i) => from + i);
     const found = (await Promise.all(some.map((n) => sha256(c.salt + n)))).findIndex((d) => hex(d) === c.challenge);
     if (found >= 0) return btoa(JSON.stringify({ algorithm: c.algorithm, challenge: c.challenge, number: from + found, salt: c.salt, signature: c.signature }));

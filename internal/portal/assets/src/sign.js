@@ -1,5 +1,9 @@
 // Signing in, with a script: the browser's key, the code out of the message, the wait for another.
 
+// A reload of what answers a form asks for the page, and sends nothing again.
+const here = document.querySelector('[data-here]');
+if (here) history.replaceState(null, '', here.dataset.here);
+
 // What a form says is signed with this browser's key, so that the registry knows the device
 // again. A form without the proof is as good for a browser without scripts.
 const clock = (el) => Number(el.dataset.now) + (Date.now() - performance.timeOrigin) / 1000;
@@ -14,12 +18,13 @@ for (const form of document.querySelectorAll('form[data-sign]')) {
     form.dataset.sent = '1';
     try {
       const { prove, solve } = await load();
-      if (form.dataset.work) form.elements.work.value = await solve(form.dataset.work);
+      if (form.dataset.work && !form.elements.work.value) form.elements.work.value = await solve(form.dataset.work);
       if (!form.elements.shared?.checked) form.elements.proof.value = await prove(new URL(form.action).pathname, typed(form), clock(form), true);
     } catch { /* sent without */ }
     form.submit();
   });
-  if (form.dataset.work && !form.dataset.wrong) form.requestSubmit();
+  // Some work is asked for: it is done, and the form sent, once.
+  if (form.dataset.work) load().then(({ solve }) => solve(form.dataset.work)).then((done) => { if (done) { form.elements.work.value = done; form.requestSubmit(); } }, () => {});
 }
 
 // The code comes out of the message, where the browser can read it.

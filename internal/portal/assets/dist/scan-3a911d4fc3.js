@@ -1,9 +1,10 @@
-// Reads the code of a certificate with the camera or from a photo, in the browser: neither
-// leaves it. What was read goes into the form as text.
+// Reads the code of a certificate or a card with the camera or from a photo, in the browser:
+// neither leaves it. What was read goes into the form as text. A certificate's form is sent then;
+// a card's waits for the PIN.
 
 const box = document.getElementById('scan');
 const says = document.getElementById('scan-says');
-const form = document.getElementById('verify-form');
+const form = document.getElementById(box.dataset.form ?? 'verify-form');
 const video = box.querySelector('video');
 const start = box.querySelector('[data-scan]');
 const stop = box.querySelector('[data-stop]');
@@ -47,8 +48,18 @@ async function ready() {
 }
 
 function take(text) {
-  form.elements.text.value = text;
-  form.requestSubmit();
+  const { into, begins, then } = box.dataset;
+  if (into && !text.toUpperCase().startsWith(begins)) {
+    says.textContent = says.dataset.other;
+    return;
+  }
+  form.elements[into ?? 'text'].value = text;
+  if (!then) {
+    form.requestSubmit();
+    return;
+  }
+  says.textContent = says.dataset.done;
+  form.elements[then].focus();
 }
 
 let stream;
