@@ -12,7 +12,9 @@ func signing() []Story {
 		return Story{Name: name, Title: "sign.title", Path: "/sign-in", Form: "sign-in", Wrong: wrong, Draw: func(p *view.Page) templ.Component { return view.SignIn(p, x) }}
 	}
 	code := func(name string, wrong bool, x view.CodePage) Story {
-		x.Mobile, x.Txn, x.Sent = "9876543210", "00000000-0000-4000-8000-000000000000", "0"
+		if x.Txn, x.Sent = "00000000-0000-4000-8000-000000000000", "0"; x.SignIn == "" {
+			x.Mobile, x.SignIn = "9876543210", "/sign-in"
+		}
 		return Story{Name: name, Title: "sign.code_title", Path: "/sign-in", Form: "code-form", Wrong: wrong, Draw: func(p *view.Page) templ.Component {
 			if x.Warn == "?" {
 				x.Warn = p.N("sign.too_soon", 17)
@@ -41,6 +43,7 @@ func signing() []Story {
 		code("code/wrong", true, view.CodePage{Code: view.Field{Wrong: "sign.code_wrong"}}),
 		code("code/again", false, view.CodePage{Note: "sign.sent_again", Wait: 30}),
 		code("code/soon", false, view.CodePage{Warn: "?", Wait: 17}),
+		code("code/gone", false, view.CodePage{SignIn: "/sign-in?to=%2Faccount"}),
 		code("code/held", false, view.CodePage{Warn: "held"}),
 		card("card", false, view.CardInPage{}),
 		card("card/wrong", true, view.CardInPage{Card: view.Field{Value: "TK1:" + hostile, Wrong: "sign.card_form"}, PIN: view.Field{Wrong: "sign.card_wrong"}}),
