@@ -38,6 +38,8 @@ const (
 	codePageLife = 10 * time.Minute
 	// codesKept bounds the codes that are remembered; one goes for each that comes then.
 	codesKept = 20_000
+	// typedMost bounds what is kept of the field of a code, in bytes.
+	typedMost = 64
 	// codeToMax bounds the address that the page takes along in its own, in bytes.
 	codeToMax = 1000
 )
@@ -195,8 +197,13 @@ func confirmCode(c *Ctx) error {
 		if x.Here == "" {
 			return c.askForCode(http.StatusOK, x)
 		}
-		st.Typed, st.Soon = x.Code.Value, false
+		if st.Soon, st.Typed = false, x.Code.Value; len(st.Typed) > typedMost {
+			st.Typed = ""
+		}
 		return c.toCode(txn, st, x.Carry, http.StatusOK)
+	}
+	if known && st.Over != "" { // the vault has said so
+		return c.stuck(http.StatusUnprocessableEntity, view.StuckPage{Heading: st.Over, Mobile: x.Mobile, Carry: x.Carry, Again: true, Here: x.Here})
 	}
 	code, ok := catalogue.Digits(x.Code.Value, 6)
 	if !ok || len(code) != 6 || code[0] == '+' {
@@ -213,7 +220,9 @@ func confirmCode(c *Ctx) error {
 	}
 	s, err := c.s.cfg.Sessions.ConfirmCode(c.r.Context(), vault.CodeAnswer{Txn: x.Txn, Digest: digest, Origin: c.origin, Device: c.proven(x.Txn + "\n" + x.Code.Value)})
 	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Unauthorized) {
-		x.Tries++
+		if x.Tries++; known { // not what the form says alone: what is remembered is bounded
+			x.Tries = max(x.Tries, len(st.Wrong)+1)
+		}
 		st.Tries, st.Wrong = x.Tries, append(st.Wrong[:len(st.Wrong):len(st.Wrong)], digest)
 		return c.wrongCode(x, st, known, err)
 	}
@@ -345,9 +354,19 @@ func boxOf(key [32]byte) cipher.AEAD {
 	return box
 }
 
+const onceBytes = 16
+
+// onceOf is the name of a form as newOnce makes them, "" for another text: it is kept in memory.
+func onceOf(typed string) string {
+	if raw, err := base64.RawURLEncoding.DecodeString(typed); err != nil || len(raw) != onceBytes {
+		return ""
+	}
+	return typed
+}
+
 // newOnce is what makes a form one of its kind.
 func newOnce() string {
-	var raw [16]byte
+	var raw [onceBytes]byte
 	_, _ = rand.Read(raw[:])
 	return base64.RawURLEncoding.EncodeToString(raw[:])
 }

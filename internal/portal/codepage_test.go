@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -57,13 +58,13 @@ func TestCodePageStays(t *testing.T) {
 	// A wrong one: the page says so, also after a reload, and the same one is not asked again.
 	code.Del("lang")
 	code.Set("code", "000000")
+	asked := len(g.devices)
 	for range 3 {
-		asked := len(g.devices)
 		w := send(s, "/sign-in/code", code, "Cookie", waits)
 		if w.Code != 422 || !strings.Contains(w.Body.String(), `data-here="/sign-in/code?to=%2Ffind"`) || hidden(w).Get("tries") == "" {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
-		if len(g.devices) != asked && asked > 3 {
+		if len(g.devices) != asked+1 {
 			t.Error("a code that was wrong is asked again")
 		}
 	}
@@ -211,5 +212,46 @@ func TestSilentBrowser(t *testing.T) {
 	}
 	if w := send(s, "/t/x", url.Values{"own": {mine, mine}}, quiet, "", "Cookie", seated); w.Code != 400 || *acted != 1 {
 		t.Errorf("%d", w.Code)
+	}
+}
+
+// TestCodePageIsBounded: what a process remembers of a page does not grow with what somebody sends,
+// and the vault is asked no oftener than a code has tries, whatever the form says of them.
+func TestCodePageIsBounded(t *testing.T) {
+	s, g, _ := keeping(t)
+	s.cfg.Now = noon
+	long := strings.Repeat("1", 20_000)
+	k := cookies(send(s, "/sign-in", url.Values{"mobile": {"9876543210"}, "once": {long}}))[codeCookie]
+	waits := codeCookie + "=" + k.Value
+	form := hidden(get(s, "/sign-in/code", "Cookie", waits))
+	txn := form.Get("txn")
+	kept := func() int { return len(s.codes.at[codeName(txn)].page) }
+	typed := url.Values{"txn": {txn}, "mobile": form["mobile"], "sent": form["sent"], "code": {long}, "lang": {"hi"}}
+	if w := send(s, "/sign-in/code", typed, "Cookie", waits); w.Code != 303 || kept() > 600 {
+		t.Errorf("%d: %d bytes are kept", w.Code, kept())
+	}
+	asked := len(g.devices)
+	typed.Del("lang")
+	for i := range 20 {
+		typed.Set("code", fmt.Sprintf("%06d", i))
+		typed.Set("tries", "0")
+		if w := send(s, "/sign-in/code", typed, "Cookie", waits); w.Code != 422 {
+			t.Errorf("%d", w.Code)
+		}
+	}
+	if got := len(g.devices) - asked; got != codeTries || kept() > 600 {
+		t.Errorf("the vault is asked %d times, %d bytes are kept", got, kept())
+	}
+}
+
+// TestSignedOutByALink: a link of another site does not say that somebody has signed out who has not:
+// such a request has no seat.
+func TestSignedOutByALink(t *testing.T) {
+	s, _, _ := keeping(t)
+	if w := get(s, "/sign-out", "Cookie", sessionCookie+"=live", "Sec-Fetch-Site", "cross-site"); w.Code != 303 || w.Header().Get("Location") != "/account" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := get(s, "/sign-out", "Cookie", sessionCookie+"="+ended); w.Code != 200 || !strings.Contains(w.Body.String(), "data-out") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

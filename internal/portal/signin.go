@@ -156,7 +156,7 @@ func askCode(c *Ctx) error {
 		x.Work = got.Challenge
 		return c.askNumber(http.StatusTooManyRequests, x)
 	}
-	st = codeState{Mobile: mobile, Shared: x.Shared || r.Device == nil, Sent: c.begin.Unix(), Held: got.Held, Once: c.form.Get("once")}
+	st = codeState{Mobile: mobile, Shared: x.Shared || r.Device == nil, Sent: c.begin.Unix(), Held: got.Held, Once: onceOf(c.form.Get("once"))}
 	if again {
 		st.Note = "sign.sent_again"
 	}
@@ -295,9 +295,13 @@ func signOut(c *Ctx) error {
 	return c.see("/sign-out")
 }
 
+// signedOut says that somebody has signed out. While the session lives it does not, also by a link
+// of another site, with which the browser sends no seat: all its windows would believe it.
 func signedOut(c *Ctx) error {
-	if c.sits() == nil {
-		return c.see("/account")
+	if k, err := c.r.Cookie(sessionCookie); err == nil {
+		if _, err := c.s.cfg.Live(k.Value); err == nil {
+			return c.see("/account")
+		}
 	}
 	p := c.page("sign.out_title")
 	p.Scripts = append(p.Scripts, "session.js")
