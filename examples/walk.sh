@@ -66,12 +66,12 @@ signed "$key" /v2/vaccinator/beneficiaries/vaccinate "{\"beneficiary_reference_i
 say "own record, certificate, access history"
 curl -sS --fail "$api/api/v2/appointment/beneficiaries" "${auth[@]}" | grep -o '"vaccination_status":"[^"]*"'
 curl -sS --fail "$api/api/v2/registration/certificate/public/download?beneficiary_reference_id=$ref" "${auth[@]}" -o "$work/certificate.pdf"
-$bin certificate verify "$work/certificate.pdf" --keys "$api/api/v3/keys"
+$bin certificate verify "$work/certificate.pdf" --keys "$api/api/v3/keys" --revocations "$api/api/v3/revocations"
 curl -sS --fail "$api/api/v3/openings" "${auth[@]}" | grep -o '"view":"[^"]*"' | sort | uniq -c
 
 say "the text of its code alone is accepted, one changed character is refused"
 hc1=$(grep -a -o 'HC1:[0-9A-Z $%*+./:-]*' "$work/certificate.pdf" | head -1)
-$bin certificate verify "$hc1" --keys "$api/api/v3/keys" | grep GENUINE
+$bin certificate verify "$hc1" --keys "$api/api/v3/keys" --revocations "$api/api/v3/revocations" | grep GENUINE
 middle=$((${#hc1} / 2)); other=A; [ "${hc1:middle:1}" = A ] && other=B
 if $bin certificate verify "${hc1:0:middle}$other${hc1:middle+1}" --keys "$api/api/v3/keys"; then echo "a changed certificate was accepted"; exit 1; fi
 say "done"

@@ -440,6 +440,9 @@ func (in *installation) announce(ctx context.Context) {
 	if in.ops != nil {
 		fmt.Fprintf(in.out, "ops     http://%s/readyz\n", in.ops.Addr())
 	}
+	if in.demo != nil && in.outbox != nil {
+		fmt.Fprintln(in.out, "try     open the portal, sign in with the mobile 5000000001, read the code on the outbox page")
+	}
 	fmt.Fprintf(in.out, "data    %s\n", in.layout.root)
 	if !in.separate {
 		fmt.Fprintln(in.out, "note    roles not separated (not started as root)")

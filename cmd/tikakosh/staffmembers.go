@@ -139,6 +139,10 @@ func (in *installation) announceStaff(ctx context.Context) {
 			return
 		}
 	}
+	if in.staff == nil && in.flags.StaffOrigin[0] == localStaffOrigin(in.publicURL()) {
+		fmt.Fprintln(in.out, "setup   no administrator yet, and no staff client to make one in: start with --staff-listen, as in --staff-listen 127.0.0.1:8082")
+		return
+	}
 	if f := in.out; f == nil || !term.IsTerminal(int(f.Fd())) {
 		fmt.Fprintf(in.out, "setup   no administrator yet: %s staff setup-link --data %s\n", os.Args[0], in.layout.root)
 		return

@@ -122,6 +122,7 @@ func (c *Ctx) ask(pin, state view.Field) error {
 	for _, s := range c.s.cfg.Places.States() {
 		f.States = append(f.States, view.Option{Value: strconv.Itoa(s.ID), Text: c.local(s.Name, s.NameHi)})
 	}
+	f.Tiles = c.stateTiles()
 	p := c.page("find.title")
 	status := http.StatusOK
 	if pin.Wrong != "" || state.Wrong != "" {

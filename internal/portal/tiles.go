@@ -64,3 +64,15 @@ func (c *Ctx) tiles(p statistics.Published) ([]view.Tile, []view.Step) {
 	}
 	return out, steps
 }
+
+// stateTiles is the map of states of the search: a square leads to the districts.
+func (c *Ctx) stateTiles() []view.Tile {
+	plan := tilePlan()
+	var out []view.Tile
+	for _, s := range c.s.cfg.Places.States() {
+		if at, ok := plan[s.Name]; ok {
+			out = append(out, view.Tile{Short: at.short, Col: at.col, Row: at.row, Name: c.local(s.Name, s.NameHi), Href: "/find?state=" + strconv.Itoa(s.ID)})
+		}
+	}
+	return out
+}

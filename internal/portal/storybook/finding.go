@@ -44,10 +44,10 @@ func states(p *view.Page) []view.Option {
 func finding() []Story {
 	return []Story{
 		{Name: "find", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
-			return view.Find(p, view.FindPage{States: states(p)})
+			return view.Find(p, view.FindPage{States: states(p), Tiles: placeTiles()})
 		}},
 		{Name: "find/wrong", Title: "find.title", Path: "/find", Wrong: true, Draw: func(p *view.Page) templ.Component {
-			return view.Find(p, view.FindPage{States: states(p), PIN: view.Field{Value: "01234५ " + hostile, Wrong: "find.pin_wrong"}})
+			return view.Find(p, view.FindPage{States: states(p), Tiles: placeTiles(), PIN: view.Field{Value: "01234५ " + hostile, Wrong: "find.pin_wrong"}})
 		}},
 		{Name: "find/district", Title: "find.title", Path: "/find", Draw: func(p *view.Page) templ.Component {
 			return view.Find(p, view.FindPage{StateName: p.Named("Maharashtra"), StateID: "21", Districts: []view.Option{{Value: "1", Text: "Ahmednagar"}, {Value: "2", Text: "Mumbai Suburban"}}})
@@ -81,4 +81,13 @@ func finding() []Story {
 			return view.Centre(p, view.CentrePage{Name: hostile, Address: hostile, District: hostile, State: p.Named("Delhi"), Hours: "09:00–17:00", Paid: true})
 		}},
 	}
+}
+
+// placeTiles are those of the search: they have no figures.
+func placeTiles() []view.Tile {
+	out := sampleTiles()
+	for i := range out {
+		out[i].Value, out[i].Step, out[i].Href = "", 0, "/find?state="+out[i].Short
+	}
+	return out
 }

@@ -36,7 +36,7 @@ type Story struct {
 func Stories() []Story {
 	var out []Story
 	for _, group := range [][]Story{frame(), finding(), counting(), verifying(), about(), signing(), certificates(), booking(), relinking(),
-		asking(), sharings()} {
+		asking(), sharings(), rarer()} {
 		out = append(out, group...)
 	}
 	return out

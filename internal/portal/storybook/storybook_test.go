@@ -1,8 +1,13 @@
 package storybook
 
 import (
+	"encoding/json"
+	"html"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,4 +50,75 @@ func TestEveryStory(t *testing.T) {
 	if w.Code != 404 {
 		t.Errorf("no story: %d", w.Code)
 	}
+}
+
+// TestEveryTextIsInAStory: each text that the pages can say is said by some story, so that every
+// state of a screen is seen by designers, translators and the checks of all screens.
+func TestEveryTextIsInAStory(t *testing.T) {
+	b, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, name := range b.Names() {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest("GET", address(name, "en"), nil))
+		all.WriteString(html.UnescapeString(w.Body.String()))
+	}
+	texts := texts(t)
+	if len(texts) < 500 {
+		t.Fatalf("only %d texts are found", len(texts))
+	}
+	if missing := unseen(texts, all.String()); len(missing) > 0 {
+		t.Errorf("in no story: %q", missing)
+	}
+	// A text that no story says is found.
+	texts["landing.none"] = "Said by nobody {{.At}}"
+	if missing := unseen(texts, all.String()); !slices.Equal(missing, []string{"landing.none"}) {
+		t.Errorf("a text of no story: %q", missing)
+	}
+}
+
+// texts are the English ones, by name.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../catalogue/lang/*/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, name := range append(files, "../catalogue/lang/en.json") {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var one map[string]any
+		if err := json.Unmarshal(raw, &one); err != nil {
+			t.Fatal(err)
+		}
+		for id, v := range one {
+			// The others are plurals; names of states, papers and the like are values, not texts of a page.
+			if text, ok := v.(string); ok && !strings.HasPrefix(id, "name.") {
+				out[id] = text
+			}
+		}
+	}
+	return out
+}
+
+var placeholder = regexp.MustCompile(`\{\{[^}]*\}\}`)
+
+// unseen are the texts of which a part is nowhere.
+func unseen(texts map[string]string, pages string) []string {
+	var out []string
+	for id, text := range texts {
+		for _, part := range placeholder.Split(text, -1) {
+			if !strings.Contains(pages, strings.TrimSpace(part)) {
+				out = append(out, id)
+				break
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
 }
