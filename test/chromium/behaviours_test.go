@@ -116,6 +116,16 @@ func TestChromiumCodes(t *testing.T) {
 		}
 		p.press(again)
 		p.sees("A new code is on its way")
+		p.follow("Problems with the code?")
+		p.follow("More help with signing in")
+		p.sees("No code comes")
+		for _, want := range []string{"Have a new code sent after half a minute", "At every vaccination centre somebody can help you"} {
+			if !strings.Contains(p.text(), want) {
+				t.Errorf("scripts %v: no code arrived: no %q", scripts, want)
+			}
+		}
+		s.Forward(31 * time.Second)
+		p.ask(p.mobile)
 
 		// Three wrong ones.
 		for i := range 3 {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/test/harness"
@@ -68,10 +70,46 @@ func (p *person) text() string { return p.eval("document.querySelector('main').i
 // enter signs in from the page that asks for the number.
 func (p *person) enter() { p.Helper(); p.signIn(p.server, p.mobile) }
 
+// home presses the way to the people under this mobile, unless the page is it.
+func (p *person) home() {
+	p.Helper()
+	p.until("the account's link", `!!document.querySelector('nav a[href="/account"]')`)
+	if p.eval("location.pathname") != "/account" || p.eval(`String(!!document.querySelector('main form'))`) == "true" {
+		p.send(`nav a[href="/account"]`)
+	}
+}
+
+// choose finds a session by the PIN code of its centre and presses it.
+func (p *person) choose(pin string, d harness.Day) {
+	p.Helper()
+	p.send(`nav a[href="/find"]`)
+	p.fill("pin", local(pin))
+	p.send(`form:has(#pin) button`)
+	p.sees("Centres in " + pin)
+	link := fmt.Sprintf(`a[href^="/book/%s"]`, d.Session)
+	if p.eval(fmt.Sprintf(`!!document.querySelector('%s')`, link)) == "false" { // another day
+		p.send(fmt.Sprintf(`main a[href^="/centre/%d"]`, d.Centre))
+	}
+	p.until("the session", fmt.Sprintf(`!!document.querySelector('%s')`, link))
+	p.send(link)
+}
+
+// paste puts a long text where somebody pressed.
+func (p *person) paste(selector, text string) {
+	p.Helper()
+	p.press(selector)
+	call(p.reader, input.InsertText, input.InsertTextParams{Text: text})
+}
+
+// pinOf is the PIN code of a centre.
+func pinOf(s *harness.Server, d harness.Day) string {
+	return s.Cell(harness.RegistryDB, fmt.Sprintf("SELECT pin FROM centre WHERE centre = %d", d.Centre))
+}
+
 // register adds somebody to the account.
 func (p *person) register(name string, year int) {
 	p.Helper()
-	p.open("/account")
+	p.home()
 	p.follow("Add a person")
 	p.until("the form", `!!document.querySelector("#add")`)
 	p.fill("name", name, "gender", "2", "year", fmt.Sprint(year), "kind", "6", "id", p.server.PAN(), "agree", "1")
@@ -127,7 +165,7 @@ func TestChromiumJourneyCitizen(t *testing.T) {
 	t.Cleanup(func() { _ = b.Close() })
 	s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, "10:00"), Args: []string{"--worker-every=100ms"}})
 	d := s.Today()
-	pin := s.Cell(harness.RegistryDB, fmt.Sprintf("SELECT pin FROM centre WHERE centre = %d", d.Centre))
+	pin := pinOf(s, d)
 	browser := newBrowser(t)
 	for _, scripts := range []bool{true, false} {
 		p := newPerson(t, browser, s, scripts)
@@ -136,12 +174,7 @@ func TestChromiumJourneyCitizen(t *testing.T) {
 		p.enter()
 		p.sees("Nobody is registered")
 		p.register("Asha Journey", 1984)
-		p.press(`nav a[href="/find"]`)
-		p.fill("pin", local(pin))
-		p.press(`form:has(#pin) button`)
-		p.sees("Centres in " + pin)
-		p.until("today's session", fmt.Sprintf(`!!document.querySelector('a[href^="/book/%s"]')`, d.Session))
-		p.press(fmt.Sprintf(`a[href^="/book/%s"]`, d.Session))
+		p.choose(pin, d)
 		p.sees("Asha Journey")
 		p.press(`#book button[type="submit"]`) // nothing chosen
 		p.sees("Choose a time")
@@ -159,36 +192,38 @@ func TestChromiumJourneyCitizen(t *testing.T) {
 				t.Errorf("the slip has no %q: %s", want, slip)
 			}
 		}
-		if got := p.eval(`['a[href$="/calendar.ics"]', 'a[href$="/slip.pdf"]', 'svg.tk-qr, svg[role=img]'].map((q) => !!document.querySelector(q)).join()`); got != "true,true,true" {
-			t.Errorf("calendar, paper, code: %s", got)
+		if got := p.eval(`['a[href$="/calendar.ics"]', 'a[href$="/slip.pdf"]', 'svg.tk-qr, svg[role=img]', 'a[href^="https://www.openstreetmap.org/"][rel=noreferrer]'].map((q) => !!document.querySelector(q)).join()`); got != "true,true,true,true" {
+			t.Errorf("calendar, paper, code, the way there: %s", got)
 		}
 		codes := p.codes()
 		if len(codes) != 1 {
 			t.Fatalf("codes on the slip: %q", codes)
 		}
-		p.open("/account")
+		if got := s.SecurityCode(p.mobile, d.Date); got != codes[0] { // by message too
+			t.Errorf("scripts %v: the slip says %s, the message %s", scripts, codes[0], got)
+		}
+		p.home()
 		p.follow("Asha Journey")
 		p.sees("Reference number")
 		give(t, s, d, p.reference(), codes[0])
-		// The page is opened anew until the dose is on it: a reload that is still on its way
-		// would take the next press away.
-		who := p.eval("location.pathname")
-		for begin := time.Now(); !strings.Contains(p.text(), "Dose 1 given on"); p.open(who) {
+		for begin := time.Now(); !strings.Contains(p.text(), "Dose 1 given on"); time.Sleep(100 * time.Millisecond) {
 			if time.Since(begin) > patience {
 				t.Fatalf("the dose is not on the page: %s", p.text())
 			}
-			time.Sleep(100 * time.Millisecond)
+			p.home()
+			p.follow("Asha Journey")
+			p.sees("Reference number")
 		}
 		p.follow("Certificate")
 		p.certificate("Asha Journey")
 		text := p.eval(`document.querySelector('.tk-code').textContent`)
-		p.open("/account")
 		p.press(`form[action="/sign-out"] button`)
 		p.sees("signed out")
 		p.clean()
 		stranger := newPerson(t, browser, s, scripts)
-		stranger.open("/verify")
-		stranger.eval(fmt.Sprintf(`(() => { document.querySelector('#text').value = %q; return ''; })()`, text))
+		stranger.open("/")
+		stranger.follow("Verify a certificate")
+		stranger.paste("#text", text)
 		stranger.press(`#verify-form button[type="submit"]`)
 		stranger.sees("Genuine")
 		stranger.sees("Asha Journey")
@@ -211,42 +246,45 @@ func TestChromiumJourneyFamily(t *testing.T) {
 	var b harness.Builder
 	t.Cleanup(func() { _ = b.Close() })
 	s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, "10:00"), Args: []string{"--worker-every=100ms"}})
-	p := newPerson(t, newBrowser(t), s, true)
-	p.open("/account")
-	p.enter()
 	names := []string{"Asha Kin", "Ravi Kin", "Meera Kin", "Arjun Kin"}
-	for i, n := range names {
-		p.register(n, 1950+10*i)
-	}
 	d := s.Later()[0]
-	p.open("/book/" + d.Session)
-	p.fill("p1", "", "p2", "", "p3", "", "p4", "", "slot", d.Slot)
-	p.press(`#book button[type="submit"]`)
-	p.sees("Held for you until")
-	for _, n := range names {
-		p.sees(n)
-	}
-	// Pressed twice, booked once.
-	p.eval(`(() => { const f = document.querySelector('#check'); f.requestSubmit(); f.requestSubmit(); return ''; })()`)
-	p.sees("Booked")
-	booked := func() string {
-		return s.Cell(harness.RegistryDB, "SELECT count(*) FROM appointment WHERE state = 1") + " of " + s.Cell(harness.RegistryDB, "SELECT count(DISTINCT hold) FROM appointment")
-	}
-	if got := booked(); got != "4 of 1" {
-		t.Errorf("booked: %s", got)
-	}
-	if codes := p.codes(); len(codes) != 4 {
-		t.Errorf("codes: %q", codes)
-	}
-	p.follow("Cancel")
-	p.sees("Cancel this appointment?")
-	p.fill("p1", "", "p2", "", "p3", "") // all are ticked: three stay
-	p.follow("Cancel for those chosen")
-	p.sees("Cancelled")
-	if got := booked(); got != "3 of 1" {
-		t.Errorf("after the cancellation: %s", got)
-	}
-	p.clean()
+	bothWays(t, newBrowser(t), s, func(p *person, scripts bool) {
+		before := s.Cell(harness.RegistryDB, "SELECT count(*) FROM appointment")
+		p.open("/")
+		p.follow("Register or sign in")
+		p.enter()
+		for i, n := range names {
+			p.register(n, 1950+10*i)
+		}
+		p.choose(pinOf(s, d), d)
+		p.fill("p1", "", "p2", "", "p3", "", "p4", "", "slot", d.Slot)
+		p.press(`#book button[type="submit"]`)
+		p.sees("Held for you until")
+		for _, n := range names {
+			p.sees(n)
+		}
+		p.run(chromedp.DoubleClick(chromedp.CSS(`#check button[type="submit"]`))) // pressed twice, booked once
+		p.sees("Booked")
+		booked := func() string {
+			return s.Cell(harness.RegistryDB, fmt.Sprintf("SELECT count(*) - %s FROM appointment", before)) + " of " + p.eval(`document.querySelectorAll('section.tk-card h2').length`)
+		}
+		if got := booked(); got != "4 of 4" {
+			t.Errorf("scripts %v: booked: %s", scripts, got)
+		}
+		if codes := p.codes(); len(codes) != 4 {
+			t.Errorf("codes: %q", codes)
+		}
+		p.follow("Cancel")
+		p.sees("Cancel this appointment?")
+		p.fill("p1", "", "p2", "", "p3", "") // all are ticked: three stay
+		p.follow("Cancel for those chosen")
+		p.sees("Cancelled")
+		p.home()
+		if got := p.eval(`document.querySelectorAll('main a[href^="/booking/"]').length`); got != "3" {
+			t.Errorf("scripts %v: after the cancellation: %s appointments", scripts, got)
+		}
+		p.clean()
+	})
 }
 
 // TestChromiumJourneyCard: somebody without a phone was registered at a centre and has a card.
@@ -263,7 +301,8 @@ func TestChromiumJourneyCard(t *testing.T) {
 	browser := newBrowser(t)
 	for _, scripts := range []bool{true, false} {
 		p := newPerson(t, browser, s, scripts)
-		p.open("/sign-in")
+		p.open("/")
+		p.follow("Register or sign in")
 		p.follow("Sign in with a card and its PIN")
 		p.fill("card", card.Text[:len(card.Text)-1], "pin", card.PIN)
 		p.press(`#card-form button[type="submit"]`)
@@ -271,18 +310,21 @@ func TestChromiumJourneyCard(t *testing.T) {
 		p.fill("card", strings.ToLower(card.Text[:9])+" "+card.Text[9:], "pin", local(card.PIN))
 		p.press(`#card-form button[type="submit"]`)
 		p.sees("Kamla Cardholder")
-		if scripts {
-			p.open("/book/" + d.Session)
-			p.fill("slot", d.Slot)
-			p.press(`#book button[type="submit"]`)
-			p.sees("Held for you until")
-			p.press(`#check button[type="submit"]`)
-			p.sees("Booked")
-			p.sees("Kamla Cardholder")
-		} else {
-			p.sees(d.CentreName)
+		if !scripts {
+			p.sees(d.CentreName) // who booked with scripts cancels without, and books anew
+			p.follow("Appointment slip")
+			p.follow("Cancel")
+			p.follow("Cancel for those chosen")
+			p.sees("Cancelled")
 		}
-		p.open("/account")
+		p.choose(pinOf(s, d), d)
+		p.fill("slot", d.Slot)
+		p.press(`#book button[type="submit"]`)
+		p.sees("Held for you until")
+		p.press(`#check button[type="submit"]`)
+		p.sees("Booked")
+		p.sees("Kamla Cardholder")
+		p.home()
 		p.follow("Kamla Cardholder")
 		p.follow("Certificate")
 		p.sees("Kamla Cardholder")
@@ -309,7 +351,8 @@ func TestChromiumJourneyDisputed(t *testing.T) {
 		q := w.A.Must(w.A.GlassAsk(ref, "asleep"))
 		w.B.Must(w.B.TouchedBy(harness.GlassPath+"/approve", harness.GlassApproval(q), w.B))
 		w.A.Must(w.A.GlassOpen(q.Field("request_id")))
-		p.open("/account")
+		p.open("/")
+		p.follow("Register or sign in")
 		p.enter()
 		p.follow("Asha Disputes")
 		p.until("who opened it", `!!document.querySelector('a[href$="/seen"]')`)
@@ -327,7 +370,7 @@ func TestChromiumJourneyDisputed(t *testing.T) {
 		officer.Must(officer.At("POST", harness.StaffRequestsPath+"/read", answer))
 		answer["outcome"], answer["reason"] = "granted", "It was not needed. Both were told."
 		officer.Must(officer.At("POST", harness.StaffRequestsPath+"/decide", answer))
-		p.open("/requests")
+		p.follow("Your requests")
 		p.sees(tracking)
 		p.sees("It was not needed. Both were told.")
 		p.clean()
@@ -341,27 +384,64 @@ func TestChromiumJourneyFalseDose(t *testing.T) {
 	var b harness.Builder
 	t.Cleanup(func() { _ = b.Close() })
 	s := harness.Start(t, &b, harness.Options{Clock: harness.ClockAt(t, "10:00"), Args: []string{"--worker-every=100ms"}})
-	p := newPerson(t, newBrowser(t), s, true)
-	c := s.Client().SignIn(p.mobile)
-	ref := c.Enrol("Asha Undone")
-	s.Vaccinate(c, p.mobile, ref)
-	event := c.AwaitDose(ref, "confirmed").Event
-	text, err := encode.HC1FromPDF(c.Certificate(ref).Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Forward(31 * time.Second)
-	p.open("/account")
-	p.enter()
-	p.follow("Asha Undone")
-	p.until("what can be put right", `!!document.querySelector('a[href$="/ask"]')`)
-	p.press(`a[href$="/ask"]`)
-	p.until("the choices", `!!document.querySelector('a[href*="what=revoke"]')`)
-	p.press(`a[href*="what=revoke"]`)
-	p.fill("event", event, "text", "I never had this dose.")
-	p.press(`#ask button[type="submit"]`)
-	p.sees("Your request was received")
-	tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
+	browser := newBrowser(t)
+	bothWays(t, browser, s, func(p *person, scripts bool) {
+		c := s.Client().SignIn(p.mobile)
+		ref := c.Enrol("Asha Undone")
+		s.Vaccinate(c, p.mobile, ref)
+		event := c.AwaitDose(ref, "confirmed").Event
+		text, err := encode.HC1FromPDF(c.Certificate(ref).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := newPerson(t, browser, s, scripts)
+		stranger.open("/")
+		stranger.follow("Verify a certificate")
+		stranger.paste("#text", text)
+		stranger.press(`#verify-form button[type="submit"]`)
+		stranger.sees("Genuine")
+		s.Forward(31 * time.Second)
+		p.open("/")
+		p.follow("Register or sign in")
+		p.enter()
+		p.follow("Asha Undone")
+		p.until("what can be put right", `!!document.querySelector('a[href$="/ask"]')`)
+		p.press(`a[href$="/ask"]`)
+		p.until("the choices", `!!document.querySelector('a[href*="what=revoke"]')`)
+		p.press(`a[href*="what=revoke"]`)
+		p.fill("event", event, "text", "I never had this dose.")
+		p.press(`#ask button[type="submit"]`)
+		p.sees("Your request was received")
+		tracking := regexp.MustCompile(`[0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{4}`).FindString(p.text())
+		revoked(t, s, tracking, event, ref)
+		p.follow("Your requests")
+		p.sees("The dose is revoked.")
+		p.home()
+		p.follow("Asha Undone")
+		p.sees("Reference number")
+		if strings.Contains(p.text(), "Dose 1 given on") {
+			t.Errorf("scripts %v: the dose is still on the page", scripts)
+		}
+		p.clean()
+		s.Forward(11 * time.Minute) // the list of those taken back is made anew
+		for end := time.Now().Add(patience); ; time.Sleep(time.Second) {
+			stranger.open("/verify")
+			stranger.paste("#text", text)
+			stranger.press(`#verify-form button[type="submit"]`)
+			stranger.until("a verdict", `/Taken back|Genuine|Not decided/.test([...document.querySelectorAll('h1')].map((h) => h.textContent).join())`)
+			if verdict := stranger.text(); strings.Contains(verdict, "Taken back") {
+				break
+			} else if time.Now().After(end) {
+				t.Fatalf("scripts %v: the revoked certificate: %s", scripts, verdict)
+			}
+		}
+		stranger.clean()
+	})
+}
+
+// revoked has two members of staff revoke a dose, and the request for it answered.
+func revoked(t *testing.T, s *harness.Server, tracking, event, ref string) {
+	t.Helper()
 	manager, vaccinator := s.StaffKey("manager"), s.StaffKey("vaccinator")
 	signed := func(k harness.StaffKey, path string, body map[string]any) harness.Answer {
 		t.Helper()
@@ -377,19 +457,4 @@ func TestChromiumJourneyFalseDose(t *testing.T) {
 	form["correction_id"] = correction
 	signed(vaccinator, harness.ApprovePath, form)
 	signed(manager, harness.StaffRequestsPath+"/decide", map[string]any{"tracking_number": tracking, "outcome": "granted", "reason": "The dose is revoked.", "correction_id": correction})
-	p.open("/requests")
-	p.sees("The dose is revoked.")
-	s.Forward(11 * time.Minute) // the list of those taken back is made anew
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Second) {
-		p.open("/verify")
-		p.eval(fmt.Sprintf(`(() => { document.querySelector('#text').value = %q; return ''; })()`, text))
-		p.press(`#verify-form button[type="submit"]`)
-		p.until("a verdict", `/Taken back|Genuine|Not decided/.test([...document.querySelectorAll('h1')].map((h) => h.textContent).join())`)
-		if verdict := p.text(); strings.Contains(verdict, "Taken back") {
-			break
-		} else if time.Now().After(end) {
-			t.Fatalf("the revoked certificate: %s", verdict)
-		}
-	}
-	p.clean()
 }

@@ -23,6 +23,7 @@ type tracks struct {
 	mu     sync.Mutex
 	lines  []string          // "what: text" of addresses, titles and referrers
 	stored map[string]string // Cache-Control of a document, by its address
+	asks   []*ask
 }
 
 func (k *tracks) add(what, text string) {
@@ -53,6 +54,9 @@ func watch(r *reader) *tracks {
 		case *network.EventRequestWillBeSent:
 			k.add("address", e.Request.URL+e.Request.URLFragment)
 			k.add("referrer", header(e.Request.Headers, "Referer"))
+			k.sent(e)
+		case *network.EventResponseReceivedExtraInfo:
+			k.came(e)
 		case *network.EventRequestWillBeSentExtraInfo:
 			k.add("referrer", header(e.Headers, "Referer"))
 		case *network.EventResponseReceived:
