@@ -222,6 +222,9 @@ func TestRelinkStopped(t *testing.T) {
 	// By one member of staff who watches, the next day.
 	g.today1()
 	q = g.waits()
+	if sent := g.messages(relink.NoticeAsked, 1); len(sent) == 0 { // before it is stopped: nothing is said of what no longer waits
+		t.Error("no message at all")
+	}
 	for _, c := range []struct {
 		d    *desk
 		fine bool
@@ -231,9 +234,6 @@ func TestRelinkStopped(t *testing.T) {
 		if (err == nil) != c.fine {
 			t.Errorf("%s: %v", c.d.member, err)
 		}
-	}
-	if sent := g.messages(relink.NoticeAsked, 0); len(sent) == 0 {
-		t.Error("no message at all")
 	}
 	g.audit()
 }
