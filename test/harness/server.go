@@ -26,6 +26,7 @@ type Options struct {
 	Ablate   []string                     // controls to switch off; wants Ablation
 	Args     []string                     // further arguments of the command
 	Env      []string                     // further environment, "NAME=value"
+	Output   func() (r, w *os.File)       // where it writes, and the end that is read; nil: a pipe
 	Data     string                       // data folder; empty: a temporary one, removed at the end
 	Run      bool                         // start `run` instead of `demo`
 	People   int                          // people the demo generates; 0: ten
@@ -249,6 +250,10 @@ func (s *Server) TryUp() error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
+	}
+	if s.opt.Output != nil {
+		_, _ = r.Close(), w.Close()
+		r, w = s.opt.Output()
 	}
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	if err := s.cmd.Start(); err != nil {
