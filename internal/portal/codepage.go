@@ -158,15 +158,15 @@ func (c *Ctx) askForCode(status int, x view.CodePage) error {
 	return c.render(status, view.Code(p, x))
 }
 
-// askedCode shows the page of the code that the browser waits for.
+// askedCode shows the page of the code that the browser waits for, also to a browser that has a
+// session: somebody may have planted it (R73). Where no code is waited for, who is signed in goes on.
 func askedCode(c *Ctx) error {
 	carry := c.toCarry()
-	if c.sits() == nil {
-		c.form.Set("carry", carry)
-		return c.resume("", "")
-	}
 	txn, st, known := c.code()
 	switch {
+	case txn == "" && c.sits() == nil:
+		c.form.Set("carry", carry)
+		return c.resume("", "")
 	case txn == "":
 		if to := c.form.Get("to"); to != "" {
 			return c.see("/sign-in?" + url.Values{"to": {to}}.Encode())

@@ -44,6 +44,10 @@ func TestCodePageStays(t *testing.T) {
 	if w := send(s, "/sign-in", other, "Cookie", waits); w.Code != 303 || len(g.asked) != 2 {
 		t.Errorf("another number gets no code: %d, asked %q", w.Code, g.asked)
 	}
+	// A session that somebody planted meanwhile leads nobody away from their code.
+	if w := get(s, "/sign-in/code", "Cookie", waits+"; "+seated); w.Code != 200 || !strings.Contains(w.Body.String(), `action="/sign-in/code"`) {
+		t.Errorf("with a planted session: %d %v", w.Code, w.Header())
+	}
 	// A change of language keeps what was typed, once, and the page can be reloaded.
 	code := hidden(get(s, "/sign-in/code?to=%2Ffind", "Cookie", waits))
 	code.Set("code", "1234")
