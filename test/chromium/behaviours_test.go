@@ -119,7 +119,7 @@ func TestChromiumCodes(t *testing.T) {
 		p.follow("Problems with the code?")
 		p.follow("More help with signing in")
 		p.sees("No code comes")
-		for _, want := range []string{"Have a new code sent after half a minute", "At every vaccination centre somebody can help you"} {
+		for _, want := range []string{"After half a minute you can have a new code sent", "At every vaccination centre somebody can help you"} {
 			if !strings.Contains(p.text(), want) {
 				t.Errorf("scripts %v: no code arrived: no %q", scripts, want)
 			}

@@ -153,7 +153,8 @@ func notWalked(scripts bool) map[string]string {
 	const back = "a PIN that nobody took away cannot come back: the form is sent, and answered with what is wrong"
 	if scripts {
 		return map[string]string{"POST /verify": "with a script the browser checks the certificate itself and sends nothing", "POST /account/pin/back": back,
-			"GET /verify/worker.js": "the browser asks for its worker beside the window; TestChromiumPortalOffline works with it"}
+			"GET /verify/worker.js": "the browser asks for its worker beside the window; TestChromiumPortalOffline works with it",
+			"GET /session":          "a page asks it that comes back from the browser's memory, where a signed-in page is never kept"}
 	}
 	return map[string]string{
 		"POST /account/pin/back": back,
@@ -576,7 +577,7 @@ func (x *tourists) relinks() {
 		x.seeds["walk-in's card"], x.seeds["walk-in's reference"], x.seeds["walk-in"] = card.Text, card.Reference, "Cardholder"
 		fresh.fill("card", card.Text, "pin", card.PIN)
 		fresh.step(`form[action="/account/relink/card"] button[type="submit"]`)
-		fresh.sees("Kamla Cardholder")
+		fresh.sees("The person is under this mobile now")
 	}
 }
 
