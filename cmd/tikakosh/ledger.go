@@ -20,6 +20,7 @@ import (
 	"tikakosh/internal/certificate/encode"
 	"tikakosh/internal/id"
 	"tikakosh/internal/ledger"
+	"tikakosh/internal/ledger/mirror"
 	"tikakosh/internal/registry"
 	"tikakosh/internal/store/keeperdb"
 	"tikakosh/internal/store/registrydb"
@@ -29,8 +30,26 @@ import (
 
 type ledgerCmd struct {
 	Verify  ledgerVerifyCmd  `cmd:"" help:"Verify the ledger's files alone, up to the last checkpoint: signature, root, every entry and tile. Exit code 0: all right; 1: something was altered or cannot be read, and the message names it; 2: wrong usage."`
+	Fetch   ledgerFetchCmd   `cmd:"" help:"Copy what a registry publishes of its ledger, to verify it on a machine of your own."`
 	Audit   ledgerAuditCmd   `cmd:"" help:"Compare every sealed part in the registry with the ledger. Exit code 0: no finding; 1: findings, or it could not be done; 2: wrong usage."`
 	Rebuild ledgerRebuildCmd `cmd:"" help:"Let the next start make the ledger's lost files anew from the database."`
+}
+
+type ledgerFetchCmd struct {
+	URL string `arg:"" help:"Where a registry publishes its ledger, as in https://vaccination.example/ledger."`
+	Dir string `arg:"" help:"Folder for the copy; made when missing. Files of an earlier copy stay: verify then tells whether they still fit."`
+}
+
+// Run implements the command.
+func (c *ledgerFetchCmd) Run() error {
+	ctx, stop := roleContext()
+	defer stop()
+	entries, files, err := mirror.Copy(ctx, http.DefaultClient, c.URL, c.Dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d entries in %d files; now: tikakosh ledger verify %s --key KEY\n", entries, files, c.Dir)
+	return nil
 }
 
 type ledgerVerifyCmd struct {

@@ -14,7 +14,7 @@ func (b *backend) WalkIn(_ context.Context, s vault.Signed) (vault.WalkedIn, err
 	return vault.WalkedIn{Enrolled: vault.Enrolled{Reference: id.NewReference()}, Card: "TK1:", PIN: "123456"}, b.by2(s)
 }
 
-func (b *backend) NewCard(_ context.Context, h vault.Holder, _ id.Reference) (vault.NewCard, error) {
+func (b *backend) NewCard(_ context.Context, h vault.Holder, _ id.Reference, _ string) (vault.NewCard, error) {
 	return vault.NewCard{Card: "TK1:", PIN: "123456"}, b.by(h)
 }
 
@@ -178,7 +178,7 @@ func (m mover) Finish(_ context.Context, h vault.Holder, ref id.Reference) (id.R
 // sharer makes links for the household that is there.
 type sharer struct{ b *backend }
 
-func (d sharer) Make(_ context.Context, h vault.Holder, ref id.Reference, days int) (vault.ShareMade, error) {
+func (d sharer) Make(_ context.Context, h vault.Holder, ref id.Reference, days int, _ string) (vault.ShareMade, error) {
 	return vault.ShareMade{Token: "AAAAAAAAAAAAAAAAAAAAAA", Share: vault.Share{ID: "x", Made: 1, Expires: 2, Live: true}}, d.b.by(h)
 }
 

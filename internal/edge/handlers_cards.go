@@ -17,7 +17,7 @@ import (
 // to staff on the evidence they showed.
 type Cards interface {
 	WalkIn(ctx context.Context, signed vault.Signed) (vault.WalkedIn, error)
-	NewCard(ctx context.Context, h vault.Holder, ref id.Reference) (vault.NewCard, error)
+	NewCard(ctx context.Context, h vault.Holder, ref id.Reference, key string) (vault.NewCard, error)
 	Link(ctx context.Context, r vault.LinkRequest) (id.Reference, error)
 	Merge(ctx context.Context, h vault.Holder, keep, other id.Reference) error
 	Encounters
@@ -297,7 +297,11 @@ func newCard(c *Ctx) error {
 	if err != nil {
 		return err
 	}
-	n, err := c.s.cfg.Cards.NewCard(c.r.Context(), c.holder, ref)
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	n, err := c.s.cfg.Cards.NewCard(c.r.Context(), c.holder, ref, key)
 	if err != nil {
 		return err
 	}

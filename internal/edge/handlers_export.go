@@ -1,8 +1,11 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"unicode"
 
 	"tikakosh/internal/fault"
 	"tikakosh/internal/vault"
@@ -133,7 +136,7 @@ func exportPersonWire(p vault.ExportPerson) wireExportPerson {
 		w.Certificates = append(w.Certificates, instant(until))
 	}
 	for _, o := range p.Openings {
-		w.Openings = append(w.Openings, wireOpening{Index: o.Index, At: instant(o.At), Local: local(o.At), Ref: string(o.Reference), Kind: o.Kind, View: o.View, Role: o.Role, Place: o.Place, Reason: o.Reason})
+		w.Openings = append(w.Openings, wireOpening{Index: o.Index, At: instant(o.At), Local: local(o.At), Ref: string(o.Reference), Kind: o.Kind, View: o.View, Role: o.Role, Place: o.Place, Reason: o.Reason, ViewRef: o.ViewRef})
 	}
 	for _, r := range p.Requests {
 		w.Requests = append(w.Requests, requestWire(r))
@@ -147,7 +150,22 @@ func ExportJSON(e vault.Export) ([]byte, error) {
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "export")
 	}
-	return raw, nil
+	return noDirections(raw), nil
+}
+
+// noDirections writes the marks that turn a text's direction as \uXXXX: a name that has one would
+// show the lines of the file around it in another order than they stand. In JSON they stand in
+// strings only.
+func noDirections(raw []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(raw) {
+		if unicode.Is(unicode.Bidi_Control, r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
 }
 
 // export gives the holder everything that is held of their people.

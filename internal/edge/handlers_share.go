@@ -10,7 +10,7 @@ import (
 
 // Shares are links that open a person's certificate (ADR 43).
 type Shares interface {
-	Make(ctx context.Context, h vault.Holder, ref id.Reference, days int) (vault.ShareMade, error)
+	Make(ctx context.Context, h vault.Holder, ref id.Reference, days int, key string) (vault.ShareMade, error)
 	List(ctx context.Context, h vault.Holder, ref id.Reference) (vault.ShareList, error)
 	End(ctx context.Context, h vault.Holder, ref id.Reference, link string) error
 	Open(ctx context.Context, token, origin, lang string) (vault.ShareOpened, error)
@@ -73,7 +73,11 @@ func shareMake(c *Ctx) error {
 	if in.Days != nil {
 		days = *in.Days
 	}
-	got, err := c.s.cfg.Shares.Make(c.r.Context(), c.holder, ref, days)
+	key, err := c.idempotencyKey()
+	if err != nil {
+		return err
+	}
+	got, err := c.s.cfg.Shares.Make(c.r.Context(), c.holder, ref, days, key)
 	if err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func plan() []room {
 		{"internal/access/budget/sim", "access/budget", ""},
 
 		{"internal/ledger", leaves, "tessera"},
+		{"internal/ledger/mirror", leaves + " ledger", "http"},
 		{"internal/backup", "fault ablate", ""},
 		{"internal/vault", "id fault civil statistics", "http"},
 		{"internal/vault/patience", "fault vault", "http"},

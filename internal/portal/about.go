@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,22 +84,7 @@ func status(c *Ctx) error {
 	}
 	acts, err := c.s.cfg.State.NewestActs(ctx)
 	x.Unknown = err != nil
-	for _, a := range acts.Acts {
-		w := view.Waiting{What: c.say.T(waitsFor(a.Kind)), Where: c.say.T("status.since", "At", c.say.Clock(time.UnixMilli(a.At)))}
-		if a.Centre != 0 {
-			w.What = c.centreName(a.Centre) + ": " + w.What
-		}
-		switch {
-		case a.Dropped:
-			w.Until = c.say.T("status.dropped")
-		case a.Done > 0:
-			w.Until = c.say.T("status.done", "At", c.say.Clock(time.UnixMilli(a.Done)))
-		default:
-			w.Until = c.say.T("status.from", "At", c.say.Clock(time.UnixMilli(a.NotBefore)))
-		}
-		x.Waiting = append(x.Waiting, w)
-	}
-	slices.Reverse(x.Waiting) // the newest first
+	x.Waiting = c.publicActs(acts)
 	x.More = acts.More
 	if rules, err := c.s.cfg.State.Rules(ctx); err == nil {
 		x.Rules = c.rules(rules)

@@ -43,7 +43,7 @@ type People interface {
 
 // NewCards makes cards.
 type NewCards interface {
-	NewCard(ctx context.Context, h vault.Holder, ref id.Reference) (vault.NewCard, error)
+	NewCard(ctx context.Context, h vault.Holder, ref id.Reference, key string) (vault.NewCard, error)
 }
 
 // maxPeople is how many people a mobile may have.
@@ -56,9 +56,9 @@ func accountRoutes() []Route {
 		act("/account/add", "person.add", add, "key", "session", "from", "name", "gender", "year", "day", "month", "kind", "id", "guardian", "agree").phone(),
 		mine("/p/{who}", "person", person),
 		mine("/p/{who}/remove", "person.remove", askRemove),
-		act("/p/{who}/remove", "person.remove", remove),
+		act("/p/{who}/remove", "person.remove", remove, "sure"),
 		mine("/p/{who}/card", "person.card", askCard),
-		act("/p/{who}/card", "person.card", newCard),
+		act("/p/{who}/card", "person.card", newCard, "key"),
 	}, append(bookRoutes(), phones(notifyRoutes())...)...)
 }
 
@@ -450,10 +450,10 @@ func birthDay(x *view.AddPage, year int, today civil.Date) civil.Date {
 }
 
 // askRemove is the first step of deleting a registration.
-func askRemove(c *Ctx) error { return c.removal("") }
+func askRemove(c *Ctx) error { return c.removal("", view.Field{}) }
 
 // removal asks whether a registration goes, or says with no why it cannot.
-func (c *Ctx) removal(no string) error {
+func (c *Ctx) removal(no string, sure view.Field) error {
 	h, p, err := c.own()
 	if err != nil {
 		return err
@@ -463,19 +463,27 @@ func (c *Ctx) removal(no string) error {
 	}
 	here := "/p/" + c.handle(p.Reference)
 	status := http.StatusOK
-	if no != "" {
+	if no != "" || sure.Wrong != "" {
 		status = http.StatusUnprocessableEntity
-	} else if p.Status != rules.NotVaccinated {
-		no = "account.remove_dose"
 	}
-	return c.render(status, view.Ask(c.page("account.remove_title"), view.AskPage{Action: here + "/remove", Back: here, Name: p.Name, Title: "account.remove_title", Text: "account.remove_ask",
+	if no == "" && p.Status != rules.NotVaccinated {
+		no, sure.Wrong = "account.remove_dose", ""
+	}
+	page := c.page("account.remove_title")
+	page.KeepForm, page.Wrong = "ask", sure.Wrong != ""
+	return c.render(status, view.Ask(page, view.AskPage{Sure: sure, SureText: "account.remove_sure", Action: here + "/remove", Back: here, Name: p.Name, Title: "account.remove_title", Text: "account.remove_ask",
 		Button: "account.remove_button", No: no}))
 }
 
 // remove is the second step.
 func remove(c *Ctx) error {
+	sure := view.Field{Value: c.form.Get("sure")}
 	if c.keep {
-		return c.removal("")
+		return c.removal("", sure)
+	}
+	if sure.Value != "yes" {
+		sure.Wrong = "leave.sure_none"
+		return c.removal("", sure)
 	}
 	_, p, err := c.own()
 	if err == nil {
@@ -483,11 +491,11 @@ func remove(c *Ctx) error {
 	}
 	switch {
 	case fault.CodeOf(err) == "vaccinated":
-		return c.removal("account.remove_dose")
+		return c.removal("account.remove_dose", sure)
 	case fault.CodeOf(err) == "booked":
-		return c.removal("account.remove_booked")
+		return c.removal("account.remove_booked", sure)
 	case guarded(err):
-		return c.removal("account.card_needed")
+		return c.removal("account.card_needed", sure)
 	case err != nil:
 		return err
 	}
@@ -500,9 +508,9 @@ func guarded(err error) bool {
 }
 
 // askCard is the first step of a new card.
-func askCard(c *Ctx) error { return c.askNewCard("") }
+func askCard(c *Ctx) error { return c.askNewCard("", newRequestKey()) }
 
-func (c *Ctx) askNewCard(no string) error {
+func (c *Ctx) askNewCard(no, key string) error {
 	h, p, err := c.own()
 	if err != nil {
 		return err
@@ -516,21 +524,24 @@ func (c *Ctx) askNewCard(no string) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return c.render(status, view.Ask(c.page("account.card_ask_title"), view.AskPage{Action: here + "/card", Back: here, Name: p.Name, Title: "account.card_ask_title", Text: "account.card_ask",
-		Button: "account.card_button", No: no}))
+		Button: "account.card_button", No: no, Hidden: []view.Hidden{{Name: "key", Value: key}}}))
 }
 
 // newCard makes a card and shows it, once: the page cannot be got again.
 func newCard(c *Ctx) error {
 	if c.keep {
-		return c.askNewCard("")
+		return c.askNewCard("", c.formKey())
 	}
 	_, p, err := c.own()
 	if err != nil {
 		return err
 	}
-	got, err := c.s.cfg.Holding.Cards.NewCard(c.r.Context(), c.holder, p.Reference)
+	got, err := c.s.cfg.Holding.Cards.NewCard(c.r.Context(), c.holder, p.Reference, c.formKey())
 	if guarded(err) {
-		return c.askNewCard("account.card_needed")
+		return c.askNewCard("account.card_needed", c.formKey())
+	}
+	if fault.CodeOf(err) == "made" { // sent again much later
+		return c.askNewCard("account.card_before", newRequestKey())
 	}
 	if err != nil {
 		return err

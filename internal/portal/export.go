@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,7 +103,7 @@ func (c *Ctx) exportedPerson(p vault.ExportPerson, yes func(bool) string) (out [
 	openings := view.ExportPart{Title: t("seen.title")}
 	for _, o := range p.Openings {
 		if row := c.seenRow(o); row.What != "" {
-			openings.Add(row.When, strings.Trim(strings.Join([]string{row.What, row.By, row.Place, row.Reason}, ", "), ", "))
+			openings.Add(row.When, joined(row.What, row.By, row.Place, row.Reason))
 		}
 	}
 	requests := view.ExportPart{Title: t("ask.mine")}
@@ -122,4 +123,9 @@ func (c *Ctx) genderName(n int) string {
 		return c.say.T(id)
 	}
 	return ""
+}
+
+// joined lists what is not empty.
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }

@@ -78,6 +78,7 @@ type Config struct {
 	Live func(bearer string) (time.Time, error)
 	// Checkpoint is the ledger's newest published checkpoint and how many entries it covers.
 	Checkpoint func() (text string, size int64, err error)
+	Leaves     Leaves
 	// Version names the program on the page of its state.
 	Version string
 	Now     func() time.Time
@@ -133,6 +134,9 @@ func apiPaths() []string {
 func (s *Server) Owns(r *http.Request) bool {
 	p := r.URL.Path
 	if strings.HasPrefix(p, assets.Prefix) {
+		return true
+	}
+	if p == ledgerPath { // the page; the files lie below it
 		return true
 	}
 	for _, prefix := range apiPaths() {

@@ -150,14 +150,11 @@ func (c *Ctx) seenRows(person id.Person, ref id.Reference, before int64, own boo
 // seenRow says what one entry is, in the person's language; What is "" for entries that
 // tell nobody anything.
 func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
-	row := view.SeenRow{When: c.moment(e.At), Place: e.Place, Ref: e.ViewRef, You: e.Role == "holder"}
+	row := view.SeenRow{When: c.moment(e.At), Place: e.Place, Ref: e.ViewRef, You: e.Role == "holder", Entry: catalogue.Number(e.Index)}
 	what := seenViews()[e.View]
 	switch e.Kind {
 	case "opening", "break-glass", "list":
-		// What the registry itself gives as a reason is said by the view, in their language.
-		if row.Reason = e.Reason; e.Role == "holder" || e.Role == "system" {
-			row.Reason = ""
-		}
+		row.Reason = c.reason(e)
 		if e.Kind == "break-glass" && what == "" {
 			what = "seen.kind_glass"
 		}
@@ -186,6 +183,23 @@ func (c *Ctx) seenRow(e vault.Opening) view.SeenRow {
 		row.By = c.say.T(by)
 	}
 	return row
+}
+
+// reason is why, in the person's language: what staff wrote as they wrote it, what the registry
+// itself gives in words of the catalogue, and nothing where the view says it already.
+func (c *Ctx) reason(e vault.Opening) string {
+	if e.Role == "holder" || e.Role == "system" || e.Kind == "list" || e.View == "a request of theirs" {
+		return ""
+	}
+	if id := seenReasons()[e.Reason]; id != "" {
+		return c.say.T(id)
+	}
+	return e.Reason
+}
+
+// seenReasons are the reasons that the registry gives by itself.
+func seenReasons() map[string]string {
+	return map[string]string{"dose": "seen.reason_dose", "booking": "seen.reason_booking", "what comes next": "seen.reason_next", "request": "seen.reason_request", "answer": "seen.reason_request", vault.ShareUsed: "seen.by_link"}
 }
 
 // seenViews are the ids of what the views of the vault are called to people.
@@ -566,3 +580,11 @@ func withdraw(c *Ctx) error {
 
 // newRequestKey makes the key by which a form that is sent twice is one request.
 func newRequestKey() string { return id.New() }
+
+// formKey is the key of a form that was sent, or a new one for the form that is shown.
+func (c *Ctx) formKey() string {
+	if key := c.form.Get("key"); key != "" && len(key) <= 100 {
+		return key
+	}
+	return newRequestKey()
+}

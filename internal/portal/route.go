@@ -62,7 +62,7 @@ func (s *Server) routes() []Route {
 		page("/{$}", "page.home", landing),
 	}
 	for _, group := range [][]Route{findRoutes(), numbersRoutes(), verifyRoutes(), aboutRoutes(), signRoutes(), accountRoutes(), certificateRoutes(), relinkRoutes(),
-		requestRoutes(), leaveRoutes(), exportRoutes(), shareRoutes(), trackRoutes()} {
+		requestRoutes(), leaveRoutes(), exportRoutes(), shareRoutes(), trackRoutes(), ledgerRoutes()} {
 		table = append(table, group...)
 	}
 	return table

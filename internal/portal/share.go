@@ -17,7 +17,7 @@ import (
 
 // Shares are links that open a person's certificate (ADR 43).
 type Shares interface {
-	Make(ctx context.Context, h vault.Holder, ref id.Reference, days int) (vault.ShareMade, error)
+	Make(ctx context.Context, h vault.Holder, ref id.Reference, days int, key string) (vault.ShareMade, error)
 	List(ctx context.Context, h vault.Holder, ref id.Reference) (vault.ShareList, error)
 	End(ctx context.Context, h vault.Holder, ref id.Reference, link string) error
 	Open(ctx context.Context, token, origin, lang string) (vault.ShareOpened, error)
@@ -33,7 +33,7 @@ func shareRoutes() []Route {
 	open.Personal = true
 	return []Route{
 		mine("/p/{who}/share", "share", shareList),
-		act("/p/{who}/share", "share.make", shareMake, "days"),
+		act("/p/{who}/share", "share.make", shareMake, "days", "key"),
 		act("/p/{who}/share/end", "share.end", shareEnd, "link"),
 		open,
 		{Method: "POST", Path: sharePath, Audience: edge.Public, Own: true, Action: "share.open", Rate: edge.RateCode, BodyLimit: bodySmall, Fields: []string{"token", "as"}, Personal: true, Handler: shareOpen},
@@ -45,7 +45,7 @@ func shareDays() []int { return []int{1, 7, 30} }
 
 func (c *Ctx) sharing(p registry.Beneficiary) (view.SharePage, error) {
 	at := "/p/" + c.r.PathValue("who")
-	v := view.SharePage{Name: p.Name, Path: at + "/share", Back: at + "/certificate", Days: shareDays(), Chosen: 7}
+	v := view.SharePage{Name: p.Name, Path: at + "/share", Back: at + "/certificate", Days: shareDays(), Chosen: 7, Key: c.formKey()}
 	got, err := c.s.cfg.Shares.List(c.r.Context(), c.holder, p.Reference)
 	for _, s := range got.Shares {
 		x := view.SharedLink{ID: s.ID, Made: c.instant(s.Made), Expires: c.instant(s.Expires), Uses: c.say.N("share.uses", int64(s.Uses)), Live: s.Live}
@@ -106,7 +106,11 @@ func shareMake(c *Ctx) error {
 		v.Wrong = "share.days_none"
 		return c.showShares(http.StatusUnprocessableEntity, v)
 	}
-	made, err := c.s.cfg.Shares.Make(c.r.Context(), c.holder, p.Reference, days)
+	made, err := c.s.cfg.Shares.Make(c.r.Context(), c.holder, p.Reference, days, v.Key)
+	if fault.CodeOf(err) == "made" { // sent again much later: the form gets a new key
+		v.Wrong, v.Key = "share.made_before", newRequestKey()
+		return c.showShares(http.StatusUnprocessableEntity, v)
+	}
 	if fault.CodeOf(err) == "shares" {
 		v.Wrong = "share.full"
 		return c.showShares(http.StatusUnprocessableEntity, v)

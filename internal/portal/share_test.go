@@ -18,10 +18,12 @@ type links struct {
 	made  []int
 	ended []string
 	asked []string
+	keys  []string
 	err   error
 }
 
-func (l *links) Make(_ context.Context, _ vault.Holder, _ id.Reference, days int) (vault.ShareMade, error) {
+func (l *links) Make(_ context.Context, _ vault.Holder, _ id.Reference, days int, key string) (vault.ShareMade, error) {
+	l.keys = append(l.keys, key)
 	l.made = append(l.made, days)
 	return vault.ShareMade{Token: "AAAAAAAAAAAAAAAAAAAAAA", Share: vault.Share{ID: "one", Expires: noon().UnixMilli()}}, l.err
 }

@@ -58,12 +58,12 @@ func (c *Cards) WalkIn(ctx context.Context, signed vault.Signed) (vault.WalkedIn
 
 // NewCard replaces the card of a person of the holder's household.
 // fault.NotFound, always the same, when the number is unknown or not theirs.
-func (c *Cards) NewCard(ctx context.Context, h vault.Holder, ref id.Reference) (vault.NewCard, error) {
+func (c *Cards) NewCard(ctx context.Context, h vault.Holder, ref id.Reference, key string) (vault.NewCard, error) {
 	rows, err := c.s.resolve(ctx, h, []id.Reference{ref})
 	if err != nil {
 		return vault.NewCard{}, err
 	}
-	return c.vault.NewCard(ctx, vault.NewCardRequest{Holder: h, Person: rows[0].Person})
+	return c.vault.NewCard(ctx, vault.NewCardRequest{Holder: h, Person: rows[0].Person, Key: key})
 }
 
 // Link moves the person of a card into the household of the holder's mobile

@@ -36,13 +36,13 @@ func (x *Shares) person(ctx context.Context, h vault.Holder, ref id.Reference) (
 	return rows[0].Person, nil
 }
 
-// Make makes a link for so many days, 1 to 30.
-func (x *Shares) Make(ctx context.Context, h vault.Holder, ref id.Reference, days int) (vault.ShareMade, error) {
+// Make makes a link for so many days, 1 to 30. The same key is the same link, for ten minutes.
+func (x *Shares) Make(ctx context.Context, h vault.Holder, ref id.Reference, days int, key string) (vault.ShareMade, error) {
 	p, err := x.person(ctx, h, ref)
 	if err != nil {
 		return vault.ShareMade{}, err
 	}
-	return x.vault.ShareMake(ctx, vault.ShareMakeRequest{Holder: h, Person: p, Days: days})
+	return x.vault.ShareMake(ctx, vault.ShareMakeRequest{Holder: h, Person: p, Days: days, Key: key})
 }
 
 // List lists a person's links, the newest first.

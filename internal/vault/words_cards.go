@@ -63,10 +63,12 @@ type WalkedIn struct {
 }
 
 // NewCardRequest asks for a new card for a person of the holder's household;
-// the old one is void.
+// the old one is void. The same Key within ten minutes is the same card, shown once more: a form
+// that was pressed twice, an answer that was lost. "" is always a new one.
 type NewCardRequest struct {
 	Holder Holder
 	Person id.Person
+	Key    string
 }
 
 // NewCard is a printed card. Card and PIN exist in the clear only here.

@@ -2,11 +2,13 @@ package vault
 
 import "tikakosh/internal/id"
 
-// ShareMakeRequest makes a link that opens a person's certificate for so many days.
+// ShareMakeRequest makes a link that opens a person's certificate for so many days. The same Key
+// and days within ten minutes are the same link. "" is always a new one.
 type ShareMakeRequest struct {
 	Holder Holder
 	Person id.Person
 	Days   int
+	Key    string
 }
 
 // ShareMade is a new link. Token is its secret, in the clear only here.

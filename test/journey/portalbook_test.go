@@ -351,7 +351,9 @@ func TestPortalSecondDose(t *testing.T) {
 	b.Get("/account")
 	baby := regexp.MustCompile(`href="(/p/[^"]+)"><bdi[^>]*>Baby Test`).FindStringSubmatch(string(b.Last.Body))[1]
 	b.Get(baby + "/remove")
-	b.on(b.Submit(baby + "/remove"))
+	b.Submit(baby + "/remove")
+	b.says(422, "Tick the box when you are sure", "Baby Test")
+	b.on(b.Submit(baby+"/remove", "sure", "yes"))
 	b.says(200, "The registration is deleted.", "Asha Test")
 	b.Get(asha + "/card")
 	b.Submit(asha + "/card")

@@ -14,6 +14,11 @@ func sampleRules(p *view.Page, at string) *view.Rules {
 		Figures: []view.RuleFigure{{Label: "status.fig_base", Value: "29"}, {Label: "status.fig_centre", Value: "200"}, {Label: "status.fig_pending", Value: "25"}, {Label: "status.fig_no_dose", Value: "20"}, {Label: "status.fig_break_glass", Value: "2"}}}
 }
 
+// ledgerRows are entries as everybody reads them.
+func ledgerRows() []view.LedgerRow {
+	return []view.LedgerRow{{Number: "4,12,88,090", Mark: strings.Repeat("9f3a07c1", 8)}, {Number: "4,12,88,089", Mark: strings.Repeat("07b6e2d5", 8)}}
+}
+
 // about are the pages of promises, state and accessibility.
 func about() []Story {
 	const checkpoint = "tikakosh.example/1\n41288091\nx6Yk0r3uZlP0n7l0S0J7mB8dVd1n3Qq9x0sVq4c2w8E=\n\n— tikakosh.example/1 2f1d6c55AAAAAGhK3mY0\n"
@@ -39,6 +44,15 @@ func about() []Story {
 		{Name: "status/nothing", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
 			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: parts(true), Version: "0.1.0", At: p.Clock(sampleTime())})
 		}},
+		{Name: "ledger", Title: "ledger.title", Path: "/ledger", Draw: func(p *view.Page) templ.Component {
+			at := p.Clock(sampleTime())
+			return view.Ledger(p, view.LedgerPage{Checkpoint: checkpoint, Entries: "4,12,88,091", Host: "https://vaccination.example", Older: "/ledger?before=41288071", Rows: ledgerRows(),
+				Acts: []view.Waiting{{What: hostile, Where: p.T("status.since", "At", at), Until: p.T("status.from", "At", at)}}, More: true})
+		}},
+		{Name: "ledger/older", Title: "ledger.title", Path: "/ledger", Draw: func(p *view.Page) templ.Component {
+			return view.Ledger(p, view.LedgerPage{Checkpoint: checkpoint, Entries: "4,12,88,091", Host: "https://vaccination.example", Newer: true, Rows: ledgerRows()})
+		}},
+		{Name: "ledger/none", Title: "ledger.title", Path: "/ledger", Draw: func(p *view.Page) templ.Component { return view.Ledger(p, view.LedgerPage{}) }},
 		{Name: "accessibility", Title: "access.title", Path: "/accessibility", Draw: func(p *view.Page) templ.Component { return view.Accessibility(p) }},
 	}
 }

@@ -82,7 +82,7 @@ func accounts() []Story {
 			someone(p, "Baby Test", "account.status_none", p.T("account.next_none")),
 		}
 	}
-	ask := view.AskPage{Action: "/p/Abc-123_xyz/remove", Back: "/p/Abc-123_xyz", Name: "Asha Test", Title: "account.remove_title", Text: "account.remove_ask", Button: "account.remove_button"}
+	ask := view.AskPage{SureText: "account.remove_sure", Action: "/p/Abc-123_xyz/remove", Back: "/p/Abc-123_xyz", Name: "Asha Test", Title: "account.remove_title", Text: "account.remove_ask", Button: "account.remove_button"}
 	return []Story{
 		own("account", "account.title", "", func(p *view.Page) templ.Component {
 			return view.Account(p, view.AccountPage{People: family(p), Links: links})

@@ -204,6 +204,32 @@ func (t *txn) walkedInBefore(person id.Person, out *vault.Enrolled) error {
 // issueCard makes a card for a person and voids the one before. The caller puts
 // p. The texts exist in the clear only in the answer.
 func (t *txn) issueCard(person id.Person, p *state.Person, by engine.Entry) (text, pin string, err error) {
+	return t.makeCard(person, p, by, vault.NewCardSecret(), codes.Make())
+}
+
+// onceCard makes a card whose secrets follow from a form's key, or shows the one again that the
+// form made a moment ago (again). A key whose card was replaced or has ended makes none.
+func (t *txn) onceCard(person id.Person, p *state.Person, formKey string) (text, pin string, again bool, err error) {
+	secret := vault.CardSecret(t.k.keys.Once(len(vault.CardSecret{}), "card", string(person), formKey))
+	pin = t.k.keys.OncePIN("card", string(person), formKey)
+	key := t.k.cardKey(secret)
+	card, made, err := engine.Get[state.Card](t, state.Cards, key)
+	if err != nil {
+		return "", "", false, err
+	}
+	if !made {
+		text, pin, err = t.makeCard(person, p, engine.Entry{Role: "holder"}, secret, pin)
+		return text, pin, false, err
+	}
+	if p.Card != key || card.State != state.CardLive || t.k.now().UnixMilli()-card.Created >= keyring.OnceFor.Milliseconds() {
+		return "", "", false, fault.New(fault.Conflict, "made", "this card was made before and is not shown again; make another one")
+	}
+	t.Append(engine.Entry{Kind: "card", Person: person, House: p.Household, View: "shown again", Role: "holder", Evidence: key})
+	return secret.Text(), pin, true, nil
+}
+
+// makeCard keeps a card with its secrets.
+func (t *txn) makeCard(person id.Person, p *state.Person, by engine.Entry, secret vault.CardSecret, pin string) (string, string, error) {
 	by.View = "issued"
 	if p.Card != "" {
 		by.View = "replaced"
@@ -212,9 +238,7 @@ func (t *txn) issueCard(person id.Person, p *state.Person, by engine.Entry) (tex
 			return "", "", err
 		}
 	}
-	secret := vault.NewCardSecret()
 	key := t.k.cardKey(secret)
-	pin = codes.Make()
 	card := state.Card{Person: person, Salt: keyring.RandomBytes(16), State: state.CardLive, Created: t.k.now().UnixMilli()}
 	card.PIN = t.k.pinMAC(key, card.Salt, pin)
 	p.Card = key
@@ -319,14 +343,24 @@ func (k *Keeper) CardSession(ctx context.Context, a vault.CardAnswer) (vault.Ses
 
 // NewCard implements the vault's word: the holder's evidence replaces a card.
 func (k *Keeper) NewCard(ctx context.Context, r vault.NewCardRequest) (vault.NewCard, error) {
+	if len(r.Key) > 200 {
+		return vault.NewCard{}, fault.New(fault.Invalid, "key", "an idempotency key of 1 to 200 bytes is wanted")
+	}
 	var out vault.NewCard
 	receipts, err := k.update(ctx, func(t *txn) error {
+		out = vault.NewCard{}
 		m, err := t.mine(r.Holder, r.Person)
 		if err != nil {
 			return err
 		}
 		house, p := m.house, m.person
-		if out.Card, out.PIN, err = t.issueCard(r.Person, &p, engine.Entry{Role: "holder"}); err != nil {
+		again := false
+		if r.Key == "" {
+			out.Card, out.PIN, err = t.issueCard(r.Person, &p, engine.Entry{Role: "holder"})
+		} else {
+			out.Card, out.PIN, again, err = t.onceCard(r.Person, &p, r.Key)
+		}
+		if err != nil || again {
 			return err
 		}
 		if _, err := t.notice(state.Notice{ID: "card/" + p.Card, Household: house, Kind: noticeCard}, 0, noticeLife); err != nil {

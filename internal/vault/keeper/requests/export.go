@@ -161,7 +161,11 @@ func (d *Desk) exported(ctx context.Context, p release.Person, out vault.ExportP
 			if err != nil {
 				return err
 			}
-			out.Openings = append(out.Openings, vault.Opening{Index: e.Index, At: e.At, Reference: doc.Reference, Kind: e.Kind, View: e.View, Role: e.Role, Place: e.Place, Reason: e.Reason})
+			o := vault.Opening{Index: e.Index, At: e.At, Reference: doc.Reference, Kind: e.Kind, View: e.View, Role: e.Role, Place: e.Place, Reason: e.Reason}
+			if e.ViewID != "" {
+				o.ViewRef = d.cfg.Release.ViewRef(e.ViewID)
+			}
+			out.Openings = append(out.Openings, o)
 		}
 		list, _, err := t.get(whoKey(p.ID))
 		if err != nil {

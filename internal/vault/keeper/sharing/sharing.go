@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"time"
 
 	"tikakosh/internal/ablate"
@@ -118,12 +119,21 @@ func (l *Links) Make(ctx context.Context, r vault.ShareMakeRequest) (vault.Share
 	if r.Days < 1 || r.Days > MostDays {
 		return vault.ShareMade{}, fault.New(fault.Invalid, "USRRES0001", "days is a number from 1 to 30")
 	}
+	if len(r.Key) > 200 {
+		return vault.ShareMade{}, fault.New(fault.Invalid, "key", "an idempotency key of 1 to 200 bytes is wanted")
+	}
 	secret := keyring.RandomBytes(tokenLen)
+	if r.Key != "" {
+		secret = l.cfg.Keys.Once(tokenLen, "share", string(r.Person), strconv.Itoa(r.Days), r.Key)
+	}
 	now := l.cfg.Now()
 	made := state.SharedLink{ID: id.New(), MAC: l.mac(secret), Made: now.UnixMilli(), Expires: now.Add(time.Duration(r.Days) * day).UnixMilli()}
 	receipts, err := l.update(ctx, func(t *release.Txn) error {
 		house, err := l.cfg.Desk.Mine(t, r.Holder, r.Person)
 		if err != nil {
+			return err
+		}
+		if done, err := l.again(t, r, house, made.MAC, &made); err != nil || done {
 			return err
 		}
 		n, until, err := l.cfg.Desk.Counted(t, day, "share-made", string(house), 1)
@@ -165,6 +175,26 @@ func (l *Links) Make(ctx context.Context, r vault.ShareMakeRequest) (vault.Share
 		out.Receipt = receipts[0]
 	}
 	return out, nil
+}
+
+// again finds the link that this request made before. Only a young one that opens is shown once
+// more; it is an entry, for it shows a secret.
+func (l *Links) again(t *release.Txn, r vault.ShareMakeRequest, house id.Household, mac string, made *state.SharedLink) (bool, error) {
+	row, err := l.row(t, r.Person)
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(row.Links, func(x state.SharedLink) bool { return x.MAC == mac })
+	if i < 0 {
+		return false, nil
+	}
+	now := l.cfg.Now().UnixMilli()
+	if x := row.Links[i]; x.House != house || x.Ended != 0 || now-x.Made >= keyring.OnceFor.Milliseconds() {
+		return false, fault.New(fault.Conflict, "made", "this link was made before and is not shown again; make another one")
+	}
+	*made = row.Links[i]
+	t.Append(engine.Entry{Kind: entryKind, Person: r.Person, House: house, View: "link shown again", Role: permits.Holder})
+	return true, nil
 }
 
 // List implements the vault's word.
