@@ -37,6 +37,7 @@ type vaultFlags struct {
 	Origin           string        `default:"tikakosh.local/ledger/1" help:"Name of the ledger and issuer of bearers."`
 	Issuer           string        `default:"Tikakosh" help:"Name of the issuing authority on certificates."`
 	Host             string        `help:"Host name shown in the last line of a code message."`
+	CheckAt          string        `hidden:"" help:"Address of the page where anybody checks a certificate; run gives it from --public-url."`
 	DemoNumbers      bool          `help:"Accept mobiles that begin with 0 to 5 (demo and tests)."`
 	CheckpointEvery  time.Duration `default:"60s" help:"How often the ledger publishes a checkpoint."`
 	OTPNumberLimit   int           `name:"otp-number-limit" default:"5" help:"Unconfirmed codes per number and origin in 24 hours."`
@@ -59,7 +60,7 @@ type vaultFlags struct {
 }
 
 func (f vaultFlags) args() []string {
-	a := []string{"--keys=" + f.Keys, fmt.Sprint("--key-announce=", f.KeyAnnounce), fmt.Sprint("--key-publish=", f.KeyPublish), fmt.Sprint("--key-drain=", f.KeyDrain), fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host,
+	a := []string{"--keys=" + f.Keys, fmt.Sprint("--key-announce=", f.KeyAnnounce), fmt.Sprint("--key-publish=", f.KeyPublish), fmt.Sprint("--key-drain=", f.KeyDrain), fmt.Sprint("--realm=", f.Realm), "--origin=" + f.Origin, "--issuer=" + f.Issuer, "--host=" + f.Host, "--check-at=" + f.CheckAt,
 		fmt.Sprint("--checkpoint-every=", f.CheckpointEvery), fmt.Sprint("--otp-number-limit=", f.OTPNumberLimit), fmt.Sprint("--otp-day-limit=", f.OTPDayLimit),
 		fmt.Sprint("--prefix-limit=", f.PrefixLimit), fmt.Sprint("--failed-guess-alarm=", f.FailedGuessAlarm), fmt.Sprint("--failed-guess-limit=", f.FailedGuessLimit)}
 	a = append(a, "--leave-keep="+f.LeaveKeep.String(), "--house-every="+f.HouseEvery.String(), fmt.Sprint("--new-devices=", f.NewDevices), "--erase-final="+max(f.EraseFinal, 24*time.Hour).String())
@@ -198,7 +199,7 @@ func (c *vaultCmd) config() keeper.Config {
 	lim.FailedAlarm, lim.FailedGuesses = c.FailedGuessAlarm, c.FailedGuessLimit
 	devices := budgets.DefaultNewDevices()
 	devices.SystemStart, devices.DistrictStart = c.NewDevices, max(1, c.NewDevices/20)
-	return keeper.Config{ChangeDelay: c.ChangeDelay, NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, Demo: c.Demo,
+	return keeper.Config{ChangeDelay: c.ChangeDelay, NewDevices: devices, LeaveKeep: c.LeaveKeep, EraseFinal: c.EraseFinal, HouseEvery: c.HouseEvery, NoBounds: c.NoBookingBounds, Realm: id.Realm(c.Realm), Origin: c.Origin, Issuer: c.Issuer, Host: c.Host, CheckAt: c.CheckAt, Demo: c.Demo,
 		DemoNumbers: c.DemoNumbers || c.Demo, Separated: c.Separated, Limits: lim, Fonts: encode.DefaultFonts(), Custody: c.custodyKind(), StaffClient: staff.Sum(),
 		KeyTimes: keeper.KeyTimes{Announce: c.KeyAnnounce, Publish: c.KeyPublish, Drain: c.KeyDrain}}
 }

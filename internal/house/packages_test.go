@@ -19,12 +19,12 @@ func tooLarge() map[string]int {
 		"internal/vault/keeper":          10350,
 		"internal/vault":                 3800, // every word of the vault, for callers
 		"internal/scheduling":            4600,
-		"internal/certificate/encode":    3800,
+		"internal/certificate/encode":    3850,
 		"internal/vault/keeper/staffing": 2900, // members of departments came and acts became policy questions at once: split next
 		"internal/registry":              3000, // a small service for each group of the vault's words that needs rows
 		"internal/edge":                  8300,
 		"internal/portal":                7200, // the handlers of every page; screens, texts and assets are packages of their own
-		"cmd/tikakosh":                   9500,
+		"cmd/tikakosh":                   9550,
 		"test/harness":                   4000,
 	}
 }

@@ -174,7 +174,7 @@ func (s *sheet) certificateFoot(f Facts, qr symbol) {
 	pair(txtCI, f.CI)
 	pair(txtValidity, f.ExpiresAt.UTC().Format("02-01-2006"))
 	s.y -= s.bold(txtVerify.both(), x, width, 8)
-	s.paragraph(txtVerifyHow, x, width, 6.8)
+	s.paragraph(verifyHow(f), x, width, 6.8)
 	s.paragraph(txtViewHow, x, width, 6.8)
 }
 

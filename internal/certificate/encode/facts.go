@@ -32,6 +32,7 @@ type Facts struct {
 	Doses       []Dose
 	Country     string // ISO 3166-1 alpha-2; "" means IN
 	Issuer      string // printed and signed, at most 80 characters
+	CheckAt     string // address of the page where a stranger checks it, printed and not signed; "" where there is none
 	IssuedAt    time.Time
 	ExpiresAt   time.Time // HCERT asks for at most one year
 }
@@ -61,6 +62,8 @@ func (f Facts) check() error {
 		return fault.New(fault.Invalid, CodeFacts, "a certificate cannot be made: "+field)
 	}
 	switch {
+	case len(f.CheckAt) > 200 || strings.ContainsFunc(f.CheckAt, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return bad("the address of the check")
 	case strings.TrimSpace(f.Name) == "":
 		return bad("name is empty")
 	case len(f.Doses) == 0:

@@ -34,6 +34,10 @@ var (
 		"Scan the QR code with a certificate verifier, or run: tikakosh certificate verify FILE --keys KEYS. Only what the check shows counts; printed text can be altered.",
 		"क्यूआर कोड को प्रमाणपत्र सत्यापन ऐप से स्कैन करें, या चलाएँ: tikakosh certificate verify FILE --keys KEYS. केवल सत्यापन में दिखी जानकारी मान्य है; छपा हुआ पाठ बदला जा सकता है।",
 	}
+	txtVerifyAt = label{
+		"Scan or type it at ADDRESS, without an account; nobody learns what is checked. Or run: tikakosh certificate verify FILE --keys KEYS. Only what the check shows counts; printed text can be altered.",
+		"इसे ADDRESS पर स्कैन करें या लिखें; खाते की ज़रूरत नहीं, और क्या जाँचा गया यह कोई नहीं जानता। या चलाएँ: tikakosh certificate verify FILE --keys KEYS. केवल सत्यापन में दिखी जानकारी मान्य है; छपा हुआ पाठ बदला जा सकता है।",
+	}
 	txtViewHow = label{
 		"The view reference names the entry, in the public ledger, of the opening that made this page.",
 		"देखने का संदर्भ उस प्रविष्टि का नाम है जो यह पृष्ठ बनने पर सार्वजनिक बही में दर्ज हुई।",
@@ -58,6 +62,14 @@ var (
 	txtPhotoID  = label{"Photo ID to bring", "साथ लाने वाला पहचान पत्र"}
 	txtScanHere = label{"For the centre", "केंद्र के लिए"}
 )
+
+// verifyHow says how a certificate is checked, and where.
+func verifyHow(f Facts) label {
+	if f.CheckAt == "" {
+		return txtVerifyHow
+	}
+	return label{strings.Replace(txtVerifyAt.en, "ADDRESS", f.CheckAt, 1), strings.Replace(txtVerifyAt.hi, "ADDRESS", f.CheckAt, 1)}
+}
 
 // statusOf is the wording of a status: the caller's, or one derived from the
 // newest dose.

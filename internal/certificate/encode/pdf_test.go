@@ -432,3 +432,31 @@ func BenchmarkCertificatePDF(b *testing.B) {
 		mustPDF(b, f, hc1)
 	}
 }
+
+// TestPDFSaysWhereToCheck: a certificate names the page where a stranger checks it, where the
+// installation has one; an address that is none makes no certificate.
+func TestPDFSaysWhereToCheck(t *testing.T) {
+	s := testSigner(t, 7)
+	f := testFacts(t, "COVISHIELD", "Asha Test", "")
+	hc1 := mustEncode(t, f, s)
+	text := func() string {
+		return strings.Join(strings.Fields(pageText(t, objects(t, mustPDF(t, f, hc1)))), " ")
+	}
+	f.CheckAt = "https://vaccination.example/verify"
+	with := text()
+	if again := mustEncode(t, f, s); again != hc1 {
+		t.Error("the address is signed")
+	}
+	if !strings.Contains(with, "https://vaccination.example/verify") || !strings.Contains(with, "without an account") {
+		t.Errorf("no address in %q", with)
+	}
+	f.CheckAt = ""
+	if without := text(); strings.Contains(without, "ADDRESS") || strings.Contains(without, "/verify") {
+		t.Errorf("an address in %q", without)
+	}
+	for _, bad := range []string{"https://x.example/a b", "https://x.example/\u202e", strings.Repeat("x", 201)} {
+		if f.CheckAt = bad; f.check() == nil {
+			t.Errorf("%.30q is printed", bad)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func (k *Keeper) certificateFacts(p release.Person, viewRef string) (encode.Fact
 	now := k.now()
 	f := encode.Facts{Realm: k.keys.Realm, ViewRef: viewRef, ReferenceID: doc.Reference, Name: doc.Name, NameLocal: doc.NameLocal,
 		BirthYear: doc.BirthYear, BirthDate: doc.Birth().Date, Gender: rules.TextOf(rules.Genders(), doc.GenderID),
-		IDType: rules.TextOf(rules.IDTypes(), doc.IDType), IDLast4: doc.IDLast4, Guardian: doc.Guardian, Country: "IN", Issuer: k.cfg.Issuer,
+		IDType: rules.TextOf(rules.IDTypes(), doc.IDType), IDLast4: doc.IDLast4, Guardian: doc.Guardian, Country: "IN", Issuer: k.cfg.Issuer, CheckAt: k.cfg.CheckAt,
 		IssuedAt: now, ExpiresAt: now.Add(certificateLife)}
 	if f.CI, err = encode.UVCI("IN", k.keys.Realm, viewRef); err != nil {
 		return f, fault.Wrap(fault.Internal, err, "certificate identifier")

@@ -60,6 +60,7 @@ type Config struct {
 	Custody     string // what the key inventory calls the provider: "file", "pkcs11", …
 	KeyTimes    KeyTimes
 	Host        string // host in the last line of a code message, or ""
+	CheckAt     string // address, printed on certificates, where anybody checks them, or ""
 	Demo        bool   // seeding exists
 	DemoNumbers bool   // mobiles may begin with 0 to 5
 	Separated   bool   // roles run under separate users
