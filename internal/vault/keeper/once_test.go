@@ -90,3 +90,21 @@ func TestShareOnce(t *testing.T) {
 		t.Errorf("shown again after eleven minutes: %v", err)
 	}
 }
+
+// TestEndedLinkStaysEnded: a form that is sent once more when its link has ended long ago, and is
+// forgotten, makes another link: whoever was given the old one is not let in again.
+func TestEndedLinkStaysEnded(t *testing.T) {
+	s := newShared(t)
+	make1 := func() vault.ShareMade {
+		return must[vault.ShareMade](t)(s.l.Make(t.Context(), vault.ShareMakeRequest{Holder: s.holder, Person: s.person, Days: 7, Key: "form-1"}))
+	}
+	first := make1()
+	if _, err := s.l.End(t.Context(), vault.ShareEndRequest{Holder: s.holder, Person: s.person, ID: first.Share.ID}); err != nil {
+		t.Fatal(err)
+	}
+	s.advance(45 * 24 * time.Hour)
+	s.holder = s.signIn("0000000050")
+	if again := make1(); again.Token == first.Token || s.use(first.Token, strangers) == nil {
+		t.Error("a link that was ended opens again")
+	}
+}

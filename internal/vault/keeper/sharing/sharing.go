@@ -122,20 +122,22 @@ func (l *Links) Make(ctx context.Context, r vault.ShareMakeRequest) (vault.Share
 	if len(r.Key) > 200 {
 		return vault.ShareMade{}, fault.New(fault.Invalid, "key", "an idempotency key of 1 to 200 bytes is wanted")
 	}
-	secret := keyring.RandomBytes(tokenLen)
-	if r.Key != "" {
-		secret = l.cfg.Keys.Once(tokenLen, "share", string(r.Person), strconv.Itoa(r.Days), r.Key)
-	}
 	now := l.cfg.Now()
-	made := state.SharedLink{ID: id.New(), MAC: l.mac(secret), Made: now.UnixMilli(), Expires: now.Add(time.Duration(r.Days) * day).UnixMilli()}
+	secrets := l.secrets(r, now)
+	var secret []byte
+	var made state.SharedLink
 	receipts, err := l.update(ctx, func(t *release.Txn) error {
 		house, err := l.cfg.Desk.Mine(t, r.Holder, r.Person)
 		if err != nil {
 			return err
 		}
-		if done, err := l.again(t, r, house, made.MAC, &made); err != nil || done {
-			return err
+		for _, secret = range secrets {
+			if done, err := l.again(t, r, house, l.mac(secret), &made); err != nil || done {
+				return err
+			}
 		}
+		secret = secrets[0]
+		made = state.SharedLink{ID: id.New(), MAC: l.mac(secret), Made: now.UnixMilli(), Expires: now.Add(time.Duration(r.Days) * day).UnixMilli()}
 		n, until, err := l.cfg.Desk.Counted(t, day, "share-made", string(house), 1)
 		if err != nil {
 			return err
@@ -175,6 +177,20 @@ func (l *Links) Make(ctx context.Context, r vault.ShareMakeRequest) (vault.Share
 		out.Receipt = receipts[0]
 	}
 	return out, nil
+}
+
+// secrets are what the link of a request may have: that which the form makes today, and that which
+// it made if it was sent yesterday. The day is part of it, so that a form which is sent again when
+// its link has ended, and is forgotten, does not make the old link open anew.
+func (l *Links) secrets(r vault.ShareMakeRequest, now time.Time) [][]byte {
+	if r.Key == "" {
+		return [][]byte{keyring.RandomBytes(tokenLen)}
+	}
+	var out [][]byte
+	for _, at := range []time.Time{now, now.Add(-day)} {
+		out = append(out, l.cfg.Keys.Once(tokenLen, "share", string(r.Person), strconv.Itoa(r.Days), r.Key, strconv.FormatInt(at.UnixMilli()/day.Milliseconds(), 10)))
+	}
+	return out
 }
 
 // again finds the link that this request made before. Only a young one that opens is shown once
