@@ -1,6 +1,8 @@
 package storybook
 
 import (
+	"slices"
+
 	"github.com/a-h/templ"
 
 	"tikakosh/internal/portal/view"
@@ -12,15 +14,17 @@ func asking() []Story {
 	seen := func(n string, x view.SeenPage) Story {
 		x.Who, x.Back, x.Toggle = name, "/account", "/p/AAAAAAAAAAA/seen?own=1"
 		return Story{Name: n, Title: "seen.title", Path: "/p/AAAAAAAAAAA/seen", Mine: true, Draw: func(p *view.Page) templ.Component {
-			for i := range x.Rows {
-				x.Rows[i].What, x.Rows[i].By = p.T(x.Rows[i].What), p.T(x.Rows[i].By)
+			y := x
+			y.Rows = slices.Clone(x.Rows) // drawn in one language, the next one has to find the messages' names
+			for i := range y.Rows {
+				y.Rows[i].What, y.Rows[i].By = p.T(y.Rows[i].What), p.T(y.Rows[i].By)
 			}
-			return view.Seen(p, x)
+			return view.Seen(p, y)
 		}}
 	}
 	rows := func() []view.SeenRow {
 		return []view.SeenRow{
-			{When: "03-03-2026 18:00", What: "seen.kind_glass", By: "seen.by_vaccinator", Place: "Civil Hospital", Reason: "unconscious, allergy has to be known", Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=17"},
+			{When: "03-03-2026 18:00", What: "seen.kind_glass", By: "seen.by_vaccinator", Entry: "4,12,88,017", Place: "Civil Hospital", Reason: "unconscious, allergy has to be known", Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=17"},
 			{When: "01-03-2026 11:20", What: "seen.view_centre", By: "seen.by_verifier", Place: hostile, Reason: hostile, Ref: "3VOFZCSVGHH5A", Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=12"},
 			{When: "01-03-2026 11:02", What: "seen.view_booking", By: "seen.by_you", You: true, Wrong: "/p/AAAAAAAAAAA/ask?what=opening&index=11"},
 		}

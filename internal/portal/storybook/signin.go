@@ -16,6 +16,7 @@ func signing() []Story {
 			x.Mobile, x.SignIn = "9876543210", "/sign-in"
 		}
 		return Story{Name: name, Title: "sign.code_title", Path: "/sign-in", Form: "code-form", Wrong: wrong, Draw: func(p *view.Page) templ.Component {
+			x := x // the next language draws it anew
 			if x.Warn == "?" {
 				x.Warn = p.N("sign.too_soon", 17)
 			} else if x.Warn != "" {

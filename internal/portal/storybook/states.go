@@ -46,6 +46,12 @@ func accountStates() []Story {
 		own("person/done", "account.who", "", func(p *view.Page) templ.Component {
 			return view.Person(p, view.PersonPage{Person: someone(p, "Asha Test", "account.status_done", p.T("account.next_done")), Facts: []view.Detail{{Term: "account.mobile", Is: "3210", Number: true}, {Term: "account.dose1", Is: p.Day(sampleDay())}, {Term: "account.dose2", Is: p.Day(sampleDay())}}})
 		}),
+		own("person/card/before", "account.card_ask_title", "", func(p *view.Page) templ.Component {
+			return view.Ask(p, view.AskPage{Action: "/p/x/card", Back: "/p/x", Name: "Asha Test", Title: "account.card_ask_title", Text: "account.card_ask", Button: "account.card_button", No: "account.card_before"})
+		}),
+		wrong(own("share/before", "share.title", "share", func(p *view.Page) templ.Component {
+			return view.Share(p, view.SharePage{Name: "Asha Test", Path: "/p/x/share", Back: "/account", Days: []int{1, 7, 30}, Chosen: 7, Wrong: "share.made_before"})
+		})),
 		own("book/not", "book.title", "book", func(p *view.Page) templ.Component {
 			x := sampleBook(p)
 			x.Not = nil
@@ -152,6 +158,9 @@ func everySeen(p *view.Page) templ.Component {
 	for i, what := range []string{"kind_booking", "kind_card", "kind_gap", "kind_household", "kind_left", "kind_linked", "kind_other", "kind_refusal", "kind_request", "kind_share", "kind_written",
 		"view_certificate", "view_correction", "view_counted", "view_details", "view_doses", "view_eligibility", "view_export", "view_history", "view_join", "view_list", "view_masked", "view_proposal", "view_request", "view_requests", "view_slip", "view_status"} {
 		x.Rows = append(x.Rows, view.SeenRow{When: "03-03-2026 18:00", What: p.T("seen." + what), By: p.T("seen.by_" + by[i%len(by)]), Place: "Civil Hospital"})
+	}
+	for _, why := range []string{"dose", "booking", "next", "request"} {
+		x.Rows = append(x.Rows, view.SeenRow{When: "03-03-2026 18:00", What: p.T("seen.view_doses"), By: p.T("seen.by_vaccinator"), Reason: p.T("seen.reason_" + why)})
 	}
 	return view.Seen(p, x)
 }

@@ -122,3 +122,27 @@ func unseen(texts map[string]string, pages string) []string {
 	slices.Sort(out)
 	return out
 }
+
+// TestStoriesStartAnew: a screen is the same whatever was drawn before it, in any language: else
+// pictures and checks of the second language look at the first.
+func TestStoriesStartAnew(t *testing.T) {
+	draw := func(b *Book, name, code string) string {
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest("GET", address(name, code), nil))
+		return w.Body.String()
+	}
+	used, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range used.Names() {
+		draw(used, name, "en")
+		if draw(used, name, "ur") != draw(fresh, name, "ur") {
+			t.Errorf("%s in Urdu is another screen after it was drawn in English", name)
+		}
+	}
+}
