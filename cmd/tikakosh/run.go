@@ -132,6 +132,9 @@ func (in *installation) run(ctx context.Context) error {
 	if _, err := contacts(in.flags.Contact); err != nil {
 		return err
 	}
+	if in.flags.PublicURL != "" { // one that was not configured is no address to print
+		in.flags.CheckAt = in.publicURL() + "/verify"
+	}
 	policies, err := policyFiles(in.flags.Policies)
 	if err != nil {
 		return err
@@ -313,9 +316,6 @@ func (in *installation) roles() ([]supervise.Role, func(), error) {
 	}
 	data := "--data=" + in.layout.root
 	in.staffOrigins()
-	if in.flags.PublicURL != "" { // one that was not configured is no address to print
-		in.flags.CheckAt = in.publicURL() + "/verify"
-	}
 	vaultArgs := append([]string{"vault", data}, in.flags.vaultFlags.args()...)
 	if in.demo != nil {
 		vaultArgs = append(vaultArgs, "--demo")

@@ -79,6 +79,8 @@ func hindi() map[string]string {
 		"online booking for this session has closed":                                               "इस सत्र की ऑनलाइन बुकिंग बंद हो चुकी है",
 		"the session is completely booked":                                                         "इस सत्र के सभी स्थान भर चुके हैं",
 		"This vaccination center is completely booked for the selected date. Please try another date or vaccination center.": "चुनी गई तारीख के लिए यह टीकाकरण केंद्र पूरा भर चुका है। कृपया दूसरी तारीख या केंद्र चुनें।",
+		"this card was made before and is not shown again; make another one":                                                 "यह कार्ड पहले ही बन चुका है और फिर नहीं दिखाया जाता; एक और बनाएँ",
+		"this link was made before and is not shown again; make another one":                                                 "यह लिंक पहले ही बन चुका है और फिर नहीं दिखाया जाता; एक और बनाएँ",
 		"this idempotency key came with another request":                                                                     "यह कुंजी किसी दूसरे अनुरोध के साथ आ चुकी है",
 		"this idempotency key was used with another request":                                                                 "यह कुंजी किसी दूसरे अनुरोध के साथ आ चुकी है",
 		"what this idempotency key registered has been deleted; use a new key":                                               "इस कुंजी से किया गया पंजीकरण हटाया जा चुका है; नई कुंजी लें",
