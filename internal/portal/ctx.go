@@ -105,7 +105,9 @@ func (c *Ctx) admit() error {
 	if c.route.guards() && c.silent() && !resumed && !c.owns() && !ablate.Off(ablate.CrossSite) && !ablate.Off(ablate.FormToken) {
 		return fault.New(fault.Forbidden, "cross-origin", "the request does not say where it came from")
 	}
-	c.form.Del(ownField)
+	if c.route.Method == http.MethodPost { // in an address it is a page's own field
+		c.form.Del(ownField)
+	}
 	if c.route.Audience != edge.Holder {
 		return nil
 	}

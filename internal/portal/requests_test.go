@@ -57,6 +57,18 @@ func TestSeen(t *testing.T) {
 	}
 }
 
+// TestSeenOwn: what somebody opened themselves is shown when they ask for it.
+func TestSeenOwn(t *testing.T) {
+	s, _ := newPapers(t)
+	path := "/p/" + (&Ctx{seat: seat}).handle(firstRef) + "/seen"
+	s.cfg.Records = openings{entries: []vault.Opening{{Index: 7, At: 1, Kind: "opening", View: "booking view", Role: "holder"}}}
+	for address, shown := range map[string]bool{path: false, path + "?own=1": true} {
+		if w := get(s, address, "Cookie", seated); w.Code != 200 || strings.Contains(w.Body.String(), "Name, status and doses were shown") != shown {
+			t.Errorf("%s: %d, want %v", address, w.Code, shown)
+		}
+	}
+}
+
 // TestTypedDay: days as people type them, with the digits of their script.
 func TestTypedDay(t *testing.T) {
 	for typed, want := range map[string]string{"03-01-2026": "03-01-2026", "3/1/2026": "03-01-2026", "३.१.२०२६": "03-01-2026", "31-02-2026": "", "2026": "", "": "", "a-b-c": "", "1-1-26": ""} {
