@@ -111,9 +111,9 @@ func templates() map[string]template {
 		// What was done to a registration with the household's own code, device or card: who did
 		// it may be somebody else.
 		"left": {
-			en: "A record of your household in Tikakosh was hidden, to be erased in a year. If you did not want this, sign in within 7 days and choose Come back, or tell a vaccination centre.",
-			hi: "टीकाकोष में आपके परिवार का एक रिकॉर्ड छिपा दिया गया है; वह एक वर्ष बाद मिटेगा। यदि आप यह नहीं चाहते थे तो 7 दिनों में साइन इन करके 'लौटें' चुनें या किसी टीकाकरण केंद्र को बताएँ।",
-			ur: "ٹیکاکوش میں آپ کے گھرانے کا ایک ریکارڈ چھپا دیا گیا ہے؛ وہ ایک سال بعد مٹے گا۔ اگر آپ یہ نہیں چاہتے تھے تو 7 دن میں سائن اِن کر کے 'واپس آئیں' چنیں یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
+			en: "A record of your household in Tikakosh was hidden, to be erased in a year. If you did not want this, sign in within 7 days and choose Come back (it wants their reference number or card), or tell a vaccination centre.",
+			hi: "टीकाकोष में आपके परिवार का एक रिकॉर्ड छिपा दिया गया है; वह एक वर्ष बाद मिटेगा। यदि आप यह नहीं चाहते थे तो 7 दिनों में साइन इन करके 'लौटें' चुनें (उस व्यक्ति की संदर्भ संख्या या कार्ड चाहिए) या किसी टीकाकरण केंद्र को बताएँ।",
+			ur: "ٹیکاکوش میں آپ کے گھرانے کا ایک ریکارڈ چھپا دیا گیا ہے؛ وہ ایک سال بعد مٹے گا۔ اگر آپ یہ نہیں چاہتے تھے تو 7 دن میں سائن اِن کر کے 'واپس آئیں' چنیں (اس شخص کا حوالہ نمبر یا کارڈ چاہیے) یا کسی ٹیکہ کاری مرکز کو بتائیں۔",
 		},
 		"removed": {
 			en: "A registration of your household without a dose was deleted in Tikakosh. If you did not do this, sign in, look who is on your list and register the person again, or tell a vaccination centre.",

@@ -191,7 +191,7 @@ func (c *Ctx) reason(e vault.Opening) string {
 	if e.Role == "holder" || e.Role == "system" || e.Kind == "list" || e.View == "a request of theirs" {
 		return ""
 	}
-	if id := seenReasons()[e.Reason]; id != "" {
+	if id := seenReasons()[e.Reason]; id != "" && e.Kind != "break-glass" { // what staff typed for one is shown as they typed it
 		return c.say.T(id)
 	}
 	return e.Reason

@@ -47,6 +47,8 @@ func TestSeen(t *testing.T) {
 		{"nobody", "Nobody else has opened this record", "Older entries", own(3)},
 		{"a vaccinator behind many of their own", "A vaccinator", "Nobody else", append(own(500), vault.Opening{Index: 7, At: 1, Kind: "opening", View: "dose history at the centre", Role: "vaccinator", Place: "PHC Rampur"})},
 		{"more of their own than one page looks at", "Older entries", "Nobody else has opened this record", own(seenPage*seenAsks + 1)},
+		{"a reason of the registry's own", "To give and write down a dose", ">dose<", []vault.Opening{{Index: 7, At: 1, Kind: "opening", View: "eligibility", Role: "vaccinator", Reason: "dose"}}},
+		{"the same word, typed by staff", "dose", "To give and write down a dose", []vault.Opening{{Index: 7, At: 1, Kind: "break-glass", View: "eligibility", Role: "vaccinator", Reason: "dose"}}},
 		{"a link", "Somebody with a link that you made", "what comes next", append(own(1), vault.Opening{Index: 7, At: 1, Kind: "opening", View: "certificate", Role: "holder", Reason: vault.ShareUsed})},
 	} {
 		s.cfg.Records = openings{entries: c.entries}

@@ -41,7 +41,7 @@ func (k *Desk) List(ctx context.Context, _ vault.Empty) (vault.KeyList, error) {
 
 func keyUses(purpose string) string {
 	return map[string]string{
-		keyring.PurposeMobile: "names mobile numbers in the vault's database", keyring.PurposeMatch: "names cards, enrolments and names asked about",
+		keyring.PurposeMobile: "names mobile numbers in the vault's database", keyring.PurposeMatch: "names cards, enrolments and names asked about, makes the secrets of cards and links",
 		keyring.PurposeContact: "seals mobile numbers and staff names", keyring.PurposeRow: "authenticates the vault's rows",
 		keyring.PurposeDigest: "adds the rows up for the ledger", keyring.PurposeCode: "authenticates one-time codes", keyring.PurposeBooking: "makes security codes of bookings, checks PINs",
 		keyring.PurposeView: "makes view references and pairwise subjects", keyring.PurposeEntry: "seals ledger bodies; the inbox key is made from it", keyring.PurposePersonTag: "finds a person's ledger entries",
