@@ -82,8 +82,11 @@ func (c *storybookCmd) Run() error {
 
 // book is the storybook, with the translator's language where one is given.
 func (c *storybookCmd) book() (*storybook.Book, error) {
-	code, file := catalogue.PseudoCode, []byte(nil)
-	var err error
+	var (
+		file []byte
+		err  error
+	)
+	code := catalogue.PseudoCode
 	switch c.Language {
 	case "":
 		return storybook.New()

@@ -95,6 +95,9 @@ func TestChromiumPortalCodeStays(t *testing.T) {
 		r.until("Hindi", `document.documentElement.lang === 'hi' && document.querySelector('#code').value === '12' && location.pathname === '/sign-in/code'`)
 		n = sent()
 		r.reload(mobile)
+		if sent() != n {
+			t.Errorf("scripts %v: a reload after a change of language sends %d forms", scripts, sent()-n)
+		}
 		r.press(`header button[lang="en"]`)
 		r.until("English", `document.documentElement.lang === 'en'`)
 		r.eval(`(document.querySelector('#code').value = '', '')`)

@@ -69,11 +69,6 @@ func (k *Keeper) transact(ctx context.Context, fn func(*txn) error) ([]string, e
 	return k.eng.Transact(ctx, k.in(fn))
 }
 
-// commit is transact inside Engine.Alone.
-func (k *Keeper) commit(ctx context.Context, fn func(*txn) error) ([]string, error) {
-	return k.eng.Commit(ctx, k.in(fn))
-}
-
 // view runs fn on a read-only snapshot.
 func (k *Keeper) view(ctx context.Context, fn func(*txn) error) error {
 	return k.eng.View(ctx, k.in(fn))
