@@ -2,7 +2,9 @@ package keeper_test
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +142,63 @@ func TestOpeningLooksWrong(t *testing.T) {
 		t.Errorf("a kept number opens it after a month: %v", err)
 	}
 	g.audit()
+}
+
+// TestManyWait: what waits comes in pages, also when it is all on one list, for who sees one
+// centre and for who sees more; each once.
+func TestManyWait(t *testing.T) {
+	const n = 130
+	pages := func(r *rig, k harness.StaffKey, want map[string]bool) {
+		t.Helper()
+		seen, after := map[string]int{}, ""
+		for page := 0; page == 0 || after != ""; page++ {
+			path := ""
+			if after != "" {
+				path = "?after=" + url.QueryEscape(after)
+			}
+			list := must[vault.StaffRequests](t)(r.staffAsks(k, path, nil))
+			if page == 0 && (len(list.Rows) != 100 || list.After == "") || page == 2 {
+				t.Fatalf("page %d has %d and goes on at %q", page, len(list.Rows), list.After)
+			}
+			for _, row := range list.Rows {
+				seen[row.Tracking]++
+			}
+			after = list.After
+		}
+		for tracking := range want {
+			if seen[tracking] != 1 {
+				t.Fatalf("%s stands %d times on the pages", tracking, seen[tracking])
+			}
+		}
+		if len(want) != n || len(seen) != n {
+			t.Errorf("%d were asked, %d are shown", len(want), len(seen))
+		}
+	}
+	c := newCentre(t, nil)
+	d, err := c.dose(c.vaccinator, c.person, c.body(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.store(d.Seal, true)
+	event := must[vault.Doses](t)(c.k.Doses(t.Context(), vault.DosesRequest{Holder: c.holder, Records: c.records(c.person)})).Events[0].Event
+	want := map[string]bool{}
+	for i := range n {
+		want[must[vault.Request](t)(c.asks(c.holder, c.person, vault.RequestRevoke, "k"+strconv.Itoa(i), func(m *vault.RequestMake) { m.Event = event })).Tracking] = true
+	}
+	pages(c.rig, c.manager, want)
+
+	g := newGlass(t)
+	q := must[vault.Glass](t)(g.propose(g.a, g.byRef()))
+	if err := g.approve(g.b, g.b, q); err != nil {
+		t.Fatal(err)
+	}
+	must[vault.StaffView](t)(g.open(g.a, q))
+	index := g.entryOf(g.holder, g.person, "break-glass", "dose history at the centre")
+	want = map[string]bool{}
+	for i := range n {
+		want[must[vault.Request](t)(g.asks(g.holder, g.person, vault.RequestOpening, "k"+strconv.Itoa(i), func(m *vault.RequestMake) { m.Entry = index })).Tracking] = true
+	}
+	pages(g.rig, g.privacy.key, want)
 }
 
 // TestRequestsAreTheirs: nobody asks about another household's people, entries or doses,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -114,12 +115,30 @@ func (d *Desk) Waiting(ctx context.Context, r vault.StaffRequestAct) (vault.Staf
 	return out, err
 }
 
-// waiting reads the lists of the places that a place covers.
+// waiting reads the lists of the places that a place covers. A page ends within a list or
+// with it: after is the list's name, then "#" and the last tracking number that was looked at
+// where more of that list is to come.
 func (t *txn) waiting(row state.Staff, place access.Scope, after string, out *vault.StaffRequests) error {
+	key, last, within := strings.Cut(after, "#")
 	if place.Level() == access.LevelCentre { // also where nobody knew in which district it lies
-		for _, key := range []string{placeKey(place.State(), place.District(), place.Centre()), placeKey(0, 0, place.Centre())} {
-			if err := t.listed(row, key, out); err != nil || place.State() == 0 {
+		keys := []string{placeKey(place.State(), place.District(), place.Centre()), placeKey(0, 0, place.Centre())}
+		if place.State() == 0 {
+			keys = keys[:1]
+		}
+		i := slices.Index(keys, key)
+		if i < 0 {
+			i, last = 0, ""
+		} else if !within {
+			i++
+		}
+		for ; i < len(keys); i++ {
+			if full, err := t.listed(row, keys[i], last, out); err != nil || full {
 				return err
+			}
+			last = ""
+			if len(out.Rows) >= listMost && i+1 < len(keys) {
+				out.After = keys[i]
+				return nil
 			}
 		}
 		return nil
@@ -131,7 +150,12 @@ func (t *txn) waiting(row state.Staff, place access.Scope, after string, out *va
 	if place.Level() == access.LevelDistrict {
 		prefix += fmt.Sprintf("%06d/", place.District())
 	}
-	rows, err := t.Tx.Scan(t.Ctx, state.Requests, max(after, prefix), listPage)
+	if within && strings.HasPrefix(key, prefix) {
+		if full, err := t.listed(row, key, last, out); err != nil || full {
+			return err
+		}
+	}
+	rows, err := t.Tx.Scan(t.Ctx, state.Requests, max(key, prefix), listPage)
 	if err != nil {
 		return err
 	}
@@ -139,7 +163,7 @@ func (t *txn) waiting(row state.Staff, place access.Scope, after string, out *va
 		if !strings.HasPrefix(s.Key, prefix) {
 			return nil
 		}
-		if err := t.listed(row, s.Key, out); err != nil {
+		if full, err := t.listed(row, s.Key, "", out); err != nil || full {
 			return err
 		}
 		if len(out.Rows) >= listMost || i == listPage-1 {
@@ -150,23 +174,29 @@ func (t *txn) waiting(row state.Staff, place access.Scope, after string, out *va
 	return nil
 }
 
-// listed adds what waits at one place.
-func (t *txn) listed(row state.Staff, key string, out *vault.StaffRequests) error {
+// listed adds what waits at one place, from the one after last on, and says where to go on
+// when the page is full. When last was answered meanwhile the list begins anew.
+func (t *txn) listed(row state.Staff, key, last string, out *vault.StaffRequests) (full bool, err error) {
 	list, _, err := t.get(key)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, tracking := range list.Open {
-		r, err := t.request(tracking)
+	from := slices.Index(list.Open, last) + 1
+	for i := from; i < len(list.Open); i++ {
+		if i > from && len(out.Rows) >= listMost {
+			out.After = key + "#" + list.Open[i-1]
+			return true, nil
+		}
+		r, err := t.request(list.Open[i])
 		if err != nil {
-			return err
+			return false, err
 		}
 		// That it is their own act shows when they read it.
 		if t.d.cfg.Permits.MayAt(row, subject(r.Kind), placeOf(r), policy.Facts{Other: true}).Allowed() {
-			out.Rows = append(out.Rows, t.row(tracking, r))
+			out.Rows = append(out.Rows, t.row(list.Open[i], r))
 		}
 	}
-	return nil
+	return false, nil
 }
 
 func (t *txn) row(tracking string, r state.Request) vault.StaffRequest {
