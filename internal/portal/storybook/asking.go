@@ -59,7 +59,7 @@ func asking() []Story {
 	all := []view.RequestRow{waits, apart,
 		{Tracking: "3456-7890-1234-5678", What: "ask.revoke", Who: name, State: "ask.state_granted", Good: true, Made: "01-02-2026", Done: "05-02-2026", Said: "I was not there.", Answer: "The dose was another person's. It is revoked."},
 		{Tracking: "4567-8901-2345-6789", What: "ask.details", Who: name, State: "ask.state_refused", Made: "01-01-2026", Done: "05-01-2026", Said: "My name is wrong.", Answer: hostile},
-		{Tracking: "5678-9012-3456-7890", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "The batch is AB1234."}}
+		{Tracking: "5678-9012-3456-7890", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "I was not there."}}
 	list := func(n string, x view.RequestsPage) Story {
 		x.Back = "/account"
 		return Story{Name: n, Title: "ask.mine", Path: "/requests", Mine: true, Draw: func(p *view.Page) templ.Component { return view.Requests(p, x) }}
