@@ -58,7 +58,18 @@ type ledgerVerifyCmd struct {
 }
 
 // Run implements the command.
-func (c *ledgerVerifyCmd) Run() error {
+func (c *ledgerVerifyCmd) Run() error { return checked(c.verify()) }
+
+// checked is the outcome of a command that checks, as its help promises it to scripts: exit code
+// 1 whatever was found or could not be read. 78 tells an init system not to start a role again.
+func checked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(message(err))
+}
+
+func (c *ledgerVerifyCmd) verify() error {
 	key := c.Key
 	if key == "" {
 		raw, err := os.ReadFile(filepath.Join(c.Dir, "vkey"))
@@ -100,9 +111,12 @@ type ledgerAuditCmd struct {
 	VaultDB string `name:"vault-db" env:"TIKAKOSH_VAULT_DB" help:"The vault's database, likewise."`
 }
 
-// Run implements the command. It works on a running and on a stopped
-// installation, as root or the vault's user; it opens no person's parts.
-func (c *ledgerAuditCmd) Run() error {
+// Run implements the command.
+func (c *ledgerAuditCmd) Run() error { return checked(c.audit()) }
+
+// audit works on a running and on a stopped installation, as root or the vault's
+// user; it opens no person's parts.
+func (c *ledgerAuditCmd) audit() error {
 	ctx := context.Background()
 	l := layout{c.Data}
 	vaultURL, err := databaseURL(c.VaultDB)

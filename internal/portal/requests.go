@@ -247,7 +247,7 @@ func ask(c *Ctx) error {
 		}
 		if !c.byCard { // they are of the mobile's list
 			x.Choices = append(x.Choices, view.AskChoice{Href: form + vault.RequestMember, Icon: "person", Title: "ask.member", Text: "ask.member_text"},
-				view.AskChoice{Href: form + vault.RequestMove, Icon: "go", Title: "ask.move", Text: "ask.move_text"})
+				view.AskChoice{Href: form + vault.RequestMove, Icon: "phone", Title: "ask.move", Text: "ask.move_text"})
 		}
 		if c.s.has("/p/{who}/leave") {
 			x.Choices = append(x.Choices, view.AskChoice{Href: c.pageOf(who.Reference, "/leave"), Icon: "lock", Title: "leave.title", Text: "leave.text"})

@@ -34,7 +34,11 @@ func asking() []Story {
 		x.Hidden = []view.Hidden{{Name: "what", Value: kind}, {Name: "key", Value: "k"}}
 		return Story{Name: n, Title: x.Heading, Path: "/p/AAAAAAAAAAA/ask", Form: "ask", Wrong: wrong, Mine: true, Draw: func(p *view.Page) templ.Component {
 			y := x
-			if kind != "move" {
+			switch kind {
+			case "move":
+			case "details", "dose":
+				y.Due = p.T("ask.due_14")
+			default:
 				y.Due = p.T("ask.due_7")
 			}
 			if y.Opened != nil {
@@ -55,7 +59,7 @@ func asking() []Story {
 	all := []view.RequestRow{waits, apart,
 		{Tracking: "3456-7890-1234-5678", What: "ask.revoke", Who: name, State: "ask.state_granted", Good: true, Made: "01-02-2026", Done: "05-02-2026", Said: "I was not there.", Answer: "The dose was another person's. It is revoked."},
 		{Tracking: "4567-8901-2345-6789", What: "ask.details", Who: name, State: "ask.state_refused", Made: "01-01-2026", Done: "05-01-2026", Said: "My name is wrong.", Answer: hostile},
-		{Tracking: "5678-9012-3456-7890", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "x"}}
+		{Tracking: "5678-9012-3456-7890", What: "ask.dose", Who: name, State: "ask.state_withdrawn", Made: "01-01-2026", Done: "01-01-2026", Said: "I was not there."}}
 	list := func(n string, x view.RequestsPage) Story {
 		x.Back = "/account"
 		return Story{Name: n, Title: "ask.mine", Path: "/requests", Mine: true, Draw: func(p *view.Page) templ.Component { return view.Requests(p, x) }}
@@ -69,7 +73,7 @@ func asking() []Story {
 		{Name: "ask", Title: "ask.title", Path: "/p/AAAAAAAAAAA/ask", Mine: true, Draw: func(p *view.Page) templ.Component {
 			return view.PutRight(p, view.PutRightPage{Who: hostile, Back: "/account", Choices: []view.AskChoice{{Href: "/p/AAAAAAAAAAA/seen", Icon: "eye", Title: "seen.title", Text: "ask.seen_text"},
 				{Href: "/x", Icon: "person", Title: "ask.details", Text: "ask.details_text"}, {Href: "/x", Icon: "book", Title: "ask.dose", Text: "ask.dose_text"}, {Href: "/x", Icon: "no", Title: "ask.revoke", Text: "ask.revoke_text"},
-				{Href: "/x", Icon: "person", Title: "ask.member", Text: "ask.member_text"}, {Href: "/x", Icon: "go", Title: "ask.move", Text: "ask.move_text"}, {Href: "/x", Icon: "lock", Title: "leave.title", Text: "leave.text"}}})
+				{Href: "/x", Icon: "person", Title: "ask.member", Text: "ask.member_text"}, {Href: "/x", Icon: "phone", Title: "ask.move", Text: "ask.move_text"}, {Href: "/x", Icon: "lock", Title: "leave.title", Text: "leave.text"}}})
 		}},
 		form("ask/opening", "opening", false, view.AskForm{Opened: &first}),
 		form("ask/opening/wrong", "opening", true, view.AskForm{Opened: &first, Text: view.Field{Wrong: "ask.text_none"}}),
@@ -81,7 +85,11 @@ func asking() []Story {
 		form("ask/revoke", "revoke", false, view.AskForm{Doses: doses[:1]}),
 		form("ask/member", "member", false, view.AskForm{}),
 		form("ask/move", "move", false, view.AskForm{}),
-		{Name: "ask/taken", Title: "ask.taken", Path: "/p/AAAAAAAAAAA/ask", Mine: true, Draw: func(p *view.Page) templ.Component { return view.Asked(p, view.AskedPage{Row: waits, Back: "/account"}) }},
+		{Name: "ask/taken", Title: "ask.taken", Path: "/p/AAAAAAAAAAA/ask", Mine: true, Draw: func(p *view.Page) templ.Component {
+			row := waits
+			row.State, row.Withdraw = "ask.state_received", false
+			return view.Asked(p, view.AskedPage{Row: row, Back: "/account"})
+		}},
 		{Name: "ask/taken/member", Title: "ask.taken", Path: "/p/AAAAAAAAAAA/ask", Mine: true, Draw: func(p *view.Page) templ.Component {
 			return view.Asked(p, view.AskedPage{Row: apart, Back: "/account", Next: "ask.member_next"})
 		}},
@@ -102,7 +110,7 @@ func exporting() []Story {
 			who.Add(p.T("export.name"), hostile).Add(p.T("export.reference"), "12345678901234").Add(p.T("export.birth"), "1980")
 			doses := view.ExportPart{Title: p.T("export.doses")}
 			doses.Add("COVISHIELD 1, 03-01-2026", "AB1234, Civil Hospital, Vani Test, "+p.Named("confirmed"))
-			return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "AAAAAAAAAAAAA", Withheld: true, Parts: []view.ExportPart{house, who, doses}})
+			return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "3VOFZCSVGHH5A", Withheld: true, Parts: []view.ExportPart{house, who, doses}})
 		}},
 	}
 }

@@ -50,7 +50,8 @@ func accountStates() []Story {
 			return view.Ask(p, view.AskPage{Action: "/p/x/card", Back: "/p/x", Name: "Asha Test", Title: "account.card_ask_title", Text: "account.card_ask", Button: "account.card_button", No: "account.card_before"})
 		}),
 		wrong(own("share/before", "share.title", "share", func(p *view.Page) templ.Component {
-			return view.Share(p, view.SharePage{Name: "Asha Test", Path: "/p/x/share", Back: "/account", Days: []int{1, 7, 30}, Chosen: 7, Wrong: "share.made_before"})
+			return view.Share(p, view.SharePage{Name: "Asha Test", Path: "/p/x/share", Back: "/account", Days: []int{1, 7, 30}, Chosen: 7, Wrong: "share.made_before",
+				Links: []view.SharedLink{{ID: "1", Made: p.Clock(sampleTime()), Expires: p.Clock(sampleTime().AddDate(0, 0, 7)), Live: true}}})
 		})),
 		own("book/not", "book.title", "book", func(p *view.Page) templ.Component {
 			x := sampleBook(p)
@@ -102,20 +103,22 @@ func accountStates() []Story {
 }
 
 func recordStates() []Story {
-	const at = "03-03-2026 18:00"
 	asked := func(name, kind, next string) Story {
 		return own("ask/taken/"+name, "ask.taken", "", func(p *view.Page) templ.Component {
-			return view.Asked(p, view.AskedPage{Row: view.RequestRow{Tracking: "1234-5678-9010", What: "ask." + kind, Who: "Asha Test", State: "ask.state_received", Waits: true, Made: "03-03-2026", Due: at}, Back: "/account", Next: next})
+			return view.Asked(p, view.AskedPage{Row: view.RequestRow{Tracking: "1234-5678-9012-3456", What: "ask." + kind, Who: "Asha Test", State: "ask.state_received", Waits: true, Made: "03-03-2026", Due: "10-03-2026 18:00"}, Back: "/account", Next: next})
 		})
 	}
-	list := func(name, note, state string) Story {
+	list := func(name, note string, rows ...view.RequestRow) Story {
 		return own("requests/"+name, "ask.mine", "", func(p *view.Page) templ.Component {
-			return view.Requests(p, view.RequestsPage{Back: "/account", Note: note, Rows: []view.RequestRow{{Tracking: "1234-5678-9010", What: "ask.move", State: state, Made: "03-03-2026", Done: at}}})
+			return view.Requests(p, view.RequestsPage{Back: "/account", Note: note, Rows: rows})
 		})
+	}
+	row := func(number, what, state string) view.RequestRow {
+		return view.RequestRow{Tracking: number, What: what, State: state, Good: state == "ask.state_granted", Made: "03-03-2026", Done: "04-03-2026"}
 	}
 	long := func(name, why string) Story {
 		return wrong(own("ask/text/"+name, "ask.opening", "ask", func(p *view.Page) templ.Component {
-			return view.AskFor(p, view.AskForm{Who: "Asha Test", Back: "/account", Action: "/p/AAAAAAAAAAA/ask", Kind: "details", Heading: "ask.details", Lead: "ask.details_lead", Due: p.T("ask.due_14"), Text: view.Field{Value: "x", Wrong: why}})
+			return view.AskFor(p, view.AskForm{Who: "Asha Test", Back: "/account", Action: "/p/AAAAAAAAAAA/ask", Kind: "details", Heading: "ask.details", Lead: "ask.details_lead", Due: p.T("ask.due_14"), Text: view.Field{Value: "My name is wrong.", Wrong: why}})
 		}))
 	}
 	dated := func(name, year, day string) Story {
@@ -129,7 +132,8 @@ func recordStates() []Story {
 		dated("year_past", "date.year_past", "account.day_wrong"), dated("year_future", "date.year_future", "date.month"), dated("date", "date.number", "date.future"),
 		own("seen/every", "seen.title", "", everySeen),
 		asked("details", "details", "ask.details_next"), asked("move", "move", "ask.move_next"),
-		list("dose", "ask.note_dose", "ask.state_moved"), list("back", "leave.back_done", "ask.state_withdrawn"),
+		list("dose", "ask.note_dose", row("1234-5678-9012-3456", "ask.revoke", "ask.state_granted"), row("2345-6789-0123-4567", "ask.move", "ask.state_moved")),
+		list("back", "leave.back_done", row("1234-5678-9012-3456", "ask.member", "ask.state_withdrawn")),
 		long("long", "ask.text_long"), long("wrong", "ask.text_wrong"),
 		own("export/all", "export.title", "", everyExport),
 		wrong(own("leave/back/none", "leave.back_title", "undo", func(p *view.Page) templ.Component {
@@ -138,7 +142,11 @@ func recordStates() []Story {
 	}
 	for _, id := range []string{"erased", "hidden", "undone"} {
 		out = append(out, Story{Name: "track/" + id, Title: "track.title", Path: "/track", Form: "track", Draw: func(p *view.Page) templ.Component {
-			return view.Track(p, view.TrackPage{Number: view.Field{Value: "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567"}, Told: &view.Tracked{Left: true, State: "leave.state_" + id, At: "03-03-2026", Due: "03-03-2027"}})
+			told := view.Tracked{Left: true, State: "leave.state_" + id, At: "03-03-2026"}
+			if id == "hidden" {
+				told.Due = "03-03-2027"
+			}
+			return view.Track(p, view.TrackPage{Number: view.Field{Value: "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567"}, Told: &told})
 		}})
 	}
 	out = append(out,
@@ -168,10 +176,10 @@ func everySeen(p *view.Page) templ.Component {
 // everyExport has each thing that an export tells.
 func everyExport(p *view.Page) templ.Component {
 	part := view.ExportPart{Title: "Asha Test", Name: true}
-	for _, id := range []string{"card", "certificate", "code_week", "consent", "document", "guardian", "illness", "language", "pin", "registered"} {
-		part.Add(p.T("export."+id), p.T("export.yes"))
+	for _, r := range [][2]string{{"card", "04-01-2026"}, {"certificate", "03-03-2027"}, {"code_week", "02-03-2026"}, {"consent", p.Named("registration") + " (1, " + p.Named("en") + "), 02-01-2026"}, {"document", "001A"}, {"guardian", "Ravi Test"}, {"illness", p.T("export.yes")}, {"language", p.Named("hi")}, {"pin", p.T("export.yes")}, {"registered", "02-01-2026"}} {
+		part.Add(p.T("export."+r[0]), r[1])
 	}
-	return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "AAAAAAAAAAAAA", Parts: []view.ExportPart{part}})
+	return view.Exported(p, view.ExportedPage{Made: "03-03-2026 18:00", ViewRef: "3VOFZCSVGHH5A", Parts: []view.ExportPart{part}})
 }
 
 func publicStates() []Story {
