@@ -153,9 +153,9 @@ func account(c *Ctx) error {
 	x.Links = append(x.Links, c.ways(view.Link{Href: "/notify", Icon: "wait", Title: "account.notify", Text: "account.notify_text"},
 		view.Link{Href: "/requests", Icon: "book", Title: "account.requests", Text: "account.requests_text"},
 		view.Link{Href: "/account/devices", Icon: "lock", Title: "account.devices", Text: "account.devices_text"},
-		view.Link{Href: relinkPath, Icon: "go", Title: "relink.link", Text: "relink.link_text"},
+		view.Link{Href: relinkPath, Icon: "person", Title: "relink.link", Text: "relink.link_text"},
 		view.Link{Href: "/export", Icon: "book", Title: "export.title", Text: "export.link_text"},
-		view.Link{Href: "/leave", Icon: "go", Title: "leave.back_title", Text: "leave.undo_days"})...)
+		view.Link{Href: "/leave", Icon: "ask", Title: "leave.back_title", Text: "leave.undo_days"})...)
 	return c.render(http.StatusOK, view.Account(c.page("account.title"), x))
 }
 
@@ -263,9 +263,9 @@ func person(c *Ctx) error {
 	x.Facts = append(x.Facts, view.Detail{Term: "account.view", Is: h.ViewRef, Number: true})
 	for _, l := range []view.Link{{Href: "/certificate", Icon: "check", Title: "account.certificate", Text: "account.certificate_text"},
 		{Href: "/seen", Icon: "eye", Title: "account.seen", Text: "account.seen_text"},
-		{Href: "/card", Icon: "person", Title: "account.card", Text: "account.card_text"},
+		{Href: "/card", Icon: "card", Title: "account.card", Text: "account.card_text"},
 		{Href: "/ask", Icon: "book", Title: "account.ask", Text: "account.ask_text"},
-		{Href: "/leave", Icon: "go", Title: "account.leave", Text: "account.leave_text"},
+		{Href: "/leave", Icon: "lock", Title: "account.leave", Text: "account.leave_text"},
 		{Href: "/remove", Icon: "no", Title: "account.remove", Text: "account.remove_text"}} {
 		if l.Href == "/remove" && p.Status != rules.NotVaccinated {
 			continue // leaving is for them
@@ -524,7 +524,7 @@ func (c *Ctx) askNewCard(no, key string) error {
 		status = http.StatusUnprocessableEntity
 	}
 	return c.render(status, view.Ask(c.page("account.card_ask_title"), view.AskPage{Action: here + "/card", Back: here, Name: p.Name, Title: "account.card_ask_title", Text: "account.card_ask",
-		Button: "account.card_button", No: no, Hidden: []view.Hidden{{Name: "key", Value: key}}}))
+		Button: "account.card_button", No: no, Again: no == "account.card_before", Hidden: []view.Hidden{{Name: "key", Value: key}}}))
 }
 
 // newCard makes a card and shows it, once: the page cannot be got again.

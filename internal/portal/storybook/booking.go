@@ -103,12 +103,13 @@ func accounts() []Story {
 				Facts: []view.Detail{{Term: "account.reference", Is: "12345678901234", Number: true}, {Term: "account.year", Is: "1984", Number: true}, {Term: "account.gender", Is: p.T("account.gender_2")}, {Term: "account.kind", Is: p.Named("PAN Card") + " …234F"},
 					{Term: "account.vaccine", Is: "COVISHIELD", Number: true}, {Term: "account.dose1", Is: p.Day(sampleDay())}},
 				Links: []view.Link{{Href: "/p/x/certificate", Icon: "check", Title: "account.certificate", Text: "account.certificate_text"}, {Href: "/p/x/seen", Icon: "eye", Title: "account.seen", Text: "account.seen_text"},
-					{Href: "/p/x/card", Icon: "person", Title: "account.card", Text: "account.card_text"}, {Href: "/p/x/ask", Icon: "book", Title: "account.ask", Text: "account.ask_text"}, {Href: "/p/x/leave", Icon: "go", Title: "account.leave", Text: "account.leave_text"}, {Href: "/p/x/remove", Icon: "no", Title: "account.remove", Text: "account.remove_text"}}})
+					{Href: "/p/x/card", Icon: "card", Title: "account.card", Text: "account.card_text"}, {Href: "/p/x/ask", Icon: "book", Title: "account.ask", Text: "account.ask_text"}, {Href: "/p/x/leave", Icon: "lock", Title: "account.leave", Text: "account.leave_text"}, {Href: "/p/x/remove", Icon: "no", Title: "account.remove", Text: "account.remove_text"}}})
 		}),
 		own("person/add", "account.add_title", "add", func(p *view.Page) templ.Component { return view.Add(p, sampleAdd(p)) }),
 		wrong(own("person/add/wrong", "account.add_title", "add", func(p *view.Page) templ.Component {
 			x := sampleAdd(p)
-			x.Name, x.Gender.Wrong, x.Year, x.Day.Wrong = view.Field{Value: hostile, Wrong: "account.name_wrong"}, "account.gender_wrong", view.Field{Value: "१९९", Wrong: "date.year"}, "date.no_such"
+			x.Name, x.Gender.Wrong, x.Year, x.Day = view.Field{Value: hostile, Wrong: "account.name_wrong"}, "account.gender_wrong", view.Field{Value: "१९९", Wrong: "date.year"}, view.Field{Value: "31", Wrong: "date.no_such"}
+			x.Months[1].Chosen = true
 			x.Kind.Wrong, x.ID, x.Agree.Wrong = "account.kind_wrong", view.Field{Value: "12", Wrong: "account.id_wrong"}, "account.agree_wrong"
 			return view.Add(p, x)
 		})),
@@ -125,7 +126,7 @@ func accounts() []Story {
 			return view.Ask(p, view.AskPage{Action: "/p/x/card", Back: "/p/x", Name: hostile, Title: "account.card_ask_title", Text: "account.card_ask", Button: "account.card_button"})
 		}),
 		own("person/card/new", "account.card_title", "", func(p *view.Page) templ.Component {
-			return view.Card(p, view.CardPage{Back: "/p/x", Name: hostile, Reference: "12345678901234", Card: "TK1-AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG", PIN: "482913", QR: qrPath, Side: qrSide})
+			return view.Card(p, view.CardPage{Back: "/p/x", Name: hostile, Reference: "12345678901234", Card: "TK1:AAAABBBBCCCCDDDDEEEEFFFFGGGGHHHH", PIN: "482913", QR: qrPath, Side: qrSide})
 		}),
 	}
 }
@@ -168,12 +169,15 @@ func bookings() []Story {
 		page("", nil),
 		wrong(page("/wrong", func(_ *view.Page, x *view.BookPage) {
 			x.Who.Wrong, x.Time.Wrong = "book.who_none", "book.time_none"
+			x.People[0].Chosen, x.Times[0].Chosen = false, false
 		})),
-		wrong(page("/mixed", func(_ *view.Page, x *view.BookPage) {
-			x.Who.Wrong, x.Time.Wrong, x.People, x.Not = "book.who_mixed", "book.time_over", append(x.People, x.Not[0]), x.Not[1:]
+		wrong(page("/mixed", func(p *view.Page, x *view.BookPage) {
+			second := view.BookPerson{Field: "p2", Value: "Bbc-123_xyz", Name: hostile, Note: p.T("book.may", "Dose", 2), Chosen: true}
+			x.Who.Wrong, x.Time.Wrong, x.People, x.Not = "book.who_mixed", "book.time_over", []view.BookPerson{x.People[0], second}, x.Not[1:]
 		})),
 		wrong(page("/changed", func(p *view.Page, x *view.BookPage) {
 			x.Who.Wrong, x.People, x.Not = "book.who_changed", nil, sampleFamily(p)
+			x.Not[0].Note = p.T("book.no_old")
 		})),
 		page("/nobody", func(_ *view.Page, x *view.BookPage) { x.None, x.People, x.Not = true, nil, nil }),
 		page("/draw", func(p *view.Page, x *view.BookPage) { x.Place.Draw = p.T("book.draw_at", "At", "18:00") }),
@@ -183,6 +187,7 @@ func bookings() []Story {
 		wrong(page("/move/some", func(p *view.Page, x *view.BookPage) {
 			x.Move, x.Moving, x.Choose, x.Who.Wrong = "Abc-123_xyz", appointmentLine(p).When, true, "book.move_none"
 			x.People, x.Not = append(x.People, view.BookPerson{Field: "p2", Value: "Bbc-123_xyz", Name: hostile, Note: p.T("book.may", "Dose", 1)}), x.Not[1:2]
+			x.People[0].Chosen = false
 		})),
 		wrong(page("/new_device", func(p *view.Page, x *view.BookPage) {
 			p.Waiting = true
@@ -215,22 +220,17 @@ func afterwards() []Story {
 			return view.Done(p, x)
 		})
 	}
-	wish := func(p *view.Page) view.NotifyPage {
-		x := view.NotifyPage{Doses: []view.Option{{Value: "1", Text: p.T("book.dose_n", "N", 1)}, {Value: "2", Text: p.T("book.dose_n", "N", 2)}}, Vaccines: []view.Option{{Value: "COVISHIELD", Text: "COVISHIELD"}, {Value: "COVAXIN", Text: "COVAXIN"}}}
-		for _, n := range []string{"1", "4", "8"} {
-			x.Weeks = append(x.Weeks, view.Option{Value: n, Text: p.T("notify.weeks_" + n)})
-		}
-		return x
-	}
 	lines := func(p *view.Page) []view.WishLine {
 		return []view.WishLine{{ID: "22222222-2222-4222-8222-222222222222", Text: p.T("notify.what_pin", "Where", "110001", "Dose", 1, "Vaccine", p.T("notify.any")), Until: p.T("notify.until", "Day", p.Day(sampleDay()))},
 			{ID: "22222222-2222-4222-8222-222222222223", Text: p.T("notify.what_district", "Where", "Pune", "Dose", 2, "Vaccine", "COVISHIELD"), Until: p.T("notify.until", "Day", p.Day(sampleDay()))}}
 	}
 	notify := func(name string, change func(*view.Page, *view.NotifyPage)) Story {
-		return own("notify"+name, "notify.title", "notify", func(p *view.Page) templ.Component { x := wish(p); change(p, &x); return view.Notify(p, x) })
+		return own("notify"+name, "notify.title", "notify", func(p *view.Page) templ.Component { x := sampleNotify(p); change(p, &x); return view.Notify(p, x) })
 	}
 	cancelPage := func(p *view.Page, who string) view.CancelPage {
-		return view.CancelPage{Action: "/booking/x/cancel", Back: "/booking/x", Place: samplePlaceAt(p), People: sampleFamily(p)[:1], Who: view.Field{Wrong: who}}
+		people := sampleFamily(p)[:1]
+		people[0].Chosen = who == ""
+		return view.CancelPage{Action: "/booking/x/cancel", Back: "/booking/x", Place: samplePlaceAt(p), People: people, Who: view.Field{Wrong: who}}
 	}
 	return []Story{
 		own("booking", "book.slip", "", func(p *view.Page) templ.Component { return view.Booking(p, slip(p, "")) }),
@@ -271,9 +271,19 @@ func afterwards() []Story {
 			x.Note, x.Wishes, x.Area, x.District = "notify.added", lines(p), "Pune", "363"
 		}),
 		own("notify/full", "notify.title", "", func(p *view.Page) templ.Component {
-			x := wish(p)
+			x := sampleNotify(p)
 			x.Full, x.Wishes = true, append(lines(p), lines(p)[0])
+			x.Wishes[2].Text = p.T("notify.what_pin", "Where", "400001", "Dose", 2, "Vaccine", "COVAXIN")
 			return view.Notify(p, x)
 		}),
 	}
+}
+
+// sampleNotify is the form of a wish, with its choices.
+func sampleNotify(p *view.Page) view.NotifyPage {
+	x := view.NotifyPage{Doses: []view.Option{{Value: "1", Text: p.T("book.dose_n", "N", 1)}, {Value: "2", Text: p.T("book.dose_n", "N", 2)}}, Vaccines: []view.Option{{Value: "COVISHIELD", Text: "COVISHIELD"}, {Value: "COVAXIN", Text: "COVAXIN"}}}
+	for _, n := range []string{"1", "4", "8"} {
+		x.Weeks = append(x.Weeks, view.Option{Value: n, Text: p.T("notify.weeks_" + n)})
+	}
+	return x
 }

@@ -146,7 +146,7 @@ func contents() *regexp.Regexp {
 		"Asha Test", "ASHA TEST", "Asha Devi", "Ravi Test", "Meera Test", "Baby Test", "Vani Test", "A. T.", "A T", "R T", "आशा कुमारी", "आशा परीक्षण",
 		"COVISHIELD (ChAdOx1-S [recombinant])", "COVISHIELD", "COVAXIN", "SPUTNIK V", "CORBEVAX", "COVID-19", "Serum Institute of India", "State Health Mission", "Mumbai Suburban", "Ahmednagar", "Sindhudurg", "Pune",
 		"unconscious, allergy has to be known", "The dose was another person's. It is revoked.", "I do not know him.", "I was not there.", "As in my passport.", "My name is wrong.",
-		"URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K", "TK1-AAAA-BBBB-CCCC-DDDD-EEEE-FFFF-GG", "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "3VOFZCSVGHH5A", "AAAAAAAAAAAAA", "7C0F31A2", "LOT-0001", "AB1234", "001A", "234F",
+		"URN:UVCI:01:IN:5E1F0C9A7B334D21A0C1D2E3F4A5B6C7#K", "TK1:AAAABBBBCCCCDDDDEEEEFFFFGGGGHHHH", "TLABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "3VOFZCSVGHH5A", "AAAAAAAAAAAAA", "7C0F31A2", "LOT-0001", "AB1234", "001A", "234F",
 		"/api/v3/status/rules", "/api/v3/status/corrections", "/ledger/checkpoint", "/api/v3/keys"}
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
 	for i, n := range names {

@@ -40,14 +40,14 @@ func accountStates() []Story {
 			line := appointmentLine(p)
 			line.Href, line.Note = "", p.T("account.draw_no_place")
 			return view.Account(p, view.AccountPage{Note: "account.removed", Add: true, People: []view.PersonCard{someone(p, "Asha Test", "account.status_none", "", line)}, Links: []view.Link{
-				{Href: "/account/relink", Icon: "wait", Title: "relink.alert", Text: "relink.alert_text"}, {Href: "/account/relink", Icon: "go", Title: "relink.link", Text: "relink.link_text"},
-				{Href: "/export", Icon: "book", Title: "export.title", Text: "export.link_text"}, {Href: "/leave", Icon: "go", Title: "leave.back_title", Text: "leave.undo_days"}}})
+				{Href: "/account/relink", Icon: "wait", Title: "relink.alert", Text: "relink.alert_text"}, {Href: "/account/relink", Icon: "person", Title: "relink.link", Text: "relink.link_text"},
+				{Href: "/export", Icon: "book", Title: "export.title", Text: "export.link_text"}, {Href: "/leave", Icon: "ask", Title: "leave.back_title", Text: "leave.undo_days"}}})
 		}),
 		own("person/done", "account.who", "", func(p *view.Page) templ.Component {
 			return view.Person(p, view.PersonPage{Person: someone(p, "Asha Test", "account.status_done", p.T("account.next_done")), Facts: []view.Detail{{Term: "account.mobile", Is: "3210", Number: true}, {Term: "account.dose1", Is: p.Day(sampleDay())}, {Term: "account.dose2", Is: p.Day(sampleDay())}}})
 		}),
 		own("person/card/before", "account.card_ask_title", "", func(p *view.Page) templ.Component {
-			return view.Ask(p, view.AskPage{Action: "/p/x/card", Back: "/p/x", Name: "Asha Test", Title: "account.card_ask_title", Text: "account.card_ask", Button: "account.card_button", No: "account.card_before"})
+			return view.Ask(p, view.AskPage{Action: "/p/x/card", Back: "/p/x", Name: "Asha Test", Title: "account.card_ask_title", Text: "account.card_ask", Button: "account.card_button", No: "account.card_before", Again: true})
 		}),
 		wrong(own("share/before", "share.title", "share", func(p *view.Page) templ.Component {
 			return view.Share(p, view.SharePage{Name: "Asha Test", Path: "/p/x/share", Back: "/account", Days: []int{1, 7, 30}, Chosen: 7, Wrong: "share.made_before",
@@ -62,13 +62,19 @@ func accountStates() []Story {
 			return view.Book(p, x)
 		}),
 		own("notify/ended", "notify.title", "notify", func(p *view.Page) templ.Component {
-			return view.Notify(p, view.NotifyPage{Note: "notify.ended"})
+			x := sampleNotify(p)
+			x.Note = "notify.ended"
+			return view.Notify(p, x)
 		}),
 		wrong(own("notify/twice", "notify.title", "notify", func(p *view.Page) templ.Component {
-			return view.Notify(p, view.NotifyPage{PIN: view.Field{Value: "110001", Wrong: "notify.twice"}})
+			x := sampleNotify(p)
+			x.PIN = view.Field{Value: "110001", Wrong: "notify.twice"}
+			return view.Notify(p, x)
 		})),
 		wrong(own("notify/unknown", "notify.title", "notify", func(p *view.Page) templ.Component {
-			return view.Notify(p, view.NotifyPage{PIN: view.Field{Value: "110099", Wrong: "notify.unknown"}})
+			x := sampleNotify(p)
+			x.PIN = view.Field{Value: "110099", Wrong: "notify.unknown"}
+			return view.Notify(p, x)
 		})),
 		relink("number_wrong", view.RelinkPage{Reference: view.Field{Value: "12", Wrong: "relink.number_wrong"}}),
 		done("relink/done", "relink.done"), done("relink/stopped", "relink.stopped"),
@@ -121,15 +127,21 @@ func recordStates() []Story {
 			return view.AskFor(p, view.AskForm{Who: "Asha Test", Back: "/account", Action: "/p/AAAAAAAAAAA/ask", Kind: "details", Heading: "ask.details", Lead: "ask.details_lead", Due: p.T("ask.due_14"), Text: view.Field{Value: "My name is wrong.", Wrong: why}})
 		}))
 	}
-	dated := func(name, year, day string) Story {
+	dated := func(name string, year, day view.Field, month int, monthWrong string) Story {
 		return wrong(own("person/add/"+name, "account.add_title", "add", func(p *view.Page) templ.Component {
 			x := sampleAdd(p)
-			x.Year, x.Day = view.Field{Value: "3026", Wrong: year}, view.Field{Value: "31", Wrong: day}
+			x.Year, x.Day, x.Month.Wrong = year, day, monthWrong
+			if month > 0 {
+				x.Months[month-1].Chosen = true
+			}
 			return view.Add(p, x)
 		}))
 	}
 	out := []Story{
-		dated("year_past", "date.year_past", "account.day_wrong"), dated("year_future", "date.year_future", "date.month"), dated("date", "date.number", "date.future"),
+		dated("year_past", view.Field{Value: "1850", Wrong: "date.year_past"}, view.Field{Value: "31"}, 0, "account.day_wrong"),
+		dated("year_future", view.Field{Value: "3026", Wrong: "date.year_future"}, view.Field{Value: "31"}, 0, "date.month"),
+		dated("date", view.Field{Value: "1984"}, view.Field{Value: "45", Wrong: "date.number"}, 3, ""),
+		dated("date_future", view.Field{Value: "2026"}, view.Field{Value: "31", Wrong: "date.future"}, 12, ""),
 		own("seen/every", "seen.title", "", everySeen),
 		asked("details", "details", "ask.details_next"), asked("move", "move", "ask.move_next"),
 		list("dose", "ask.note_dose", row("1234-5678-9012-3456", "ask.revoke", "ask.state_granted"), row("2345-6789-0123-4567", "ask.move", "ask.state_moved")),

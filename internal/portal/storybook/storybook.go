@@ -97,7 +97,7 @@ func (b *Book) Page(s Story, code string) *view.Page {
 		if s.Mine && n.Path == "/sign-in" {
 			n = view.NavItem{Path: "/account", Text: "nav.account"}
 		}
-		n.Current = n.Path == s.Path
+		n.Current = n.Path == s.Path || strings.HasPrefix(s.Path, n.Path+"/")
 		p.Nav = append(p.Nav, n)
 	}
 	return p

@@ -1339,7 +1339,7 @@ func cardScan(p *Page, x Scanner, form string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 105, "\" data-into=\"card\" data-then=\"pin\" data-begins=\"TK1:\"><video class=\"tk-video\" muted playsinline hidden></video><div class=\"tk-row\"><button class=\"govuk-button govuk-button--secondary\" type=\"button\" data-scan>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 105, "\" data-into=\"card\" data-then=\"pin\" data-begins=\"TK1:\"><div class=\"tk-row\"><video class=\"tk-video\" muted playsinline hidden></video><button class=\"govuk-button govuk-button--secondary\" type=\"button\" data-scan>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
