@@ -19,12 +19,14 @@ func ledgerRows() []view.LedgerRow {
 	return []view.LedgerRow{{Number: "4,12,88,090", Mark: strings.Repeat("9f3a07c1", 8)}, {Number: "4,12,88,089", Mark: strings.Repeat("07b6e2d5", 8)}}
 }
 
+// statusParts are the parts of the service, all that work or two that do not.
+func statusParts(works bool) []view.Part {
+	return []view.Part{{Name: "status.search", Text: "status.search_text", Works: true}, {Name: "status.records", Text: "status.records_text", Works: works}, {Name: "status.figures", Text: "status.figures_text", Works: true}, {Name: "status.ledger", Text: "status.ledger_text", Works: works}}
+}
+
 // about are the pages of promises, state and accessibility.
 func about() []Story {
 	const checkpoint = "tikakosh.example/1\n41288091\nx6Yk0r3uZlP0n7l0S0J7mB8dVd1n3Qq9x0sVq4c2w8E=\n\n— tikakosh.example/1 2f1d6c55AAAAAGhK3mY0\n"
-	parts := func(works bool) []view.Part {
-		return []view.Part{{Name: "status.search", Text: "status.search_text", Works: true}, {Name: "status.records", Text: "status.records_text", Works: works}, {Name: "status.figures", Text: "status.figures_text", Works: true}, {Name: "status.ledger", Text: "status.ledger_text", Works: works}}
-	}
 	return []Story{
 		{Name: "promises", Title: "promises.title", Path: "/promises", Draw: func(p *view.Page) templ.Component {
 			return view.Promises(p, view.PromisesPage{Checkpoint: checkpoint, Entries: "4,12,88,091"})
@@ -34,15 +36,15 @@ func about() []Story {
 		}},
 		{Name: "status", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
 			at := p.Clock(sampleTime())
-			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: parts(true), Entries: "4,12,88,091", Version: "0.1.0", At: at, Waiting: []view.Waiting{
+			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: statusParts(true), Entries: "4,12,88,091", Version: "0.1.0", At: at, Waiting: []view.Waiting{
 				{What: "Test PHC One", Where: p.T("status.since", "At", at), Until: p.T("status.from", "At", at)}, {What: p.T("status.centre", "N", "900001"), Where: p.T("status.since", "At", at), Until: p.T("status.done", "At", at)}},
 				More: true, Rules: sampleRules(p, at)})
 		}},
 		{Name: "status/away", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
-			return view.Status(p, view.StatusPage{Heading: "status.some", Parts: parts(false), Version: "0.1.0", At: p.Clock(sampleTime()), Unknown: true})
+			return view.Status(p, view.StatusPage{Heading: "status.some", Parts: statusParts(false), Version: "0.1.0", At: p.Clock(sampleTime()), Unknown: true})
 		}},
 		{Name: "status/nothing", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
-			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: parts(true), Version: "0.1.0", At: p.Clock(sampleTime())})
+			return view.Status(p, view.StatusPage{Heading: "status.all", Parts: statusParts(true), Version: "0.1.0", At: p.Clock(sampleTime())})
 		}},
 		{Name: "ledger", Title: "ledger.title", Path: "/ledger", Draw: func(p *view.Page) templ.Component {
 			at := p.Clock(sampleTime())

@@ -213,7 +213,7 @@ func publicStates() []Story {
 			return view.Numbers(p, view.NumbersPage{Heading: p.T("numbers.title"), AsOf: p.T("numbers.as_of", "Day", p.Day(sampleDay())), Figures: []view.Figure{{Value: "5,00,000", Text: p.T("numbers.that_day")}}})
 		}},
 		{Name: "status/every", Title: "foot.status", Path: "/status", Draw: func(p *view.Page) templ.Component {
-			x := view.StatusPage{Heading: "status.all", Version: "0.1.0", At: p.Clock(sampleTime())}
+			x := view.StatusPage{Heading: "status.all", Parts: statusParts(true), Version: "0.1.0", At: p.Clock(sampleTime())}
 			for _, id := range []string{"policies", "budgets", "roster", "staff", "other"} {
 				x.Waiting = append(x.Waiting, view.Waiting{What: p.T("status.kind_" + id), Where: p.T("status.since", "At", x.At), Until: p.T("status.dropped")})
 			}

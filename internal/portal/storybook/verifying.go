@@ -23,8 +23,10 @@ func verifying() []Story {
 			return view.Verify(p, view.VerifyPage{Text: view.Field{Value: hostile, Wrong: "verify.empty"}})
 		}},
 	}
+	// What the script says by the browser's own words.
+	ago := map[string]string{"en": "2 hours ago", "hi": "2 घंटे पहले", "ur": "2 گھنٹے پہلے"}
 	said := func(p *view.Page, id string) string {
-		return p.T(id, "N", "12", "At", p.Clock(sampleTime()), "Ago", p.T("verify.wait"))
+		return p.T(id, "N", "12", "At", p.Clock(sampleTime()), "Ago", ago[p.Code])
 	}
 	for _, x := range []struct {
 		name, says   string
