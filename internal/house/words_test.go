@@ -77,7 +77,7 @@ func sayings(t *testing.T) (out []said) {
 		}
 	}
 	for glob, english := range map[string]bool{"../edge/catalogue*.go": false, "../edge/handlers_partner.go": false, "../registry/rules/consents.go": false,
-		"../notify/template.go": true, "../notify/places.go": true, "../certificate/encode/labels.go": true, "../certificate/encode/card.go": true} {
+		"../notify/messages.go": true, "../notify/places.go": true, "../certificate/encode/labels.go": true, "../certificate/encode/card.go": true} {
 		files, err := filepath.Glob(glob)
 		if err != nil || len(files) == 0 {
 			t.Fatal(glob, err)

@@ -49,11 +49,11 @@ func Copy(ctx context.Context, client *http.Client, url, dir string) (entries in
 		files++
 	}
 	if len(chain) > 0 {
-		if err := os.WriteFile(filepath.Join(dir, ledger.KeychainFile), chain, 0o644); err != nil {
+		if err := write(filepath.Join(dir, ledger.KeychainFile), chain); err != nil {
 			return 0, files, err
 		}
 	}
-	return entries, files, os.WriteFile(filepath.Join(dir, "checkpoint"), point, 0o644)
+	return entries, files, write(filepath.Join(dir, "checkpoint"), point)
 }
 
 // keep fetches a file that never changes, unless it is there.
@@ -68,7 +68,20 @@ func keep(ctx context.Context, client *http.Client, url, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(path, raw, 0o644)
+	return write(path, raw)
+}
+
+// write puts a file there whole or not at all: what is there is not fetched again.
+func write(path string, raw []byte) error {
+	part := path + ".part"
+	err := os.WriteFile(part, raw, 0o644)
+	if err == nil {
+		err = os.Rename(part, path)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+	}
+	return err
 }
 
 var errNone = errors.New("there is no such file")
